@@ -1,0 +1,10 @@
+"""Programs that we did not write, reading the bytes that we wrote.  Imports nothing of ntfsbuild.
+
+`judge(image, expected)` asks every reader that can read the volume; `python -m tests.oracle IMAGE`
+prints what each of them says.
+"""
+
+from tests.oracle.judge import READERS, judge
+from tests.oracle.model import Entry, Geometry, Reader, Reading, Tree, directory, file
+
+__all__ = ["READERS", "Entry", "Geometry", "Reader", "Reading", "Tree", "directory", "file", "judge"]
