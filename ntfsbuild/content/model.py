@@ -40,11 +40,14 @@ class TarMember(NamedTuple):
     sha256: bytes | None
 
 
+Part: TypeAlias = Inline | Fill | HostFile | TarMember
+
+
 class Segment(NamedTuple):
     """A piece of `Segments`: content that begins at byte `at`."""
 
     at: int
-    content: Inline | Fill | HostFile
+    content: Part
 
 
 class Segments(NamedTuple):
@@ -54,6 +57,6 @@ class Segments(NamedTuple):
     parts: tuple[Segment, ...]
 
 
-Content: TypeAlias = Inline | Fill | HostFile | TarMember | Segments
+Content: TypeAlias = Part | Segments
 
 EMPTY = Inline(b"")

@@ -1,0 +1,182 @@
+"""A tar archive as a file that can be read anywhere, decompressed once when it is compressed.
+
+An archive is known by its first bytes, not by its name.  It stays open, by path, so that what was listed
+is what is read later; a compressed one lies decompressed in a temporary file without a name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import tempfile
+from typing import IO, Any, NamedTuple, TypeAlias
+
+from ntfsbuild.content.host_file import open_regular, read_at
+from ntfsbuild.content.problems import host_failure, shown
+from ntfsbuild.errors import HostError, ManifestError
+
+_CHUNK_BYTES = 1 << 20
+_OPEN_MAX = 8
+
+_Identity: TypeAlias = tuple[int, int, int, int]
+
+
+class Archive:
+    """An open archive; `fd` and `size_bytes` are those of the uncompressed tar."""
+
+    __slots__ = ("fd", "identity", "path", "size_bytes")
+
+    def __init__(self, path: bytes, fd: int, identity: _Identity) -> None:
+        self.path = path
+        self.fd = fd
+        self.identity = identity
+        self.size_bytes = os.fstat(fd).st_size
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly these bytes of the uncompressed archive."""
+        return read_at(self.fd, self.path, offset, length, self.size_bytes)
+
+
+_opened: dict[bytes, Archive] = {}  # The one used last is at the end.
+
+
+def open_archive(path: bytes) -> Archive:
+    """The archive at `path`, anew when the file is another one than last time."""
+    with contextlib.suppress(OSError):
+        if path in _opened and _identity(os.lstat(path)) == _opened[path].identity:
+            return _used(_opened[path])
+    return _used(_open(path))
+
+
+def listed_archive(path: bytes) -> Archive:
+    """The archive that was listed before under this path; it must not have changed since."""
+    known = _opened.get(path)
+    if known is None:
+        return open_archive(path)
+    try:
+        if _identity(os.lstat(path)) != known.identity:
+            raise ManifestError(f"{shown(path)} changed after it was listed")
+    except OSError as failure:
+        raise host_failure(path, failure) from None
+    return _used(known)
+
+
+def forget_archives() -> None:
+    """Close every archive; the temporary files go with them."""
+    _opened.clear()
+
+
+def _used(archive: Archive) -> Archive:
+    _opened.pop(archive.path, None)
+    _opened[archive.path] = archive
+    while len(_opened) > _OPEN_MAX:
+        del _opened[next(iter(_opened))]  # Closed as soon as nobody reads it any more.
+    return archive
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _open(path: bytes) -> Archive:
+    fd, _ = open_regular(path)
+    try:
+        identity = _identity(os.fstat(fd))
+        packing = _packing(os.pread(fd, 512, 0), path)
+        if packing is None:
+            return Archive(path, os.dup(fd), identity)
+        with tempfile.TemporaryFile() as scratch:
+            _unpack(packing, fd, scratch, path)
+            scratch.flush()
+            return Archive(path, os.dup(scratch.fileno()), identity)
+    except OSError as failure:
+        raise host_failure(path, failure) from None
+    finally:
+        os.close(fd)
+
+
+class _Packing(NamedTuple):
+    """A kind of compression: how a file begins, and the modules of which one can read it."""
+
+    name: str
+    magic: bytes
+    modules: tuple[str, ...]
+    reader: str
+
+
+# The modules are imported when they are needed: a Python may have been built without one of them.
+_PACKINGS = (
+    _Packing("gzip", b"\x1f\x8b", ("gzip",), "GzipFile"),
+    _Packing("xz", b"\xfd7zXZ\0", ("lzma",), "LZMAFile"),
+    _Packing("bzip2", b"BZh", ("bz2",), "BZ2File"),
+    _Packing("zstd", b"\x28\xb5\x2f\xfd", ("compression.zstd", "backports.zstd"), "ZstdFile"),
+)
+
+
+def _packing(head: bytes, path: bytes) -> _Packing | None:
+    for packing in _PACKINGS:
+        if head.startswith(packing.magic):
+            return packing
+    if head[257:262] == b"ustar" or _is_old_tar(head):
+        return None
+    raise ManifestError(
+        f"{shown(path)} is neither a directory nor a tar archive (plain, or of gzip, xz, bzip2 or zstd)"
+    )
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """A header from before POSIX has no magic, but a sum of its bytes."""
+    if len(head) < 512 or not head[0]:
+        return False
+    try:
+        expected = int(head[148:156].strip(b" \0") or b"-1", 8)
+    except ValueError:
+        return False
+    return sum(head[:148]) + sum(head[156:512]) + 8 * 0x20 == expected
+
+
+def _unpack(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None:
+    for module in packing.modules:
+        try:
+            reader: Any = getattr(importlib.import_module(module), packing.reader)
+        except ImportError:
+            continue
+        with os.fdopen(os.dup(fd), "rb") as packed, reader(packed) as plain:
+            while chunk := _unpacked(plain, path):
+                scratch.write(chunk)
+        return
+    _unpack_by_program(packing, fd, scratch, path)
+
+
+def _unpacked(plain: IO[bytes], path: bytes) -> bytes:
+    try:
+        return plain.read(_CHUNK_BYTES)
+    except OSError as failure:
+        if failure.errno is not None:
+            raise
+        raise ManifestError(f"{shown(path)} is damaged: {failure}") from None
+    except MemoryError:
+        raise
+    except Exception as failure:  # EOFError, and one error of its own for each module.
+        raise ManifestError(f"{shown(path)} is damaged: {failure}") from None
+
+
+def _unpack_by_program(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None:
+    import shutil
+    import subprocess
+
+    program = shutil.which(packing.name)
+    if program is None:
+        remedy = "ntfsbuild[zstd] or " if packing.name == "zstd" else ""
+        raise HostError(
+            f"{shown(path)} is compressed with {packing.name}, which this Python cannot read: "
+            f"install {remedy}the program {packing.name}"
+        )
+    result = subprocess.run([program, "-dcq"], stdin=fd, stdout=scratch, stderr=subprocess.PIPE, check=False)
+    if result.returncode:
+        reason = result.stderr.decode("utf-8", "backslashreplace").strip().replace("\n", "; ")
+        raise ManifestError(f"{shown(path)} is damaged: {reason or packing.name + ' cannot read it'}")

@@ -1,0 +1,150 @@
+"""Regular files of the host: opened without surprises, read without their holes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+from ntfsbuild.content.problems import host_failure, shown
+from ntfsbuild.errors import ManifestError
+from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
+
+PIECE_BYTES = 1 << 20
+
+# The kernel takes no longer path in one call (PATH_MAX, 4096 with the final NUL).
+PATH_BYTES_MAX = 4095
+
+# A FIFO must not block and a symbolic link must not be followed: whoever named this path looked at it
+# before, and resolved the links that are allowed.
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_LOOK_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
+_STEP_FLAGS = _LOOK_FLAGS | os.O_DIRECTORY
+
+_SPARSE_WORTH_BYTES = 1 << 16
+
+
+def open_path(path: bytes, flags: int) -> int:
+    """`os.open` for a path of any length: what is too long for one call is opened in steps."""
+    if len(path) <= PATH_BYTES_MAX:
+        return os.open(path, flags)
+    parent, rest = None, path
+    try:
+        while len(rest) > PATH_BYTES_MAX:
+            cut = rest.rfind(b"/", 0, PATH_BYTES_MAX) + 1
+            if not cut:
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            step = os.open(rest[:cut], _STEP_FLAGS, dir_fd=parent)
+            if parent is not None:
+                os.close(parent)
+            parent, rest = step, rest[cut:].lstrip(b"/")
+        return os.open(rest, flags, dir_fd=parent)
+    finally:
+        if parent is not None:
+            os.close(parent)
+
+
+def open_regular(path: bytes) -> tuple[int, int]:
+    """A file descriptor of a regular file, and its size; the caller closes it.
+
+    The last part of the path must not be a symbolic link.
+    """
+    status = _opened(path)
+    return status[0], status[1].st_size
+
+
+def _opened(path: bytes) -> tuple[int, os.stat_result]:
+    try:
+        fd = open_path(path, _OPEN_FLAGS)
+    except OSError as failure:
+        raise host_failure(path, failure) from None
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        kind = "is a directory, not a file" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
+        raise ManifestError(f"{shown(path)} {kind}")
+    return fd, status
+
+
+def size_bytes(path: bytes) -> int:
+    """The size of a regular file."""
+    fd, size = open_regular(path)
+    os.close(fd)
+    return size
+
+
+def mtime_ticks(path: bytes) -> int:
+    """When a file or directory was last modified, in 100 ns ticks since 1601; links are not followed."""
+    try:
+        if len(path) <= PATH_BYTES_MAX:
+            status = os.lstat(path)
+        else:
+            fd = open_path(path, _LOOK_FLAGS | os.O_NOFOLLOW)
+            try:
+                status = os.fstat(fd)
+            finally:
+                os.close(fd)
+    except OSError as failure:
+        raise host_failure(path, failure) from None
+    try:
+        return filetime_from_unix_ns(status.st_mtime_ns)
+    except ValueError as failure:
+        raise ManifestError(f"{shown(path)}: its modification time is {failure}") from None
+
+
+def pieces(path: bytes, expected_size: int | None) -> Iterator[tuple[int, bytes]]:
+    """The data of a file with its offsets; holes are skipped, a size that changes is an error."""
+    fd, status = _opened(path)
+    try:
+        size = status.st_size
+        if expected_size is not None and size != expected_size:
+            raise changed(path, expected_size, size)
+        for begin, end in _extents(fd, status, path):
+            for offset in range(begin, end, PIECE_BYTES):
+                yield offset, read_at(fd, path, offset, min(PIECE_BYTES, end - offset), size)
+        now = os.fstat(fd).st_size
+        if now != size:
+            raise changed(path, size, now)
+    finally:
+        os.close(fd)
+
+
+def read_at(fd: int, path: bytes, offset: int, length: int, size: int) -> bytes:
+    """Exactly `length` bytes at `offset` of a file that had `size` bytes when it was opened."""
+    try:
+        data = os.pread(fd, length, offset)
+        while len(data) < length:
+            more = os.pread(fd, length - len(data), offset + len(data))
+            if not more:
+                raise changed(path, size, offset + len(data))
+            data += more
+    except OSError as failure:
+        raise host_failure(path, failure) from None
+    return data
+
+
+def changed(path: bytes, expected_size: int, found_size: int) -> ManifestError:
+    """The error for a file whose size is not what it was."""
+    return ManifestError(f"{shown(path)} changed: {expected_size} bytes expected, {found_size} found")
+
+
+def _extents(fd: int, status: os.stat_result, path: bytes) -> Iterator[tuple[int, int]]:
+    """Begin and end of everything that is not a hole."""
+    size = status.st_size
+    if size <= _SPARSE_WORTH_BYTES or status.st_blocks * 512 >= size:
+        yield 0, size
+        return
+    end = 0
+    while end < size:
+        try:
+            begin = os.lseek(fd, end, os.SEEK_DATA)
+            end = min(os.lseek(fd, begin, os.SEEK_HOLE), size)
+        except OSError as failure:
+            if failure.errno == errno.ENXIO:  # Only a hole is left.
+                return
+            if failure.errno != errno.EINVAL:
+                raise host_failure(path, failure) from None
+            begin, end = end, size  # A file system that knows no holes.
+        if begin < end:
+            yield begin, end

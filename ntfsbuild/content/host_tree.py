@@ -1,0 +1,259 @@
+"""A directory of the host as a source of files: names in a fixed order, nothing read before its time.
+
+What is taken:
+
+* Names are sorted by code point, never in the order of `readdir`; a name must be UTF-8.
+* `exclude` wins: a directory that matches is not entered, a file that matches is left out.
+* `include`, when given, takes the files that match and everything below a directory that matches; other
+  directories are there only as far as they are needed to hold something that was taken.
+* A symbolic link to a file or a directory counts as what it points to, under the link's name, as long
+  as the target stays inside the allowed folders.  A link that leaves them, dangles, or leads back to a
+  directory that it lies in is a problem; so are sockets, FIFOs and devices.
+
+All problems of a tree are raised together.  Only a name is kept of a file, and no file is looked at
+beyond what the directory itself says of it, so a hundred thousand files cost a few megabytes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from ntfsbuild.content.confinement import Confinement
+from ntfsbuild.content.host_file import PATH_BYTES_MAX, mtime_ticks, open_path
+from ntfsbuild.content.model import HostFile
+from ntfsbuild.content.patterns import Patterns
+from ntfsbuild.content.problems import SourceError, host_failure, shown
+from ntfsbuild.errors import ManifestError
+
+# A directory's path is held as a base, shared by many, and a tail of at most this length: 16,000
+# directories inside each other would otherwise hold a quarter of a gigabyte of paths.
+_TAIL_BYTES_MAX = 1024
+
+
+class HostTree:
+    """One directory: its regular files by name, its subdirectories, and where it lies on the host."""
+
+    __slots__ = ("_base", "_links", "_tail", "directories", "names")
+
+    def __init__(self, base: bytes, tail: bytes) -> None:
+        self._base = base
+        self._tail = tail
+        self._links: dict[str, bytes] | None = None
+        self.names: list[str] = []
+        self.directories: dict[str, HostTree] = {}
+
+    @property
+    def path(self) -> bytes:
+        """The real path of the directory."""
+        return _below(self._base, self._tail) if self._tail else self._base
+
+    def content(self, name: str) -> HostFile:
+        """The content of a file of this directory."""
+        return HostFile(self._path_of(name), None, None)
+
+    def mtime_ticks(self, name: str) -> int:
+        """When a file of this directory was last modified; "" is the directory itself."""
+        return mtime_ticks(self._path_of(name) if name else self.path)
+
+    def add_link(self, name: str, target: bytes) -> None:
+        """Take a file that lies elsewhere; the names are sorted by who adds the last one."""
+        if self._links is None:
+            self._links = {}
+        self._links[name] = target
+        self.names.append(name)
+
+    def _path_of(self, name: str) -> bytes:
+        if self._links is not None and name in self._links:
+            return self._links[name]
+        return _below(self.path, name.encode())
+
+
+def scan(root: bytes, include: Sequence[str], exclude: Sequence[str], confine: Confinement) -> HostTree:
+    """The tree at `root`; raises `SourceError` with everything that is wrong with it."""
+    return _Scan(include, exclude, confine).run(confine.check(root))
+
+
+def _below(directory: bytes, name: bytes) -> bytes:
+    return directory + name if directory.endswith(b"/") else directory + b"/" + name
+
+
+class _Base:
+    """The path that many directories begin with, held open when theirs are too long to be opened."""
+
+    __slots__ = ("_fd", "path")
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    def fd(self) -> int:
+        if self._fd is None:
+            self._fd = open_path(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self._fd
+
+    def __del__(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+
+class _Pending:
+    """A directory that waits to be listed."""
+
+    __slots__ = ("base", "children", "inside", "relative", "tail", "taken", "tree")
+
+    def __init__(
+        self, base: _Base, tail: bytes, relative: str, inside: tuple[bytes, ...], taken: bool
+    ) -> None:
+        self.base = base
+        self.tail = tail
+        self.tree = HostTree(base.path, tail)
+        self.relative = relative  # From the source's root, for the patterns: "", or with a slash at its end.
+        self.inside = inside  # The directories whose links led here: one that holds them is a loop.
+        self.taken = taken  # It matched `include`, or lies in a directory that did.
+        self.children: dict[str, _Pending] = {}
+
+    def child(self, name: str, taken: bool) -> _Pending:
+        raw = name.encode()
+        base, tail = self.base, self.tail + b"/" + raw if self.tail else raw
+        if len(tail) > _TAIL_BYTES_MAX:
+            base, tail = _Base(self.tree.path), raw
+        return _Pending(base, tail, f"{self.relative}{name}/", self.inside, taken)
+
+    def linked(self, name: str, target: bytes, taken: bool) -> _Pending:
+        return _Pending(_Base(target), b"", f"{self.relative}{name}/", (*self.inside, self.tree.path), taken)
+
+    def entries(self) -> Iterator[tuple[bytes, os.DirEntry[bytes] | os.DirEntry[str]]]:
+        if len(self.base.path) + len(self.tail) < PATH_BYTES_MAX:
+            with os.scandir(self.tree.path) as entries:
+                for entry in entries:
+                    yield entry.name, entry
+            return
+        fd = self.base.fd()
+        if self.tail:
+            fd = os.open(self.tail, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+        try:
+            with os.scandir(fd) as deep_entries:
+                for deep_entry in deep_entries:
+                    yield os.fsencode(deep_entry.name), deep_entry
+        finally:
+            if self.tail:
+                os.close(fd)
+
+
+class _Scan:
+    """The state of one scan: what to look for, what is still to be listed, what went wrong."""
+
+    def __init__(self, include: Sequence[str], exclude: Sequence[str], confine: Confinement) -> None:
+        self.include = Patterns(include) if include else None
+        self.exclude = Patterns(exclude) if exclude else None
+        self.confine = confine
+        self.problems: list[str] = []
+
+    def run(self, root: bytes) -> HostTree:
+        first = _Pending(_Base(root), b"", "", (), self.include is None)
+        pending, listed = [first], []
+        while pending:
+            here = pending.pop()
+            try:
+                self._list(here)
+            except OSError as failure:
+                raise host_failure(here.tree.path, failure) from None
+            pending.extend(here.children.values())
+            if self.include is None:
+                here.children.clear()
+            else:
+                listed.append(here)
+        if self.problems:
+            raise SourceError(sorted(set(self.problems)))
+        for here in reversed(listed):  # Children come before their parents.
+            here.tree.directories = {
+                name: child.tree
+                for name, child in here.children.items()
+                if child.taken or child.tree.names or child.tree.directories
+            }
+        return first.tree
+
+    def _list(self, here: _Pending) -> None:
+        """List one directory; the ordinary case, a file that no pattern judges, stays short."""
+        files: list[bytes] = []
+        directories: list[bytes] = []
+        others: list[tuple[bytes, bool]] = []
+        for raw, entry in here.entries():
+            if entry.is_file(follow_symlinks=False):
+                files.append(raw)
+            elif entry.is_dir(follow_symlinks=False):
+                directories.append(raw)
+            else:
+                others.append((raw, entry.is_symlink()))
+        tree = here.tree
+        tree.names = self._decoded(here, files)
+        if self.include is not None or self.exclude is not None:
+            tree.names = [name for name in tree.names if self._takes_file(here, name)]
+        for name in self._decoded(here, directories):
+            if not self._excludes_directory(here, name):
+                here.children[name] = here.child(name, self._takes_directory(here, name))
+        for raw, is_link in others:
+            for name in self._decoded(here, [raw]):
+                self._special(here, name, is_link)
+        tree.names.sort()
+        here.children = dict(sorted(here.children.items()))
+        tree.directories = {name: child.tree for name, child in here.children.items()}
+
+    def _decoded(self, here: _Pending, names: list[bytes]) -> list[str]:
+        try:
+            return [name.decode() for name in names]
+        except UnicodeDecodeError:
+            return [text for name in names if (text := self._decoded_one(here, name)) is not None]
+
+    def _decoded_one(self, here: _Pending, name: bytes) -> str | None:
+        try:
+            return name.decode()
+        except UnicodeDecodeError:
+            # A name that cannot be matched is not excluded either.
+            self.problems.append(f"{shown(_below(here.tree.path, name))} has a name that is not UTF-8")
+            return None
+
+    def _takes_file(self, here: _Pending, name: str) -> bool:
+        if self.exclude is not None and self.exclude.match_file(here.relative, name):
+            return False
+        return here.taken or self.include is None or self.include.match_file(here.relative, name)
+
+    def _excludes_directory(self, here: _Pending, name: str) -> bool:
+        return self.exclude is not None and self.exclude.match_directory(here.relative, name)
+
+    def _takes_directory(self, here: _Pending, name: str) -> bool:
+        return here.taken or (self.include is not None and self.include.match_directory(here.relative, name))
+
+    def _special(self, here: _Pending, name: str, is_link: bool) -> None:
+        """What is neither a regular file nor a directory: a link is followed, all else is a problem."""
+        if self.exclude is not None and self.exclude.match_file(here.relative, name):
+            return
+        path = _below(here.tree.path, name.encode())
+        try:
+            if not is_link:
+                raise ManifestError(f"{shown(path)} is not a regular file")
+            self._follow(here, name, path)
+        except ManifestError as fault:
+            if self._takes_file(here, name):
+                self.problems.append(str(fault))
+
+    def _follow(self, here: _Pending, name: str, path: bytes) -> None:
+        target = self.confine.check(path)
+        mode = os.stat(target, follow_symlinks=False).st_mode
+        if stat.S_ISREG(mode):
+            if self._takes_file(here, name):
+                here.tree.add_link(name, target)
+        elif stat.S_ISDIR(mode):
+            self._follow_directory(here, name, path, target)
+        else:
+            raise ManifestError(f"{shown(path)} is not a regular file")
+
+    def _follow_directory(self, here: _Pending, name: str, path: bytes, target: bytes) -> None:
+        if self._excludes_directory(here, name):
+            return
+        above = target.rstrip(b"/") + b"/"
+        if any((inside + b"/").startswith(above) for inside in (*here.inside, here.tree.path)):
+            raise ManifestError(f"{shown(path)} leads back to {shown(target)}, through which it was reached")
+        here.children[name] = here.linked(name, target, self._takes_directory(here, name))

@@ -1,0 +1,155 @@
+r"""The bytes of any content: how many, which, and their digest.
+
+Random fill is the same everywhere and forever: its block k of 2**20 bytes (the last one is cut) is the
+output of SHAKE-128 for the ASCII text "seed/k".  The first 3 MiB of seed 7 are
+
+    b"".join(hashlib.shake_128(b"7/%d" % k).digest(1 << 20) for k in range(3))
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+from ntfsbuild.content import archive, host_file
+from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Part, Segment, Segments, TarMember
+from ntfsbuild.content.problems import shown
+from ntfsbuild.errors import ManifestError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+FILL_BLOCK_BYTES = 1 << 20
+
+Piece: TypeAlias = tuple[int, bytes]
+
+_ZEROS = bytes(1 << 20)
+
+
+def size_of(content: Content) -> int:
+    """How many bytes the content has; a host file whose size nobody said is asked for it."""
+    match content:
+        case Inline(data):
+            return len(data)
+        case HostFile(path, None, _):
+            return host_file.size_bytes(path)
+        case _:
+            size = content.size_bytes
+            assert size is not None
+            return size
+
+
+def pieces(content: Content) -> Iterator[Piece]:
+    """Offsets and data of at most 1 MiB, ascending; what is not yielded is zeros.
+
+    Size and digest, where the content carries them, are checked on the way: the digest can only fail
+    after the last piece.
+    """
+    match content:
+        case Inline(data):
+            return iter(((0, data),) if data else ())
+        case Fill(_, None):
+            return iter(())
+        case Fill(size, seed):
+            return _random(size, f"{seed}/")
+        case HostFile(path, size, sha256):
+            found = host_file.pieces(path, size)
+            return found if sha256 is None else _checked(found, size_of(content), sha256, path)
+        case TarMember():
+            return _member_pieces(content)
+        case Segments():
+            return _segment_pieces(content)
+
+
+def read(content: Content) -> bytes:
+    """The whole content in memory."""
+    if isinstance(content, Inline):
+        return content.data
+    data = bytearray(size_of(content))
+    for offset, piece in pieces(content):
+        data[offset : offset + len(piece)] = piece
+    return bytes(data)
+
+
+def sha256_of(content: Content) -> bytes:
+    """The SHA-256 of the whole content, zeros included."""
+    digest = hashlib.sha256()
+    end = 0
+    for offset, piece in pieces(content):
+        _hash_zeros(digest, offset - end)
+        digest.update(piece)
+        end = offset + len(piece)
+    _hash_zeros(digest, size_of(content) - end)
+    return digest.digest()
+
+
+def pinned(content: Content) -> Content:
+    """The same content with the size and digest of every source in it, so that a change is noticed."""
+    if isinstance(content, Segments):
+        return content._replace(parts=tuple(Segment(at, _pinned(part)) for at, part in content.parts))
+    return _pinned(content)
+
+
+def _pinned(part: Part) -> Part:
+    if isinstance(part, HostFile):
+        part = part._replace(size_bytes=size_of(part))
+    if isinstance(part, HostFile | TarMember) and part.sha256 is None:
+        part = part._replace(sha256=sha256_of(part))
+    return part
+
+
+def _random(size: int, prefix: str) -> Iterator[Piece]:
+    for offset in range(0, size, FILL_BLOCK_BYTES):
+        block = hashlib.shake_128(f"{prefix}{offset // FILL_BLOCK_BYTES}".encode("ascii"))
+        yield offset, block.digest(min(FILL_BLOCK_BYTES, size - offset))
+
+
+def _member_pieces(member: TarMember) -> Iterator[Piece]:
+    opened = archive.listed_archive(member.archive)
+    if member.offset + member.size_bytes > opened.size_bytes:
+        raise ManifestError(f"{shown(member.archive)} changed: {member.name} lies beyond its end")
+    found = _archive_pieces(opened, member.offset, member.size_bytes)
+    if member.sha256 is None:
+        return found
+    name = member.archive + b": " + member.name.encode("utf-8", "backslashreplace")
+    return _checked(found, member.size_bytes, member.sha256, name)
+
+
+def _archive_pieces(opened: archive.Archive, begin: int, size: int) -> Iterator[Piece]:
+    for offset in range(0, size, host_file.PIECE_BYTES):
+        yield offset, opened.read(begin + offset, min(host_file.PIECE_BYTES, size - offset))
+
+
+def _segment_pieces(content: Segments) -> Iterator[Piece]:
+    end = 0
+    for at, part in content.parts:
+        if at < end:
+            raise ManifestError(f"the data at {at} begins inside the data before it, which ends at {end}")
+        end = at + size_of(part)
+        if end > content.size_bytes:
+            raise ManifestError(f"the data at {at} ends at {end}, after the end at {content.size_bytes}")
+        for offset, piece in pieces(part):
+            yield at + offset, piece
+
+
+def _checked(found: Iterable[Piece], size: int, expected: bytes, path: bytes) -> Iterator[Piece]:
+    digest = hashlib.sha256()
+    end = 0
+    for offset, piece in found:
+        _hash_zeros(digest, offset - end)
+        digest.update(piece)
+        end = offset + len(piece)
+        yield offset, piece
+    _hash_zeros(digest, size - end)
+    if digest.digest() != expected:
+        raise ManifestError(
+            f"{shown(path)} changed: SHA-256 {expected.hex()} expected, {digest.hexdigest()} found"
+        )
+
+
+def _hash_zeros(digest: _Hash, count: int) -> None:
+    while count > 0:
+        step = min(count, len(_ZEROS))
+        digest.update(_ZEROS if step == len(_ZEROS) else _ZEROS[:step])
+        count -= step

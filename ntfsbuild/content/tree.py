@@ -1,0 +1,26 @@
+"""A source tree, wherever it lies: a directory of the host or a tar archive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from ntfsbuild.content import host_tree
+from ntfsbuild.content.confinement import Confinement
+from ntfsbuild.content.host_tree import HostTree
+
+if TYPE_CHECKING:
+    from ntfsbuild.content.tar_tree import TarTree
+
+SourceTree: TypeAlias = "HostTree | TarTree"
+
+
+def scan(path: bytes, include: Sequence[str], exclude: Sequence[str], confine: Confinement) -> SourceTree:
+    """The tree at `path`: what it is on the host decides how it is read."""
+    real = confine.check(path)
+    if os.path.isdir(real):
+        return host_tree.scan(real, include, exclude, confine)
+    from ntfsbuild.content import tar_tree  # tarfile takes long to import, and most manifests need none.
+
+    return tar_tree.scan(real, include, exclude)

@@ -1,0 +1,231 @@
+"""A directory of the host as a source: what is taken, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ntfsbuild.content.confinement import Confinement
+from ntfsbuild.content.host_tree import HostTree, scan
+from ntfsbuild.content.problems import SourceError
+from ntfsbuild.content.read import read
+from ntfsbuild.errors import ManifestError
+
+
+def make(root: Path, paths: Iterable[str]) -> None:
+    """Files with their own path as content; a path that ends in a slash is a directory."""
+    for path in paths:
+        target = root / path
+        (target if path.endswith("/") else target.parent).mkdir(parents=True, exist_ok=True)
+        if not path.endswith("/"):
+            target.write_text(path)
+
+
+def listed(tree: HostTree, prefix: str = "") -> Iterator[str]:
+    """Every path in the order of the tree, files first; directories end in a slash."""
+    for name in tree.names:
+        yield prefix + name
+    for name, child in tree.directories.items():
+        yield f"{prefix}{name}/"
+        yield from listed(child, f"{prefix}{name}/")
+
+
+def scanned(root: Path, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> list[str]:
+    """The paths that a scan finds."""
+    fence = Confinement((os.fsencode(root),))
+    return list(listed(scan(os.fsencode(root), tuple(include), tuple(exclude), fence)))
+
+
+def problems(root: Path, *outside: Path) -> list[str]:
+    """What a scan complains about, with the root cut off."""
+    with pytest.raises(SourceError) as caught:
+        scan(os.fsencode(root), (), (), Confinement((os.fsencode(root), *map(os.fsencode, outside))))
+    return [message.replace(f"{root}/", "") for message in caught.value.messages]
+
+
+def test_names_are_sorted_by_code_point_whatever_the_host_says(tmp_path: Path) -> None:
+    names = ["Z", "a", "A.txt", "a.txt", "ä", "\U0001f600", "\ufffd", "_", "10", "9"]
+    directories = [f"d{name}" for name in names]
+    random.Random(1).shuffle(names)
+    make(tmp_path, [*names, *(f"{name}/" for name in directories)])
+
+    tree = scan(os.fsencode(tmp_path), (), (), Confinement((os.fsencode(tmp_path),)))
+
+    assert tree.names == sorted(names)
+    assert list(tree.directories) == sorted(directories)
+
+
+def test_content_and_times(tmp_path: Path) -> None:
+    make(tmp_path, ["a/b/c.txt"])
+    os.utime(tmp_path / "a/b/c.txt", ns=(0, 1_234_567_890_123_456_789))
+    os.utime(tmp_path / "a/b", ns=(0, -100))
+    (tmp_path / "link").symlink_to("a/b/c.txt")
+    tree = scan(os.fsencode(tmp_path), (), (), Confinement((os.fsencode(tmp_path),)))
+    inner = tree.directories["a"].directories["b"]
+
+    assert read(inner.content("c.txt")) == read(tree.content("link")) == b"a/b/c.txt"
+    assert inner.mtime_ticks("c.txt") == 116_444_736_000_000_000 + 12_345_678_901_234_567
+    assert tree.mtime_ticks("link") == inner.mtime_ticks("c.txt")
+    assert inner.mtime_ticks("") == 116_444_736_000_000_000 - 1
+    assert inner.path == os.fsencode(tmp_path / "a/b")
+
+
+TREE = ["a.txt", "b.tmp", "docs/c.txt", "docs/d.tmp", "docs/deep/e.txt", "empty/", "src/f.c", "src/obj/f.o"]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        ([], ["*.tmp"], "a.txt docs/ docs/c.txt docs/deep/ docs/deep/e.txt empty/ src/ src/f.c src/obj/ src/obj/f.o"),
+        ([], ["docs", "src/"], "a.txt b.tmp empty/"),
+        ([], ["docs/deep", "/a.txt", "obj"], "b.tmp docs/ docs/c.txt docs/d.tmp empty/ src/ src/f.c"),
+        (["*.txt"], [], "a.txt docs/ docs/c.txt docs/deep/ docs/deep/e.txt"),
+        (["*.txt"], ["deep"], "a.txt docs/ docs/c.txt"),
+        (["docs/"], [], "docs/ docs/c.txt docs/d.tmp docs/deep/ docs/deep/e.txt"),
+        (["docs/"], ["*.tmp"], "docs/ docs/c.txt docs/deep/ docs/deep/e.txt"),
+        (["e*/"], [], "empty/"),
+        (["docs/*.txt"], [], "docs/ docs/c.txt"),
+        (["**/*.o", "b*"], [], "b.tmp src/ src/obj/ src/obj/f.o"),
+        (["nothing"], [], ""),
+    ],
+)  # fmt: skip
+def test_include_and_exclude(tmp_path: Path, include: list[str], exclude: list[str], expected: str) -> None:
+    make(tmp_path, TREE)
+    assert scanned(tmp_path, include, exclude) == expected.split()
+
+
+def test_links_inside_are_followed(tmp_path: Path) -> None:
+    make(tmp_path, ["data/a.txt", "data/sub/b.txt", "tree/"])
+    (tmp_path / "tree/file").symlink_to("../data/a.txt")
+    (tmp_path / "tree/twice").symlink_to("file")
+    (tmp_path / "tree/folder").symlink_to(tmp_path / "data")
+
+    fence = Confinement((os.fsencode(tmp_path),))
+    tree = scan(os.fsencode(tmp_path / "tree"), (), (), fence)
+
+    assert list(listed(tree)) == [
+        "file",
+        "twice",
+        "folder/",
+        "folder/a.txt",
+        "folder/sub/",
+        "folder/sub/b.txt",
+    ]
+    assert read(tree.content("twice")) == b"data/a.txt"
+    assert read(tree.directories["folder"].directories["sub"].content("b.txt")) == b"data/sub/b.txt"
+    assert list(listed(scan(os.fsencode(tmp_path / "tree"), (), ("folder/",), fence))) == ["file", "twice"]
+
+
+def test_links_that_leave_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, ["secret/a.txt", "tree/in.txt"])
+    (tmp_path / "tree/file").symlink_to("../secret/a.txt")
+    (tmp_path / "tree/folder").symlink_to("../secret")
+    (tmp_path / "tree/gone").symlink_to("../secret/no-such-file")
+    remedy = "leaves the manifest's folder; allow it with --allow-outside DIR"
+
+    assert problems(tmp_path / "tree") == [f"file {remedy}", f"folder {remedy}", f"gone {remedy}"]
+    assert problems(tmp_path / "tree", tmp_path / "secret") == ["gone does not exist"]
+
+
+def test_a_sibling_with_the_same_beginning_is_outside(tmp_path: Path) -> None:
+    make(tmp_path, ["tree/", "tree-2/a"])
+    (tmp_path / "tree/link").symlink_to("../tree-2/a")
+    assert len(problems(tmp_path / "tree")) == 1
+
+
+def test_loops_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, ["a/b/", "c/"])
+    (tmp_path / "a/self").symlink_to(".")
+    (tmp_path / "a/b/up").symlink_to("../..")
+    (tmp_path / "a/over").symlink_to("../c")
+    (tmp_path / "c/back").symlink_to("../a")
+    (tmp_path / "circle").symlink_to("circle")
+
+    found = problems(tmp_path)
+
+    back = "leads back to"
+    assert [message.split(", through")[0] for message in found] == [
+        f"a/b/up {back} {tmp_path}",
+        f"a/over {back} c",
+        f"a/self {back} a",
+        f"c/back {back} a",
+        "circle is a symbolic link, or leads through too many of them",
+    ]
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    make(tmp_path, ["good", "sub/good"])
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "sub/sock"))
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff\n"))).write_text("")
+
+    assert problems(tmp_path) == [
+        "bad\\xff\\n has a name that is not UTF-8",
+        "dangling does not exist",
+        "fifo is not a regular file",
+        "sub/sock is not a regular file",
+    ]
+
+
+def test_many_problems_are_counted_in_the_end(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"link{number:02}").symlink_to("nowhere")
+    found = problems(tmp_path)
+    assert len(found) == 51 and found[-1] == "… and 10 problems more"
+
+
+def test_what_is_left_out_cannot_be_wrong(tmp_path: Path) -> None:
+    make(tmp_path, ["good.txt"])
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert scanned(tmp_path, [], ["fifo", "dang*"]) == scanned(tmp_path, ["*.txt"]) == ["good.txt"]
+
+
+def test_the_root_itself(tmp_path: Path) -> None:
+    make(tmp_path, ["tree/a", "file"])
+    (tmp_path / "link").symlink_to("tree")
+    fence = Confinement((os.fsencode(tmp_path),))
+    assert scan(os.fsencode(tmp_path / "link"), (), (), fence).path == os.fsencode(tmp_path / "tree")
+    for path, message in {"none": "does not exist", "..": "leaves the manifest's folder"}.items():
+        with pytest.raises(ManifestError, match=message):
+            scan(os.fsencode(tmp_path / path), (), (), fence)
+    with pytest.raises(ManifestError, match="does not exist: a part of its path is not a directory"):
+        scan(os.fsencode(tmp_path / "file"), (), (), fence)
+
+
+def test_sixteen_thousand_directories_inside_each_other(tmp_path: Path) -> None:
+    """Deeper than Python recurses and with paths longer than the kernel takes, in few descriptors."""
+    depth = 16_000
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=fd)
+        below = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    with os.fdopen(os.open("bottom", os.O_WRONLY | os.O_CREAT, dir_fd=fd), "wb") as file:
+        file.write(b"found")
+    os.close(fd)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        begin = time.process_time()
+        tree = scan(os.fsencode(tmp_path), (), (), Confinement((os.fsencode(tmp_path),)))
+        seconds = time.process_time() - begin
+        for _ in range(depth):
+            tree = tree.directories["d"]
+        assert tree.names == ["bottom"]
+        assert read(tree.content("bottom")) == b"found"
+        assert tree.mtime_ticks("bottom") > tree.mtime_ticks("") - 10**9
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.system(f"rm -rf '{tmp_path}/d'")
+    assert seconds < 10
