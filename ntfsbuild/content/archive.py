@@ -105,15 +105,14 @@ class _Packing(NamedTuple):
     name: str
     magic: bytes
     modules: tuple[str, ...]
-    reader: str
 
 
 # The modules are imported when they are needed: a Python may have been built without one of them.
 _PACKINGS = (
-    _Packing("gzip", b"\x1f\x8b", ("gzip",), "GzipFile"),
-    _Packing("xz", b"\xfd7zXZ\0", ("lzma",), "LZMAFile"),
-    _Packing("bzip2", b"BZh", ("bz2",), "BZ2File"),
-    _Packing("zstd", b"\x28\xb5\x2f\xfd", ("compression.zstd", "backports.zstd"), "ZstdFile"),
+    _Packing("gzip", b"\x1f\x8b", ("gzip",)),
+    _Packing("xz", b"\xfd7zXZ\0", ("lzma",)),
+    _Packing("bzip2", b"BZh", ("bz2",)),
+    _Packing("zstd", b"\x28\xb5\x2f\xfd", ("compression.zstd", "backports.zstd")),
 )
 
 
@@ -142,10 +141,10 @@ def _is_old_tar(head: bytes) -> bool:
 def _unpack(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None:
     for module in packing.modules:
         try:
-            reader: Any = getattr(importlib.import_module(module), packing.reader)
+            unpacker: Any = importlib.import_module(module)
         except ImportError:
             continue
-        with os.fdopen(os.dup(fd), "rb") as packed, reader(packed) as plain:
+        with os.fdopen(os.dup(fd), "rb") as packed, unpacker.open(packed) as plain:
             while chunk := _unpacked(plain, path):
                 scratch.write(chunk)
         return

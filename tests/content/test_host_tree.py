@@ -83,7 +83,7 @@ TREE = ["a.txt", "b.tmp", "docs/c.txt", "docs/d.tmp", "docs/deep/e.txt", "empty/
 @pytest.mark.parametrize(
     ("include", "exclude", "expected"),
     [
-        ([], ["*.tmp"], "a.txt docs/ docs/c.txt docs/deep/ docs/deep/e.txt empty/ src/ src/f.c src/obj/ src/obj/f.o"),
+        ([], ["*.tmp", "src"], "a.txt docs/ docs/c.txt docs/deep/ docs/deep/e.txt empty/"),
         ([], ["docs", "src/"], "a.txt b.tmp empty/"),
         ([], ["docs/deep", "/a.txt", "obj"], "b.tmp docs/ docs/c.txt docs/d.tmp empty/ src/ src/f.c"),
         (["*.txt"], [], "a.txt docs/ docs/c.txt docs/deep/ docs/deep/e.txt"),

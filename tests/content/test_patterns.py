@@ -13,8 +13,8 @@ from ntfsbuild.errors import ManifestError
 
 PATTERNS = [
     "*.tmp", "a.txt", "/a.txt", "docs/*.md", "docs/", "/docs/", "**/x.c", "src/**/x.c", "src/**", "sub/**/",
-    "?.c", "[ab].c", "[!ab].c", "[a-c]?.h", "[]a].c", "[^a].c", r"\*.c", "a*b*c", "*", "**", "x[0-9]", "sub/x.c",
-    "d*/", ".*", "[[].c", "a/**/b",
+    "?.c", "[ab].c", "[!ab].c", "[a-c]?.h", "[]a].c", "[^a].c", r"\*.c", "a*b*c", "*", "**", "x[0-9]",
+    "sub/x.c", "d*/", ".*", "[[].c", "a/**/b",
 ]  # fmt: skip
 FILES = [
     "a.txt", "sub/a.txt", "x.tmp", "sub/deep/y.tmp", "docs/r.md", "docs/sub/r.md", "sub/docs/r.md", "x.c",
