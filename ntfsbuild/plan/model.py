@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
-
-Ticks4: TypeAlias = tuple[int, int, int, int]
+from ntfsbuild.ondisk.standard_information import Ticks4
 
 
 class Format(NamedTuple):

@@ -1,0 +1,32 @@
+"""$FILE_NAME: a name, its parent, and a copy of what a listing shows.  specs/ondisk/file_name.md
+
+The same value is the key of the parent's `$I30` index.
+"""
+
+from __future__ import annotations
+
+from ntfsbuild.ondisk.layout import OnDisk, u8, u32, u64
+
+POSIX = 0
+WIN32 = 1
+DOS = 2
+WIN32_AND_DOS = 3
+
+
+class FileName(OnDisk, size=0x42):
+    """The fixed part; `name_length` UTF-16 code units follow."""
+
+    parent_reference: int = u64(at=0x00)
+    created_ticks: int = u64(at=0x08)
+    modified_ticks: int = u64(at=0x10)
+    changed_ticks: int = u64(at=0x18)
+    accessed_ticks: int = u64(at=0x20)
+    allocated_bytes: int = u64(at=0x28)  # Of the unnamed $DATA; 0 for directories.
+    data_bytes: int = u64(at=0x30)
+    attributes: int = u32(at=0x38)
+    reparse_tag: int = u32(at=0x3C, default=0)  # Or the packed size of the EAs.
+    name_length: int = u8(at=0x40)
+    namespace: int = u8(at=0x41)
+
+
+NAME_AT = FileName.SIZE

@@ -1,0 +1,49 @@
+"""The update sequence: two bytes in every 512 that show a torn write.  specs/ondisk/fixups.md
+
+The stride is 512 bytes on every medium, 4096-byte sectors included.
+"""
+
+from __future__ import annotations
+
+from ntfsbuild.errors import CorruptVolume
+
+STRIDE = 512
+FIRST_NUMBER = 1  # The update sequence number of everything that we write for the first time.
+
+
+def protect(buffer: bytearray, size_bytes: int, usa_offset: int) -> None:
+    """Put update sequences into a buffer of equal structures, all at once.
+
+    Each of the `len(buffer) // size_bytes` structures has its array at `usa_offset`, with the magic and
+    the array's place already written.  The cost is a few strided copies, whatever their number.
+    """
+    count = len(buffer) // size_bytes
+    assert count * size_bytes == len(buffer)
+    low, high = bytes([FIRST_NUMBER & 0xFF]) * count, bytes([FIRST_NUMBER >> 8]) * count
+    buffer[usa_offset::size_bytes] = low
+    buffer[usa_offset + 1 :: size_bytes] = high
+    for k in range(1, size_bytes // STRIDE + 1):
+        slot, end = usa_offset + 2 * k, STRIDE * k - 2
+        buffer[slot::size_bytes] = buffer[end::size_bytes]
+        buffer[slot + 1 :: size_bytes] = buffer[end + 1 :: size_bytes]
+        buffer[end::size_bytes] = low
+        buffer[end + 1 :: size_bytes] = high
+
+
+def restore(buffer: bytearray, what: str) -> None:
+    """Take the update sequence out of one structure that was read; raises CorruptVolume if it is torn."""
+    usa_offset = int.from_bytes(buffer[4:6], "little")
+    usa_count = int.from_bytes(buffer[6:8], "little")
+    if usa_count != len(buffer) // STRIDE + 1 or usa_offset % 2 or usa_offset + 2 * usa_count > STRIDE - 2:
+        raise CorruptVolume(
+            f"{what}: its update sequence is {usa_count} numbers at {usa_offset:#x}, "
+            f"{len(buffer) // STRIDE + 1} are needed"
+        )
+    number = buffer[usa_offset : usa_offset + 2]
+    for k in range(1, usa_count):
+        end = STRIDE * k - 2
+        if buffer[end : end + 2] != number:
+            raise CorruptVolume(
+                f"{what}: torn write: {buffer[end : end + 2].hex()} at {end:#x}, expected {number.hex()}"
+            )
+        buffer[end : end + 2] = buffer[usa_offset + 2 * k : usa_offset + 2 * k + 2]

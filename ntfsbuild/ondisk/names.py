@@ -1,0 +1,81 @@
+"""Which names NTFS allows, which Win32 allows, and which are the same.  specs/ondisk/names.md"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ntfsbuild.ondisk import upcase
+
+MAX_NAME_UNITS = 255
+MAX_PATH_UNITS = 32767
+
+_ILLEGAL = '\x00-\x1f"*/:<>?\\\\|'
+_DEVICES = "CON|PRN|AUX|NUL|CONIN\\$|CONOUT\\$|COM[0-9¹²³]|LPT[0-9¹²³]"
+
+_illegal_character = re.compile(f"[{_ILLEGAL}]")
+_device_name = re.compile(f"(?:{_DEVICES})(?: *\\..*| *)", re.IGNORECASE | re.DOTALL)
+_surrogate = re.compile("[\ud800-\udfff]")
+
+# One search over all names of a directory, joined by `/`: where it finds nothing, all are legal.
+_suspicious = re.compile(
+    f"[{_ILLEGAL.replace('/', '')}\ud800-\udfff]|[. ](?:/|$)|(?:^|/)(?:{_DEVICES})[ .]*(?:[/.]|$)",
+    re.IGNORECASE,
+)
+
+
+def units(name: str) -> int:
+    """The length of a name in UTF-16 code units."""
+    return len(name) if name.isascii() else len(name.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def what_is_wrong(name: str, *, posix: bool) -> str | None:
+    """Why a name cannot stand, in words for its author; None where it can."""
+    if not name:
+        return "a name cannot be empty"
+    if name in (".", ".."):
+        return f"{name!r} is not a name"
+    if "\0" in name or "/" in name:
+        return "a name cannot hold NUL or '/'"
+    if found := _surrogate.search(name):
+        return f"U+{ord(found[0]):04X} is half a surrogate pair, which is not a character"
+    if units(name) > MAX_NAME_UNITS:
+        return f"the name has {units(name)} UTF-16 units, {MAX_NAME_UNITS} are allowed"
+    return None if posix else _what_win32_refuses(name)
+
+
+def _what_win32_refuses(name: str) -> str | None:
+    hint = "; `names: posix` allows it"
+    if found := _illegal_character.search(name):
+        shown = found[0] if found[0].isprintable() else f"U+{ord(found[0]):04X}"
+        return f"Windows allows no {shown} in names" + hint
+    if name[-1] in ". ":
+        return f"Windows allows no name that ends in a {'dot' if name[-1] == '.' else 'space'}" + hint
+    if _device_name.fullmatch(name):
+        return "Windows reserves this name for a device" + hint
+    return None
+
+
+def all_legal(names: Sequence[str], *, posix: bool) -> bool:
+    """Whether every name of a directory can stand: one search for all, and exact only when True.
+
+    False means that `what_is_wrong` should be asked of each.
+    """
+    if not names:
+        return True
+    joined = "/".join(names)
+    if joined.count("/") != len(names) - 1 or not all(names):
+        return False
+    if joined.isascii():
+        if max(map(len, names)) > MAX_NAME_UNITS:
+            return False
+    elif max(map(units, names)) > MAX_NAME_UNITS:
+        return False
+    if posix:
+        return not ("\0" in joined or _surrogate.search(joined) or "." in names or ".." in names)
+    return _suspicious.search(joined) is None
+
+
+def folded(names: Sequence[str]) -> list[str]:
+    """The names in upper case by $UpCase: two that are equal here are one name to Windows."""
+    return upcase.upper("/".join(names)).split("/") if names else []

@@ -1,0 +1,389 @@
+"""A volume made from nothing: formatted, filled, and written at `commit`.
+
+The layout, in ascending order: $Boot, $MFTMirr, $UpCase, $AttrDef, $MFT, the files' data as it comes,
+then at commit the directories' index blocks, $Secure, the MFT bitmap, $LogFile and $Bitmap.  What
+depends on the size of the volume comes last, so that the smallest volume needs no second pass.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from ntfsbuild.errors import ManifestError, NoRoom
+from ntfsbuild.image.raw import BoundedStorage, Storage
+from ntfsbuild.ondisk import attribute, file_name, file_record, names, security
+from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_name import FileName
+from ntfsbuild.ondisk.file_record import END_MARKER, reference, system_sequence
+from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.names import MAX_NAME_UNITS
+from ntfsbuild.ondisk.runs import encode_run
+from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
+from ntfsbuild.volume.cluster_writer import ClusterWriter
+from ntfsbuild.volume.descriptors import DescriptorStore
+from ntfsbuild.volume.directory_builder import DirectoryBuilder
+from ntfsbuild.volume.format_options import FormatOptions
+from ntfsbuild.volume.geometry import Geometry
+from ntfsbuild.volume.index_writer import IndexWriter, directory_index
+from ntfsbuild.volume.record_store import RecordStore
+from ntfsbuild.volume.space import Space, Tail, smallest, tail_of
+from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES, SystemFiles, standard_information
+
+_DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
+_FILE_INSTANCES = 3  # $STANDARD_INFORMATION, $FILE_NAME, $DATA: 0, 1, 2.
+_PADDING = [bytes(k) for k in range(8)]
+_CACHED_PATH_CHARACTERS = 4 << 20
+
+_name_head = struct.Struct("<5Q")
+_name_tail = struct.Struct("<QQIIBB")
+assert _name_head.size + _name_tail.size == FileName.SIZE
+
+
+class FileSpace:
+    """Clusters taken for one stream that is too large to gather: whoever has the data writes it here."""
+
+    __slots__ = ("_cluster_bytes", "_storage", "clusters", "lcn", "offset", "size_bytes")
+
+    def __init__(self, storage: Storage, run: tuple[int, int], size_bytes: int, cluster_bytes: int) -> None:
+        self._storage = storage
+        self.lcn, self.clusters = run
+        self.size_bytes = size_bytes
+        self.offset = self.lcn * cluster_bytes
+        self._cluster_bytes = cluster_bytes
+
+    def write(self, at: int, data: bytes | memoryview) -> None:
+        """Write data at byte `at` of the stream."""
+        assert at + len(data) <= self.size_bytes
+        self._storage.write(self.offset + at, data)
+
+    def zero(self, at: int, end: int) -> None:
+        """Let bytes `at` to `end` of the stream read as zeros."""
+        if at < end:
+            self._storage.zero(self.offset + at, end - at)
+
+    def copy_from(self, descriptor: int, at: int, size_bytes: int) -> int:
+        """Copy from the same place of an open host file; returns how many bytes there were."""
+        assert at + size_bytes <= self.size_bytes
+        return self._storage.copy_from(descriptor, at, self.offset + at, size_bytes)
+
+    def finish(self) -> None:
+        """Clear what is left of the last cluster."""
+        self.zero(self.size_bytes, self.clusters * self._cluster_bytes)
+
+
+class NewVolume:
+    """The writer of fresh volumes.  Directories are made before what lies in them."""
+
+    def __init__(self, storage: Storage, options: FormatOptions) -> None:
+        self._options = options
+        limit = options.geometry()
+        self._storage = storage if limit is None else BoundedStorage(storage, limit.size_bytes)
+        self._space = Space(options.cluster_bytes)
+        self._system = SystemFiles(self._storage, self._space, options)
+        self._records = RecordStore(
+            self._storage,
+            self._space,
+            options.record_bytes,
+            file_record.FIRST_USER + options.expected_records,
+        )
+        self._records.reserve(file_record.FIRST_USER)
+        self._clusters = ClusterWriter(self._storage, self._space)
+        self._clusters.flush()
+        self._descriptors = DescriptorStore()
+        for descriptor in (security.SYSTEM_READ, security.SYSTEM_READ_WRITE):
+            self._descriptors.id_of(descriptor)
+        self._directory_security = self._descriptors.id_of(security.DEFAULT_DIRECTORY)
+        self._file_security = self._descriptors.id_of(security.DEFAULT_FILE)
+        self._root = DirectoryBuilder(file_record.ROOT, file_record.ROOT, ".", options.times, 0, False)
+        self._directories = {file_record.ROOT: self._root}
+        self._paths: dict[str, int] = {}
+        self._paths_characters = 0
+        self._prepare_layouts()
+
+    # ------------------------------------------------------------------ directories
+
+    def set_root(self, times: Ticks4, attributes: int, posix_names: bool) -> None:
+        """The root's own metadata."""
+        self._root.times = times
+        self._root.attributes = attributes
+        self._root.posix_names = posix_names
+
+    def make_directory(
+        self, parent: int, name: str, times: Ticks4, attributes: int, posix_names: bool = False
+    ) -> int:
+        """Create an empty directory in the directory with record number `parent`; returns its own."""
+        above = self._directories[parent]
+        number = self._records.reserve()
+        directory = DirectoryBuilder(number, parent, name, times, attributes, posix_names)
+        self._directories[number] = directory
+        above.subdirectories[name] = number
+        above.keys.append(self._directory_key(directory))
+        above.references.append(reference(number, system_sequence(number)))
+        return number
+
+    def find_directory(self, path: str) -> int:
+        """The record number of the directory at `path`, which begins with `/`; cached."""
+        found = self._paths.get(path)
+        if found is not None:
+            return found
+        number = file_record.ROOT
+        for name in path.split("/"):
+            if name:
+                below = self._directories[number].subdirectories.get(name)
+                if below is None:
+                    raise ManifestError(f"{path}: no directory of that name was made")
+                number = below
+        # A path may have thousands of components: the cache is bounded by what it holds, not by a count.
+        if self._paths_characters > _CACHED_PATH_CHARACTERS:
+            self._paths.clear()
+            self._paths_characters = 0
+        self._paths[path] = number
+        self._paths_characters += len(path)
+        return number
+
+    def _directory_key(self, directory: DirectoryBuilder) -> bytes:
+        raw_name = _encode_name(directory.name)
+        parent = reference(directory.parent, system_sequence(directory.parent))
+        attributes = directory.attributes | _DIRECTORY_INDEX
+        if directory is self._root:
+            attributes |= SYSTEM_ATTRIBUTES
+        namespace = file_name.WIN32_AND_DOS if directory is self._root else file_name.POSIX
+        return (
+            _name_head.pack(parent, *directory.times)
+            + _name_tail.pack(0, 0, attributes, 0, len(raw_name) // 2, namespace)
+            + raw_name
+        )
+
+    # ------------------------------------------------------------------ files
+
+    def _prepare_layouts(self) -> None:
+        """Everything about a file's record that depends on lengths alone, made once."""
+        room = self._records.attribute_room
+        information_bytes = ResidentHeader.SIZE + StandardInformation.SIZE
+        self._name_attribute_heads: list[bytes] = []
+        self._name_attribute_padding: list[bytes] = []
+        self._resident_room: list[int] = []
+        for name_bytes in range(2 * MAX_NAME_UNITS + 1):
+            key_bytes = FileName.SIZE + name_bytes
+            whole = attribute.resident(attribute.FILE_NAME, bytes(key_bytes), instance=1, indexed=True)
+            self._name_attribute_heads.append(whole[: ResidentHeader.SIZE])
+            self._name_attribute_padding.append(bytes(len(whole) - ResidentHeader.SIZE - key_bytes))
+            self._resident_room.append(room - information_bytes - len(whole) - ResidentHeader.SIZE)
+        self._data_heads = [
+            attribute.resident(attribute.DATA, bytes(size), instance=2)[: ResidentHeader.SIZE]
+            for size in range(self._resident_room[0] + 1)
+        ]
+        self._information_of: tuple[Ticks4, int] = ((0, 0, 0, 0), -1)
+        self._information = b""
+        self._head_of: tuple[int, Ticks4] = (-1, (0, 0, 0, 0))
+        self._name_head = b""
+        self._parent = self._root
+
+    def make_file(self, parent: int, name: str, data: bytes, times: Ticks4, attributes: int) -> int:
+        """Create a file with its whole content; returns its record number."""
+        raw_name = _encode_name(name)
+        if len(data) <= self._resident_room[len(raw_name)]:
+            return self._make_resident(parent, raw_name, data, times, attributes)
+        run = self._clusters.put(data)
+        return self._make_non_resident(parent, raw_name, len(data), run, times, attributes)
+
+    def landing(self) -> memoryview:
+        """Memory for the content of the next file; see `make_landed_file`."""
+        return self._clusters.landing()
+
+    def make_landed_file(
+        self, parent: int, name: str, landing: memoryview, size_bytes: int, times: Ticks4, attributes: int
+    ) -> int:
+        """Create a file whose content was put into `landing()`; returns its record number."""
+        raw_name = _encode_name(name)
+        if size_bytes <= self._resident_room[len(raw_name)]:
+            return self._make_resident(parent, raw_name, bytes(landing[:size_bytes]), times, attributes)
+        run = self._clusters.take(size_bytes)
+        return self._make_non_resident(parent, raw_name, size_bytes, run, times, attributes)
+
+    def take_space(self, size_bytes: int) -> FileSpace:
+        """Clusters for a stream that its owner will write himself; see `make_spaced_file`."""
+        self._clusters.flush()
+        run = self._space.take_bytes(size_bytes)
+        return FileSpace(self._storage, run, size_bytes, self._space.cluster_bytes)
+
+    def make_spaced_file(
+        self, parent: int, name: str, space: FileSpace, times: Ticks4, attributes: int
+    ) -> int:
+        """Create a file whose content was written to `space`; returns its record number."""
+        raw_name = _encode_name(name)
+        run = space.lcn, space.clusters
+        return self._make_non_resident(parent, raw_name, space.size_bytes, run, times, attributes)
+
+    def fits_record(self, name: str, size_bytes: int) -> bool:
+        """Whether a file of that name keeps that much content in its record."""
+        return size_bytes <= self._resident_room[len(_encode_name(name))]
+
+    def _make_resident(
+        self, parent: int, raw_name: bytes, data: bytes, times: Ticks4, attributes: int
+    ) -> int:
+        size = len(data)
+        padding = _PADDING[-size & 7]
+        data_attribute = self._data_heads[size] + data + padding
+        return self._add_file(parent, raw_name, size, size + len(padding), data_attribute, times, attributes)
+
+    def _make_non_resident(
+        self, parent: int, raw_name: bytes, size: int, run: tuple[int, int], times: Ticks4, attributes: int
+    ) -> int:
+        lcn, clusters = run
+        mapping = encode_run(lcn, clusters)
+        allocated = clusters * self._space.cluster_bytes
+        length = align(NonResidentHeader.SIZE + len(mapping), 8)
+        data_attribute = (
+            NonResidentHeader.LAYOUT.pack(
+                attribute.DATA,
+                length,
+                1,
+                0,
+                NonResidentHeader.SIZE,
+                0,
+                2,
+                0,
+                clusters - 1,
+                NonResidentHeader.SIZE,
+                0,
+                b"",
+                allocated,
+                size,
+                size,
+            )
+            + mapping
+            + bytes(length - NonResidentHeader.SIZE - len(mapping))
+        )
+        return self._add_file(parent, raw_name, size, allocated, data_attribute, times, attributes)
+
+    def _add_file(
+        self,
+        parent: int,
+        raw_name: bytes,
+        size: int,
+        allocated: int,
+        data_attribute: bytes,
+        times: Ticks4,
+        attributes: int,
+    ) -> int:
+        """Pack the record and the index key of a file; the hottest function there is."""
+        if self._head_of != (parent, times):
+            self._head_of = (parent, times)
+            self._name_head = _name_head.pack(reference(parent, system_sequence(parent)), *times)
+            self._parent = self._directories[parent]
+        if self._information_of != (times, attributes):
+            self._information_of = (times, attributes)
+            self._information = standard_information(times, attributes, self._file_security)
+        name_bytes = len(raw_name)
+        key = (
+            self._name_head
+            + _name_tail.pack(allocated, size, attributes, 0, name_bytes >> 1, file_name.POSIX)
+            + raw_name
+        )
+        body = (
+            self._information
+            + self._name_attribute_heads[name_bytes]
+            + key
+            + self._name_attribute_padding[name_bytes]
+            + data_attribute
+            + END_MARKER
+        )
+        records = self._records
+        number = records.next_number
+        records.put(number, records.header(number, len(body), file_record.IN_USE, 1, _FILE_INSTANCES) + body)
+        self._parent.keys.append(key)
+        self._parent.references.append(0x1000000000000 | number)
+        return number
+
+    # ------------------------------------------------------------------ commit
+
+    def commit(self) -> Geometry:
+        """Write everything that is still in memory; raises NoRoom where the volume is too small."""
+        indexes = IndexWriter(self._clusters, self._space.cluster_bytes)
+        for directory in self._directories.values():
+            if directory is not self._root:
+                self._write_directory(directory, indexes)
+        self._clusters.flush()
+        system, records = self._system, self._records
+        system.write_secure(self._descriptors, records, indexes)
+        system.take_mft_bitmap(records)
+        tail = self._find_tail()
+        geometry = self._options.geometry() or self._options.geometry_of(tail.clusters)
+        records.put_late(file_record.ROOT, self._root_record(indexes, tail))
+        self._clusters.flush()
+        system.write_tail(tail)
+        system.write_records(records, indexes, tail)
+        records.finish()
+        system.finish(records, geometry)
+        return geometry
+
+    def _find_tail(self) -> Tail:
+        """How many clusters the volume has; raises NoRoom where they are too few."""
+        cluster_bytes = self._space.cluster_bytes
+        # The root's index lists the sizes of $LogFile and $Bitmap, and its own size matters for theirs:
+        # it is packed once for its size alone.
+        scratch = Space(cluster_bytes)
+        nowhere = ClusterWriter(BoundedStorage(self._storage, 0), scratch)
+        self._root_record(IndexWriter(nowhere, cluster_bytes), tail_of(1, cluster_bytes))
+        used = self._space.next_lcn + scratch.next_lcn
+        options = self._options
+        limit = options.geometry()
+        if limit is None:
+            return smallest(used, cluster_bytes, options.extra_bytes, options.extra_percent)
+        tail = tail_of(limit.cluster_count, cluster_bytes)
+        missing = (used + tail.own_clusters - tail.clusters) * cluster_bytes
+        if missing > 0:
+            needed = options.geometry_of(smallest(used, cluster_bytes).clusters).size_bytes
+            raise NoRoom(
+                f"{limit.size_bytes} bytes are too few by {missing}: the smallest volume that holds all this "
+                f"has {needed} bytes",
+                missing,
+            )
+        return tail
+
+    def _root_record(self, indexes: IndexWriter, tail: Tail) -> bytes:
+        """The root's record, its index written: it lists the system files and itself besides its own."""
+        root, records = self._root, self._records
+        key = self._directory_key(root)
+        own = [(file.key(self._options.times), file.record) for file in self._system.in_root(tail)]
+        own.append((key, file_record.ROOT))
+        entries = root.sorted_root_entries(
+            [(one, reference(number, system_sequence(number))) for one, number in own]
+        )
+        base = [
+            standard_information(root.times, root.attributes | SYSTEM_ATTRIBUTES, 0),
+            attribute.resident(attribute.FILE_NAME, key, indexed=True),
+            attribute.resident(attribute.SECURITY_DESCRIPTOR, security.ROOT),
+        ]
+        room = records.attribute_room - sum(map(len, base))
+        attributes = base + indexes.attributes([directory_index(entries)], room, large=True)
+        return records.record(file_record.ROOT, attributes, flags=file_record.IS_DIRECTORY)
+
+    def _write_directory(self, directory: DirectoryBuilder, indexes: IndexWriter) -> None:
+        base = [
+            standard_information(directory.times, directory.attributes, self._directory_security),
+            attribute.resident(attribute.FILE_NAME, self._directory_key(directory), indexed=True),
+        ]
+        room = self._records.attribute_room - sum(map(len, base))
+        index = directory_index(directory.sorted_entries(self._path_of(directory)))
+        record = self._records.record(
+            directory.record, base + indexes.attributes([index], room), flags=file_record.IS_DIRECTORY
+        )
+        self._records.put_late(directory.record, record)
+        directory.forget_entries()
+
+    def _path_of(self, directory: DirectoryBuilder) -> str:
+        names: list[str] = []
+        while directory is not self._root:
+            names.append(directory.name)
+            directory = self._directories[directory.parent]
+        return "/" + "/".join(reversed(names))
+
+
+def _encode_name(name: str) -> bytes:
+    raw_name = name.encode("utf-16-le", "surrogatepass")
+    if not 0 < len(raw_name) <= 2 * MAX_NAME_UNITS:
+        raise ManifestError(f"{name!r}: {names.what_is_wrong(name, posix=True)}")
+    return raw_name

@@ -1,0 +1,193 @@
+"""The MFT of a new volume: records take their places, full chunks go to the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ntfsbuild.image.raw import Storage
+from ntfsbuild.ondisk import attribute, file_record, fixups
+from ntfsbuild.ondisk.file_record import FileRecordHeader
+from ntfsbuild.ondisk.layout import align
+from ntfsbuild.volume.space import Space
+
+_CHUNK_BYTES = 1 << 20
+_GROW_BYTES = 4 << 20
+
+
+class RecordStore:
+    """Numbers for records, and their bytes.
+
+    Records that are complete when they are numbered (files) are gathered in a chunk and written when it
+    is full: a million files never lie in memory.  Those that are completed last (directories, our own)
+    are kept until `finish`.  The $MFT is one run when the number of records was said in advance, and
+    grows by further runs when it was not.
+    """
+
+    def __init__(self, storage: Storage, space: Space, record_bytes: int, expected_records: int) -> None:
+        self._storage = storage
+        self._space = space
+        self.record_bytes = record_bytes
+        self.attributes_offset = file_record.first_attribute_offset(self.record_bytes)
+        self._header = FileRecordHeader.LAYOUT
+        self._usa_count = self.record_bytes // fixups.STRIDE + 1
+        self._usa_room = bytes(self.attributes_offset - FileRecordHeader.SIZE)
+        self.runs: list[tuple[int, int]] = []
+        self._capacity = 0
+        self._grow(expected_records * self.record_bytes)
+        self.next_number = 0
+        self._slots = _CHUNK_BYTES // self.record_bytes
+        self._chunk = bytearray(_CHUNK_BYTES)
+        self._chunk_first = 0
+        self._in_chunk: list[int] = []  # The slots in use.
+        self._late: dict[int, bytes] = {}
+
+    def header(self, number: int, body_bytes: int, flags: int, links: int, next_instance: int) -> bytes:
+        """What stands before the attributes: the header and the room for its update sequence array.
+
+        `body_bytes` counts the attributes and the end marker.
+        """
+        return (
+            self._header.pack(
+                file_record.MAGIC,
+                FileRecordHeader.SIZE,
+                self._usa_count,
+                0,
+                number if 0 < number <= file_record.LAST_RESERVED else 1,
+                links,
+                self.attributes_offset,
+                flags,
+                self.attributes_offset + body_bytes,
+                self.record_bytes,
+                0,
+                next_instance,
+                0,
+                number & 0xFFFFFFFF,
+            )
+            + self._usa_room
+        )
+
+    @property
+    def attribute_room(self) -> int:
+        """Bytes for attributes in a record, its end marker not counted."""
+        return self.record_bytes - self.attributes_offset - len(file_record.END_MARKER)
+
+    def record(self, number: int, attributes: Sequence[bytes], *, flags: int = 0, links: int = 1) -> bytes:
+        """A whole record; the attributes come in order and get the instance ids 0, 1, 2, …"""
+        body = attribute.numbered(attributes)
+        assert len(body) <= self.attribute_room, f"record {number}: {len(body)} bytes of attributes"
+        body += file_record.END_MARKER
+        return self.header(number, len(body), flags | file_record.IN_USE, links, len(attributes)) + body
+
+    def reserve(self, count: int = 1) -> int:
+        """The first of `count` numbers whose records come later, by `put_late`."""
+        first = self.next_number
+        self.next_number += count
+        return first
+
+    def put_late(self, number: int, record: bytes) -> None:
+        """The record of a number that was reserved."""
+        self._late[number] = record
+
+    def put(self, number: int, record: bytes) -> None:
+        """The record of the next number (`next_number`), complete."""
+        slot = number - self._chunk_first
+        if not 0 <= slot < self._slots:
+            self._flush_chunk()
+            self._chunk_first, slot = number, 0
+        at = slot * self.record_bytes
+        self._chunk[at : at + len(record)] = record
+        self._in_chunk.append(slot)
+        self.next_number = number + 1
+
+    def _flush_chunk(self) -> None:
+        """Write the chunk in pieces of consecutive records; slots of late records stay untouched."""
+        slots, size = self._in_chunk, self.record_bytes
+        start = 0
+        while start < len(slots):
+            end = start + 1
+            if slots[-1] - slots[start] == len(slots) - 1 - start:
+                end = len(slots)
+            while end < len(slots) and slots[end] == slots[end - 1] + 1:
+                end += 1
+            piece = self._chunk[slots[start] * size : (slots[end - 1] + 1) * size]
+            self._write_records(self._chunk_first + slots[start], piece)
+            start = end
+        self._in_chunk = []
+        self._chunk = bytearray(_CHUNK_BYTES)
+
+    def _write_records(self, first: int, records: bytearray) -> None:
+        fixups.protect(records, self.record_bytes, FileRecordHeader.SIZE)
+        self._write(first * self.record_bytes, records)
+
+    def _extents(self, offset: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+        """Where a region of $MFT lies: (offset on the volume, bytes), run by run."""
+        for lcn, clusters in self.runs:
+            run_bytes = clusters * self._space.cluster_bytes
+            if size_bytes > 0 and offset < run_bytes:
+                count = min(size_bytes, run_bytes - offset)
+                yield lcn * self._space.cluster_bytes + offset, count
+                offset, size_bytes = run_bytes, size_bytes - count
+            offset -= run_bytes
+
+    def _write(self, offset: int, data: bytes | bytearray) -> None:
+        while offset + len(data) > self._capacity:
+            self._grow(_GROW_BYTES)
+        view = memoryview(data)
+        for at, count in self._extents(offset, len(data)):
+            self._storage.write(at, view[:count])
+            view = view[count:]
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Bytes of $MFT as they were written."""
+        return b"".join(self._storage.read(at, count) for at, count in self._extents(offset, size_bytes))
+
+    def _grow(self, size_bytes: int) -> None:
+        # A whole number of records even where a cluster is smaller than one.
+        size_bytes = align(size_bytes, max(self.record_bytes, self._space.cluster_bytes))
+        lcn, clusters = self._space.take_bytes(size_bytes)
+        if self.runs and sum(self.runs[-1]) == lcn:
+            lcn, clusters = self.runs[-1][0], self.runs.pop()[1] + clusters
+        self.runs.append((lcn, clusters))
+        self._capacity += size_bytes
+
+    @property
+    def data_bytes(self) -> int:
+        """The size of $MFT's data: all of it is initialized."""
+        self._ensure_numbers()
+        return self._capacity
+
+    def _ensure_numbers(self) -> None:
+        while self.next_number * self.record_bytes > self._capacity:
+            self._grow(_GROW_BYTES)
+
+    def bitmap(self) -> bytes:
+        """$MFT's $BITMAP value: records in use; 16 to 23 are free."""
+        size = align(-(-(self._capacity // self.record_bytes) // 8), 8)
+        bits = (1 << self.next_number) - 1
+        for number in range(file_record.LAST_RESERVED + 1, file_record.QUOTA):
+            bits &= ~(1 << number)
+        return bits.to_bytes(size, "little")
+
+    def finish(self) -> None:
+        """Write everything that is still here, and zeros where no record lies."""
+        self._flush_chunk()
+        numbers = sorted(self._late)
+        size, start = self.record_bytes, 0
+        while start < len(numbers):
+            end = start + 1
+            while end < len(numbers) and numbers[end] == numbers[end - 1] + 1 and end - start < self._slots:
+                end += 1
+            piece = bytearray((end - start) * size)
+            for k, number in enumerate(numbers[start:end]):
+                record = self._late[number]
+                piece[k * size : k * size + len(record)] = record
+            self._write_records(numbers[start], piece)
+            start = end
+        self._late = {}
+        free_first, free_last = file_record.LAST_RESERVED + 1, file_record.QUOTA
+        self._zero(free_first * size, (free_last - free_first) * size)
+        self._zero(self.next_number * size, self._capacity - self.next_number * size)
+
+    def _zero(self, offset: int, size_bytes: int) -> None:
+        for at, count in self._extents(offset, size_bytes):
+            self._storage.zero(at, count)

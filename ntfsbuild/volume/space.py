@@ -1,0 +1,71 @@
+"""Which clusters of a new volume are taken, and how small it can be."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from ntfsbuild.ondisk.log_file import log_file_bytes
+from ntfsbuild.volume.geometry import bitmap_bytes
+
+
+class Space:
+    """The clusters of a volume that is being made: they are taken in ascending order.
+
+    Nothing is ever freed while a volume is made, so what is taken is one extent from cluster 0 on and
+    every allocation is one run.
+    """
+
+    __slots__ = ("cluster_bytes", "next_lcn")
+
+    def __init__(self, cluster_bytes: int) -> None:
+        self.cluster_bytes = cluster_bytes
+        self.next_lcn = 0
+
+    def take(self, clusters: int) -> int:
+        """The first of `clusters` clusters in a row."""
+        lcn = self.next_lcn
+        self.next_lcn += clusters
+        return lcn
+
+    def take_bytes(self, size_bytes: int) -> tuple[int, int]:
+        """The run, (LCN, clusters), for `size_bytes`."""
+        clusters = -(-size_bytes // self.cluster_bytes)
+        return self.take(clusters), clusters
+
+
+class Tail(NamedTuple):
+    """What a volume of `clusters` clusters holds besides its files: the log and the cluster bitmap."""
+
+    clusters: int
+    log_clusters: int
+    bitmap_clusters: int
+
+    @property
+    def own_clusters(self) -> int:
+        return self.log_clusters + self.bitmap_clusters
+
+
+def tail_of(clusters: int, cluster_bytes: int) -> Tail:
+    """The log and the bitmap of a volume of that many clusters."""
+    log = -(-log_file_bytes(clusters * cluster_bytes) // cluster_bytes)
+    return Tail(clusters, log, -(-bitmap_bytes(clusters) // cluster_bytes))
+
+
+def smallest(
+    used_clusters: int, cluster_bytes: int, extra_bytes: int = 0, extra_percent: float = 0.0
+) -> Tail:
+    """The smallest volume with room for `used_clusters`, its log and bitmap, and the extras.
+
+    The log and the bitmap grow with the volume, so this is a least fixed point, reached from below.
+    """
+
+    def grow(wanted: int) -> Tail:
+        tail = tail_of(wanted, cluster_bytes)
+        while wanted + tail.own_clusters > tail.clusters:
+            tail = tail_of(wanted + tail.own_clusters, cluster_bytes)
+        return tail
+
+    tail = grow(used_clusters)
+    extra = -(-extra_bytes // cluster_bytes) + math.ceil(tail.clusters * extra_percent / 100)
+    return grow(used_clusters + extra) if extra else tail
