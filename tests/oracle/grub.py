@@ -66,6 +66,8 @@ def _entry(image: Path, path: str, size: bytes, reading: Reading) -> Entry:
 def manages(paths: Collection[str]) -> str | None:
     if len(paths) > ENTRIES_MAX:
         return f"starts a process for every file; not asked about more than {ENTRIES_MAX}"
+    if any(path.rpartition("/")[2].startswith("..") for path in paths):
+        return "hides names that start with two dots"
     if any("\n" in path for path in paths):
         return "lists one name a line"
     if max(Counter(path.upper() for path in [*paths, *SYSTEM_NAMES]).values()) > 1:

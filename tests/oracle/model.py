@@ -39,6 +39,8 @@ class Entry:
 
 
 COMPARED = tuple(f.name for f in fields(Entry))
+# Some readers add these for directories; they are not part of $STANDARD_INFORMATION.
+DIRECTORY_ATTRIBUTES = 0x3000_0010
 Tree = dict[str, Entry]
 
 

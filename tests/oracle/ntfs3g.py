@@ -16,7 +16,6 @@ from tests.oracle.model import CHUNK, Entry, Reader, Reading, sha256_of
 from tests.oracle.tools import decode_name, environment, last_lines, run, text
 
 MOUNT_SECONDS = 60
-DIRECTORY = 0x10  # Added by ntfs-3g, not part of $STANDARD_INFORMATION.
 KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "dir",
@@ -131,7 +130,7 @@ def _visit(folder: int, name: str, path: str, reading: Reading) -> int | None:
             modified=modified,
             changed=changed,
             accessed=accessed,
-            attributes=struct.unpack("<I", os.getxattr(fd, "system.ntfs_attrib"))[0] & ~DIRECTORY,
+            attributes=struct.unpack("<I", os.getxattr(fd, "system.ntfs_attrib"))[0],
             links=info.st_nlink if is_file else None,
             record=info.st_ino,
         )

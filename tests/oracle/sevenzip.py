@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from tests.oracle.model import CHUNK, TICKS_1970, Entry, Reader, Reading, no_lone_surrogates, sha256_of
+from tests.oracle.model import CHUNK, TICKS_1970, Entry, Reader, Reading, sha256_of
 from tests.oracle.tools import decode_name, environment, last_lines, run
 
 OPTIONS = ("-sns-", "-x![SYSTEM]")  # No named streams, no metafiles.
 ATTRIBUTES = {ord(letter): 1 << bit for bit, letter in enumerate("RHS8DAdNTsLCOIEV")}
-DIRECTORY = 0x10  # Shown for directories, but not part of $STANDARD_INFORMATION.
 
 
 def read(image: Path) -> Reading:
@@ -67,7 +66,7 @@ def _entry(item: dict[bytes, bytes], contents: IO[bytes]) -> Entry:
         modified=_ticks(item[b"Modified"]),
         changed=_ticks(item[b"Metadata Changed"]),
         accessed=_ticks(item[b"Accessed"]),
-        attributes=attributes & ~DIRECTORY,
+        attributes=attributes,
         record=int(item[b"iNode"]),
     )
 
@@ -91,4 +90,4 @@ def shown(path: str) -> str:
     return path.replace("\\", "_").replace("\n", "_")
 
 
-READERS = (Reader("7-Zip", ("7z",), read, manages=no_lone_surrogates, shown=shown),)
+READERS = (Reader("7-Zip", ("7z",), read, shown=shown),)

@@ -1,7 +1,7 @@
 """The Sleuth Kit twice: its newest library through pytsk3, and Debian's fls, some years older."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tests.oracle.model import (
@@ -89,6 +89,7 @@ def _ticks(seconds: int, nanoseconds: int) -> int | None:
     return TICKS_1970 + seconds * 10_000_000 + nanoseconds // 100 if seconds else None
 
 
+NAME_BYTES_MAX = 511
 FLS_LINE = re.compile(
     rb"(?P<kind>./.) (?P<deleted>\* )?(?P<record>\d+)(?:-\d+-\d+)?:?(?:\(realloc\):)?\t(?P<rest>.*)", re.S
 )
@@ -130,6 +131,13 @@ def control_as_caret(path: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f]", "^", path)
 
 
+def manages(paths: Collection[str]) -> str | None:
+    names = [path.rpartition("/")[2] for path in paths]
+    if any(len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES_MAX for name in names):
+        return f"shows names of more than {NAME_BYTES_MAX} bytes of UTF-8 twice, once cut short"
+    return no_lone_surrogates(paths)
+
+
 def supports(geometry: Geometry) -> str | None:
     if geometry.cluster > 1 << 16:
         return "takes sectors per cluster above 128 for a plain number (clusters > 64 KiB)"
@@ -137,6 +145,6 @@ def supports(geometry: Geometry) -> str | None:
 
 
 READERS = (
-    Reader("pytsk3", ("pytsk3",), read_pytsk3, manages=no_lone_surrogates),
-    Reader("fls", ("fls",), read_fls, supports, no_lone_surrogates, shown=control_as_caret),
+    Reader("pytsk3", ("pytsk3",), read_pytsk3, manages=manages),
+    Reader("fls", ("fls",), read_fls, supports, manages, shown=control_as_caret),
 )

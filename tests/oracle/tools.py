@@ -61,7 +61,20 @@ MODULES = {"pytsk3": "pytsk3", "pyfsntfs": "libfsntfs-python", "dissect.ntfs": "
 def tool(name: str) -> Tool:
     if name == "mounting":
         return Tool(name, "run as root on a machine with /dev/fuse", _may_mount())
+    if name == "ntfs3":
+        return Tool(name, "apt-get download linux-image-*-cloud-amd64 does not work", _has_kernel())
     return _program(name, PROGRAMS[name]) if name in PROGRAMS else _module(name, MODULES[name])
+
+
+def _has_kernel() -> bool:
+    """Fetches one on first use: some 30 MB, once."""
+    from tests.oracle.ntfs3_vm.kernel import kernel
+
+    try:
+        kernel()
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 def _may_mount() -> bool:

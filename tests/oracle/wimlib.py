@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.oracle.model import TICKS_1970, Entry, Reader, Reading, file, no_lone_surrogates
+from tests.oracle.model import TICKS_1970, Entry, Reader, Reading, file
 from tests.oracle.tools import decode_name, last_lines, run
 
 EMPTY_SHA1 = file(b"").sha1
@@ -58,7 +58,7 @@ def _entry(fields: dict[bytes, bytes]) -> Entry:
         created=_ticks(fields[b"Creation Time"]),
         modified=_ticks(fields[b"Last Write Time"]),
         accessed=_ticks(fields[b"Last Access Time"]),
-        attributes=attributes & ~DIRECTORY,
+        attributes=attributes,
         links=int(fields[b"Link Count"]) if is_file else None,
     )
 
@@ -68,4 +68,4 @@ def _ticks(shown: bytes) -> int:
     return TICKS_1970 + 10_000_000 * calendar.timegm(time.strptime(shown.decode(), "%a %b %d %H:%M:%S %Y %Z"))
 
 
-READERS = (Reader("wimlib", ("wimlib-imagex",), read, manages=no_lone_surrogates, time_unit=10_000_000),)
+READERS = (Reader("wimlib", ("wimlib-imagex",), read, time_unit=10_000_000),)
