@@ -1,0 +1,29 @@
+"""The manifest: what is asked, from YAML with positions to frozen data with a meaning.
+
+source.py    YAML into plain data, a position for every node      (the door to yaml)
+schema.py    the structure, checked against the JSON Schema       (the door to jsonschema)
+loading.py   the sections; volume.py, tree.py, file_content.py, metadata.py, sizes.py: their meaning
+model.py     what comes out of it
+"""
+
+from __future__ import annotations
+
+import os
+
+from ntfsbuild.manifest.model import Manifest
+
+__all__ = ["Manifest", "load", "loads"]
+
+
+def load(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Manifest:
+    """Read and check a manifest; a ManifestError carries everything that is wrong with it."""
+    from ntfsbuild.manifest.loading import load_file  # Late: who only reads volumes needs no YAML.
+
+    return load_file(path)
+
+
+def loads(data: bytes, name: str) -> Manifest:
+    """Check the bytes of a manifest; `name` stands for its file in messages."""
+    from ntfsbuild.manifest.loading import load_bytes
+
+    return load_bytes(data, name)

@@ -13,18 +13,18 @@ from typing import Literal, NamedTuple, TypeAlias
 from ntfsbuild.content.model import Content
 from ntfsbuild.errors import Mark
 
-_COLUMN_BITS = 20
-_COLUMN_MASK = (1 << _COLUMN_BITS) - 1
+COLUMN_BITS = 20
+COLUMN_MAX = (1 << COLUMN_BITS) - 1
 
 
 def pack_position(line: int, column: int) -> int:
     """One integer for a line and a column, both counted from 1; packed positions sort in source order."""
-    return line << _COLUMN_BITS | min(column, _COLUMN_MASK)
+    return line << COLUMN_BITS | min(column, COLUMN_MAX)
 
 
 def unpack_position(position: int) -> tuple[int, int]:
     """Line and column, counted from 1, of a packed position."""
-    return position >> _COLUMN_BITS, position & _COLUMN_MASK
+    return position >> COLUMN_BITS, position & COLUMN_MAX
 
 
 class Times(NamedTuple):
@@ -58,6 +58,7 @@ class Size:
 
     @property
     def auto(self) -> bool:
+        """Whether the tree decides."""
         return self.size_bytes is None
 
 
@@ -125,4 +126,5 @@ class Manifest:
     tree: DirectoryEntry
 
     def mark(self, position: int) -> Mark:
+        """The place that a packed position means."""
         return Mark(self.file, *unpack_position(position))

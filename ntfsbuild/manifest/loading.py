@@ -1,0 +1,84 @@
+"""A manifest file into a `Manifest`: the way through all stages, and everything wrong in one go."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.manifest.metadata import read_defaults
+from ntfsbuild.manifest.model import Defaults, Manifest
+from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.schema import schema_words
+from ntfsbuild.manifest.source import Document, read_document
+from ntfsbuild.manifest.tree import TreeReader, digest_of
+from ntfsbuild.manifest.values import Values
+from ntfsbuild.manifest.volume import read_volume
+
+
+def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Manifest:
+    """Read and check a manifest; messages name it as it was given."""
+    file = os.fsdecode(path)
+    try:
+        with open(path, "rb") as stream:
+            source = stream.read()
+    except FileNotFoundError:
+        raise ManifestError(f"{file}: no such file") from None
+    except IsADirectoryError:
+        raise ManifestError(f"{file}: a directory, not a manifest") from None
+    except OSError as error:
+        raise HostError(f"{file}: {error.strerror}") from None
+    except ValueError:
+        raise ManifestError(f"{file!r} is not a path") from None  # U+0000 in it.
+    return load_bytes(source, file)
+
+
+def load_bytes(source: bytes, file: str) -> Manifest:
+    """Check the bytes of a manifest; `file` is its name in messages."""
+    with _garbage_collector_at_rest():
+        document = read_document(source, file, {word: word for word in schema_words()})
+        return _read_manifest(document)
+
+
+def _read_manifest(document: Document) -> Manifest:
+    values = Values(document)
+    data = document.data if isinstance(document.data, dict) else {}
+    root = Node(data, 0, "")
+    # Sections are checked one by one: a fault in one hides nothing in the others.
+    outline = {key: {} if isinstance(value, dict) else value for key, value in data.items()}
+    values.sound("", Node(outline if data else document.data, 0, ""))
+    volume = _section(values, root, "volume")
+    defaults = _section(values, root, "defaults")
+    spec = read_volume(values, volume)
+    outer = read_defaults(values, defaults) if defaults else Defaults()
+    tree, tree_digest = TreeReader(values).read(_mapping(values, root, "tree"))
+    if values.problems:
+        raise ManifestError(values.problems)
+    digest = digest_of({**data, "tree": tree_digest})
+    return Manifest(document.file, bytes.fromhex(digest), spec, outer, tree)
+
+
+def _section(values: Values, root: Node, key: str) -> Node | None:
+    """A section that is there and is a mapping, checked against the definition of its name."""
+    section = _mapping(values, root, key)
+    if section:
+        values.sound(key, section)
+    return section
+
+
+def _mapping(values: Values, root: Node, key: str) -> Node | None:
+    return values.child(root, key) if isinstance(root.data.get(key), dict) else None
+
+
+@contextmanager
+def _garbage_collector_at_rest() -> Iterator[None]:
+    """Loading makes no cycles, and a collector that looks for them takes most of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,22 @@
+"""A node of a document with its place and its name: what checks and readers are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Node(NamedTuple):
+    """A piece of data, where it lies (an index of `Document.positions`), and its path in messages."""
+
+    data: Any
+    at: int
+    path: str
+
+
+def step_path(path: str, steps: Iterable[str | int]) -> str:
+    """A path with further steps, as messages show it: `tree/a.bin: data[1]: at`."""
+    for step in steps:
+        separator = ": " if path else ""
+        path = f"{path}[{step}]" if isinstance(step, int) else f"{path}{separator}{step}"
+    return path

@@ -1,0 +1,224 @@
+"""The `tree` section: keys into directories and files, merged, without recursion."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from ntfsbuild.content.model import EMPTY, Inline
+from ntfsbuild.errors import Problem
+from ntfsbuild.manifest.file_content import parse_path, read_content
+from ntfsbuild.manifest.metadata import parse_attributes, read_defaults, read_names, read_times
+from ntfsbuild.manifest.model import (
+    Defaults,
+    DirectoryEntry,
+    FileEntry,
+    TimesSpec,
+    TreeSource,
+    unpack_position,
+)
+from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.source import Data
+from ntfsbuild.manifest.values import Values
+
+PROBLEMS_MAX: Final = 1000  # Beyond so many, one cause is behind them all.
+_NO_NAMES = frozenset(["", ".", ".."])
+
+
+class _Draft:
+    """A directory while it is being read: it may be said in several places."""
+
+    __slots__ = (
+        "attributes",
+        "children",
+        "defaults",
+        "digest",
+        "directories",
+        "entry",
+        "has_metadata",
+        "position",
+        "said",
+        "source",
+        "times",
+    )
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.children: dict[str, Any] = {}  # Entries; drafts until `finish` replaces them.
+        self.directories: list[str] = []
+        self.said: dict[str, Data] = {}  # In the manifest's own words, for the digest.
+        self.has_metadata = False
+        self.times: TimesSpec = None
+        self.attributes: int | None = None
+        self.defaults = Defaults()
+        self.source: TreeSource | None = None
+
+    def finish(self) -> None:
+        """Make the entry and the digest; those of the directories in it are made already."""
+        for name in self.directories:
+            child = self.children[name]
+            self.children[name] = child.entry
+            self.said[f"{name}/"] = child.digest
+        self.digest = digest_of(self.said)
+        self.entry = DirectoryEntry(
+            self.position, self.children, self.times, self.attributes, self.defaults, self.source
+        )
+
+
+def digest_of(data: Data) -> str:
+    """The SHA-256 of plain data in canonical JSON."""
+    canonical = json.dumps(data, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class TreeReader:
+    """Reads the tree of one manifest."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._positions = values.document.positions
+        self._drafts: list[_Draft] = []  # Parents before their children.
+        self._rest: list[tuple[_Draft, Node]] = []
+
+    def read(self, tree: Node | None) -> tuple[DirectoryEntry, str]:
+        """The root directory, and the digest of all that is said of it and below it."""
+        root = self._new_draft(self._positions[tree.at if tree else 0])
+        if tree:
+            self._read_directory(root, tree)
+        while self._rest and len(self._values.problems) < PROBLEMS_MAX:
+            self._read_children(*self._rest.pop())
+        for draft in reversed(self._drafts):
+            draft.finish()
+        return root.entry, root.digest
+
+    def _read_children(self, directory: _Draft, node: Node) -> None:
+        """All keys of one mapping; the common one, a name with its text, is dealt with on the spot."""
+        positions = self._positions
+        children, said = directory.children, directory.said
+        index = node.at + 2
+        path = node.path.rstrip("/") + "/"
+        for key, value in node.data.items():
+            at = index + 1
+            kind = type(value)
+            index = at + (positions[at + 1] if kind is dict or kind is list else 1)
+            if "/" in key or key in _NO_NAMES:
+                self._read_path(directory, key, Node(value, at, path + key))
+            elif kind is str and key not in children:
+                children[key] = FileEntry(Inline(value.encode()), positions[at - 1])
+                said[key] = value
+            else:
+                self._read_file(directory, key, Node(value, at, path + key))
+
+    def _read_path(self, directory: _Draft, key: str, node: Node) -> None:
+        """A key that is more than the name of a file."""
+        if key == ".":
+            self._read_metadata(directory, node)
+            return
+        *parts, last = key.split("/")
+        if last:
+            parts.append(last)
+        if not _NO_NAMES.isdisjoint(parts) or not parts:
+            self._values.say(node._replace(at=node.at - 1), _path_fault(key, parts))
+            return
+        into: _Draft | None = directory
+        for name in parts[:-1] if last else parts:
+            into = into and self._enter(into, name, node)
+        if into and last:
+            self._read_file(into, last, node)
+        elif into:
+            self._read_directory(into, node)
+
+    def _enter(self, directory: _Draft, name: str, node: Node) -> _Draft | None:
+        """The directory `name`, made if need be; None (and a problem) if a file is in its place."""
+        child = directory.children.get(name)
+        if child is None:
+            child = self._new_draft(self._positions[node.at - 1])
+            directory.children[name] = child
+            directory.directories.append(name)
+        if isinstance(child, FileEntry):
+            self._say_twice(node, child, "a directory", name)
+            return None
+        return child
+
+    def _read_directory(self, directory: _Draft, node: Node) -> None:
+        """What stands under the key of a directory: its children come later, without recursion."""
+        if isinstance(node.data, dict):
+            self._rest.append((directory, node))
+        elif node.data is not None:
+            self._values.sound("directory", node)
+
+    def _read_file(self, directory: _Draft, name: str, node: Node) -> None:
+        there = directory.children.get(name)
+        if there is not None:
+            self._say_twice(node, there, "a file", name)
+            return
+        directory.children[name] = self._file_entry(node)
+        directory.said[name] = node.data
+
+    def _file_entry(self, node: Node) -> FileEntry:
+        data, position = node.data, self._positions[node.at - 1]
+        if isinstance(data, str):
+            return FileEntry(Inline(data.encode()), position)
+        if data is None or not self._values.sound("file", node):
+            return FileEntry(EMPTY, position)
+        content, sha256 = read_content(self._values, node)
+        attributes = self._values.read(node, "attributes", parse_attributes)
+        times = self._read_times(node) if "times" in data else None
+        return FileEntry(content, position, times, attributes, sha256)
+
+    def _read_metadata(self, directory: _Draft, node: Node) -> None:
+        """The mapping under `.`."""
+        values, data = self._values, node.data
+        if directory.has_metadata:
+            values.say(node._replace(at=node.at - 1), "the directory's metadata (.) is there already")
+        if directory.has_metadata or not values.sound("metadata", node):
+            return
+        directory.has_metadata = True
+        directory.said["."] = data
+        directory.attributes = values.read(node, "attributes", parse_attributes)
+        directory.times = self._read_times(node)
+        directory.defaults = self._read_defaults(node)
+        path = values.read(node, "source", parse_path)
+        if path is not None:
+            position = self._positions[values.child(node, "source").at]
+            include, exclude = (values.read(node, key, tuple) or () for key in ("include", "exclude"))
+            directory.source = TreeSource(path, position, include, exclude)
+
+    def _read_times(self, node: Node) -> TimesSpec:
+        times = read_times(self._values, node)
+        if times == "source" and "source" not in node.data:
+            self._values.say(self._values.child(node, "times"), "times from a source need source beside them")
+        return times
+
+    def _read_defaults(self, node: Node) -> Defaults:
+        """`defaults`, and `names`, which is short for `defaults: {names: ...}`."""
+        values = self._values
+        given = values.has(node, "defaults")
+        defaults = read_defaults(values, values.child(node, "defaults")) if given else Defaults()
+        names = read_names(values, node)
+        if names and defaults.names:
+            values.say(values.child(node, "names"), "said twice: here and in defaults")
+        return Defaults(defaults.times, names or defaults.names)
+
+    def _new_draft(self, position: int) -> _Draft:
+        draft = _Draft(position)
+        self._drafts.append(draft)
+        return draft
+
+    def _say_twice(self, node: Node, there: FileEntry | _Draft, what: str, name: str) -> None:
+        """The same name again: the problem is the later one's, wherever reading began."""
+        kinds = ("a file" if isinstance(there, FileEntry) else "a directory", what)
+        position = self._positions[node.at - 1]
+        (early, kind), (late, _) = sorted([(there.position, kinds[0]), (position, kinds[1])])
+        mark = self._values.document.mark_of(late)
+        message = f"{name} is already there, as {kind} (line {unpack_position(early)[0]})"
+        self._values.problems.append(Problem(mark, node.path, message))
+
+
+def _path_fault(key: str, parts: list[str]) -> str:
+    if key.startswith("/"):
+        return "a path does not begin with /: it counts from where it stands"
+    if "" in parts or not parts:
+        return "a path has no empty parts"
+    return 'a path has no "." or ".." in it (a directory\'s metadata is the key "." among its children)'

@@ -1,0 +1,89 @@
+"""The `volume` section: size, name and geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from ntfsbuild.manifest.model import Size, VolumeSpec
+from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
+from ntfsbuild.manifest.values import Values
+from ntfsbuild.manifest.words import listed, shown
+
+SECTOR_SIZES = [512, 1024, 2048, 4096]
+CLUSTER_SIZES = [512 << shift for shift in range(13)]
+RECORD_SIZES = [1024, 4096]
+LABEL_UNITS_MAX = 32  # What Windows formats and renames with; $AttrDef would let 128 pass.
+
+Value = TypeVar("Value")
+
+
+def read_volume(values: Values, volume: Node | None) -> VolumeSpec:
+    """The mapping under `volume`; None: there is none."""
+    if not volume:
+        return VolumeSpec(Size(None))
+    position = values.document.positions
+
+    def read(key: str, parse: Callable[[Any], Value], default: Value) -> Value:
+        value = values.read(volume, key, parse)
+        return default if value is None else value
+
+    spec = VolumeSpec(
+        size=read("size", parse_volume_size, Size(None)),
+        label=read("label", parse_label, ""),
+        serial=values.read(volume, "serial", parse_integer(64)),
+        cluster_bytes=read("cluster", _one_of(CLUSTER_SIZES, "a cluster size"), 4096),
+        sector_bytes=read("sector", _one_of(SECTOR_SIZES, "a sector size"), 512),
+        record_bytes=values.read(volume, "record", _one_of(RECORD_SIZES, "an MFT record size")),
+        hidden_sectors=read("hidden_sectors", parse_integer(32), 0),
+        sectors_per_track=read("sectors_per_track", parse_integer(16), 63),
+        heads=read("heads", parse_integer(16), 255),
+        position=position[volume.at],
+        size_position=position[values.child(volume, "size").at] if "size" in volume.data else 0,
+    )
+    _check_geometry(values, volume, spec)
+    return spec
+
+
+def parse_label(text: str) -> str:
+    """A volume label."""
+    if "\0" in text:
+        raise ValueError("a label cannot hold U+0000")
+    units = len(text.encode("utf-16le", "surrogatepass")) // 2
+    if units > LABEL_UNITS_MAX:
+        raise ValueError(f"{shown(text)} is longer than a label can be ({units} UTF-16 units, at most 32)")
+    return text
+
+
+def parse_integer(bits: int) -> Callable[[int], int]:
+    """A parser of unsigned integers of so many bits."""
+
+    def parse(value: int) -> int:
+        if not 0 <= value < 1 << bits:
+            raise ValueError(f"{value} is not an integer from 0 to {(1 << bits) - 1:#x}")
+        return value
+
+    return parse
+
+
+def _one_of(allowed: list[int], what: str) -> Callable[[int | str], int]:
+    def parse(value: int | str) -> int:
+        hint = f"{what} ({listed(map(size_text, allowed))})"
+        size_bytes = parse_size(value, hint)
+        if size_bytes not in allowed:
+            raise ValueError(f"{shown(value)} is not {hint}")
+        return size_bytes
+
+    return parse
+
+
+def _check_geometry(values: Values, volume: Node, spec: VolumeSpec) -> None:
+    """A cluster and a record hold whole sectors; blame what was said, the larger thing first."""
+    sector = size_text(spec.sector_bytes)
+    parts: Iterable[tuple[str, int | None]] = [("cluster", spec.cluster_bytes), ("record", spec.record_bytes)]
+    for key, size_bytes in parts:
+        if size_bytes is not None and size_bytes < spec.sector_bytes:
+            blamed = key if key in volume.data else "sector"
+            message = f"a {key} of {size_text(size_bytes)} is smaller than the sector of {sector}"
+            values.say(values.child(volume, blamed), message)

@@ -1,0 +1,50 @@
+"""How values and names are shown in messages."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+_LENGTH_MAX = 60
+
+
+def quoted(text: str) -> str:
+    """Text in double quotes, escaped as YAML and JSON have it, and cut when it is long."""
+    cut = text if len(text) <= _LENGTH_MAX else text[: _LENGTH_MAX - 1] + "…"
+    return json.dumps(cut, ensure_ascii=not cut.isprintable())
+
+
+def shown(value: Any) -> str:
+    """A value of a manifest as a user knows it; a container is only named."""
+    match value:
+        case str():
+            return quoted(value)
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case None:
+            return "nothing"
+        case _:
+            return json.dumps(value)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as an enumeration: `a, b or c`."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` was probably meant to be."""
+    near = difflib.get_close_matches(word[:_LENGTH_MAX], known, n=1)
+    return near[0] if near else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`did you mean "x"?` when a known word is near, else what is known."""
+    known = list(known)
+    near = nearest(word, known)
+    return f"did you mean {quoted(near)}?" if near else f"known are {', '.join(known)}"
