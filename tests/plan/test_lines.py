@@ -1,0 +1,310 @@
+"""A plan and its lines: exact both ways, described by the schema, and refused when they are damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ntfsbuild.content.confinement import Confinement
+from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segment, Segments, TarMember
+from ntfsbuild.errors import ManifestError
+from ntfsbuild.manifest.model import COLUMN_BITS as MANIFEST_COLUMN_BITS
+from ntfsbuild.manifest.model import pack_position
+from ntfsbuild.ondisk.filetime import TICKS_MAX
+from ntfsbuild.plan import lines, parsing
+from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+
+ROOT = Path(__file__).parents[2]
+BASE = b"/work"  # Any folder that is there; the lines must not depend on it.
+SCHEMA = json.loads((ROOT / "schemas/plan.schema.json").read_text())
+SHA256 = bytes(range(32))
+
+
+@pytest.fixture(name="base")
+def _base(tmp_path: Path) -> bytes:
+    (tmp_path / "sub").mkdir()
+    return os.fsencode(tmp_path.resolve())
+
+
+def formatting(**changes: Any) -> Format:
+    times = (133_000_000_000_000_000,) * 4
+    plain = Format(None, 0, 0.0, "LABEL", 0x1C2D3E4F5061728, 4096, 512, 1024, 0, 63, 255, times, 1, 2, 0)
+    return plain._replace(**changes)
+
+
+def written(operations: list[Operation], base: bytes) -> list[str]:
+    return list(lines.write(Plan("dir/disk.yaml", SHA256, iter(operations)), base))
+
+
+def parsed(text: list[str], base: bytes) -> list[Operation]:
+    data = (line.encode() for line in text)
+    return list(parsing.read(data, "plan.jsonl", base, Confinement((base,))).operations)
+
+
+def test_a_plan_reads_as_it_was_written(base: bytes) -> None:
+    times = (1, 2, 3, TICKS_MAX)
+    contents: list[Content] = [
+        Inline(b""),
+        Inline("Grüße, 世界 \U0001f600\r\n\t".encode()),
+        Inline(b"\0\xff"),
+        Inline(b"\x1b[31m"),
+        Fill(0, None),
+        Fill(3 << 20, 7),
+        HostFile(base + b"/a.txt", None, None),
+        HostFile(base + "/sub/ä b".encode(), 12, SHA256),
+        TarMember(base + b"/a.tar", "x/y", 512, 10, None),
+        TarMember(base + b"/a.tar", "x/y", 512, 10, SHA256),
+        Segments(1 << 40, ()),
+        Segments(
+            1 << 40,
+            (
+                Segment(0, Inline(b"head")),
+                Segment(4096, HostFile(base + b"/a.txt", 4, SHA256)),
+                Segment(1 << 39, Fill(5, 0)),
+                Segment(1 << 39 | 5, TarMember(base + b"/a.tar", "s", 0, 10, None)),
+            ),
+        ),
+    ]
+    operations: list[Operation] = [
+        formatting(),
+        MakeDirectory("/", times, 0, False, 0),
+        MakeDirectory("/posix", (5, 5, 5, 5), 0x12, True, pack_position(17, 3)),
+        *(MakeFile(f"/f{k}", content, times, 0x20, 1 << 20 | k + 1) for k, content in enumerate(contents)),
+        MakeFile("/bits", Inline(b""), times, 0xFFFFFFFF, 0),
+        MakeFile("/half\ud800pair", Inline(b""), times, 0, 0),
+    ]
+
+    text = written(operations, base)
+
+    assert parsed(text, base) == operations
+    assert json.loads(text[0]) == {"ntfsbuild_plan": 1, "manifest": "disk.yaml", "digest": SHA256.hex()}
+    assert os.fsdecode(base) not in "".join(text)
+    for line in text:
+        assert line.endswith("\n") and line.count("\n") == 1
+        jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(line))
+
+
+def contents() -> st.SearchStrategy[Content]:
+    sizes = st.integers(0, (1 << 63) - 1)
+    names = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), min_size=1)
+    paths = names.filter(lambda name: name not in (".", "..")).map(lambda name: BASE + b"/" + name.encode())
+    digests = st.none() | st.binary(min_size=32, max_size=32)
+    parts = st.one_of(
+        st.binary().map(Inline),
+        st.text(st.characters(blacklist_categories=["Cs"])).map(lambda text: Inline(text.encode())),
+        st.builds(Fill, sizes, st.none() | st.integers(0, (1 << 64) - 1)),
+        st.builds(HostFile, paths, st.none() | sizes, digests),
+        st.builds(TarMember, paths, names, sizes, sizes, digests),
+    )
+    segments = st.lists(st.builds(Segment, sizes, parts), max_size=3).map(tuple)
+    return parts | st.builds(Segments, sizes, segments)
+
+
+@given(
+    st.lists(
+        st.builds(
+            MakeFile,
+            st.text(st.characters(blacklist_characters="/"), min_size=1).map(lambda name: "/" + name),
+            contents(),
+            st.tuples(*[st.integers(0, TICKS_MAX)] * 4),
+            st.integers(0, 0xFFFFFFFF),
+            st.just(0) | st.builds(pack_position, st.integers(1, 10**9), st.integers(1, 1 << 21)),
+        ),
+        max_size=3,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_any_plan_reads_as_it_was_written(files: list[MakeFile]) -> None:
+    operations = [formatting(extra_percent=0.1, size_bytes=512), *files]
+    text = written(operations, BASE)
+    assert parsed(text, BASE) == operations
+    assert written(parsed(text, BASE), BASE) == text
+    for line in text:
+        jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(line))
+
+
+def test_positions_are_packed_as_in_a_manifest() -> None:
+    assert lines.COLUMN_BITS == MANIFEST_COLUMN_BITS
+
+
+def test_everything_in_the_schema_is_described() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+    def undescribed(node: Any, where: str) -> Iterator[str]:
+        if isinstance(node, dict):
+            for name, value in node.get("properties", {}).items():
+                if isinstance(value, dict) and "description" not in value and "if" not in where:
+                    yield f"{where}/{name}"
+            for name, value in node.items():
+                yield from undescribed(value, f"{where}/{name}")
+        if isinstance(node, list):
+            for each in node:
+                yield from undescribed(each, where)
+
+    assert list(undescribed(SCHEMA, "")) == []
+    assert all("description" in definition for definition in SCHEMA["$defs"].values())
+
+
+GOOD: dict[str, Any] = {
+    "op": "file",
+    "path": "/a",
+    "content": {"text": "x"},
+    "times": "2024-01-01",
+    "attributes": [],
+}
+BAD_FILES: list[tuple[dict[str, Any], str]] = [
+    ({"op": "fyle"}, "op: is not an operation (format, directory, file or commit)"),
+    ({"op": 5}, "op: is not an operation"),
+    ({"op": "format"}, "op: there is one format, and it comes first"),
+    ({"path": "a"}, "path: is not a path"),
+    ({"path": "/a/"}, "path: is not a path"),
+    ({"path": "/a//b"}, "path: is not a path"),
+    ({"path": 7}, "path: is not a text"),
+    ({"times": "yesterday"}, "times: is not a time"),
+    ({"times": {"created": "2024-01-01"}}, "times/modified: is missing"),
+    ({"times": 5}, "times: is not an object"),
+    ({"attributes": "hidden"}, "attributes: is not a list"),
+    ({"attributes": ["archive", "hiden"]}, "attributes/1: is not an attribute (readonly, hidden"),
+    ({"attributes": ["0x1ffffffff"]}, "attributes/0: is not an attribute"),
+    ({"mode": 7}, "mode: is not known here (path, times, attributes, origin, content)"),
+    ({"origin": "3"}, "origin: is not a place in the manifest"),
+    ({"origin": "3:9999999"}, "origin: is not a place in the manifest"),
+    ({"origin": "٣:٤"}, "origin: is not a place in the manifest"),
+    ({"content": "x"}, "content: is not an object"),
+    ({"content": {}}, "content: is not a content (one of text, base64, fill, source, archive, data)"),
+    ({"content": {"text": "x", "base64": ""}}, "content: is not a content"),
+    ({"content": {"text": "x", "at": 1}}, "content/at: is not known here (text)"),
+    ({"content": {"text": "\ud800"}}, "content/text: holds half a surrogate pair"),
+    ({"content": {"base64": "x"}}, "content/base64: is not base64"),
+    ({"content": {"base64": "é"}}, "content/base64: is not base64"),
+    ({"content": {"fill": "ones", "size_bytes": 1}}, "content/fill: is not one of zero, random"),
+    ({"content": {"fill": "zero"}}, "content/size_bytes: is missing"),
+    ({"content": {"fill": "random", "size_bytes": 1}}, "content/seed: belongs to a random fill"),
+    ({"content": {"fill": "zero", "size_bytes": 1, "seed": 1}}, "content/seed: belongs to a random fill"),
+    ({"content": {"fill": "zero", "size_bytes": -1}}, "content/size_bytes: is not a whole number from 0"),
+    ({"content": {"fill": "zero", "size_bytes": True}}, "content/size_bytes: is not a whole number from 0"),
+    ({"content": {"fill": "zero", "size_bytes": 1.0}}, "content/size_bytes: is not a whole number from 0"),
+    ({"content": {"fill": "zero", "size_bytes": 1 << 63}}, "content/size_bytes: is not a whole number"),
+    ({"content": {"source": "a", "sha256": "ab"}}, "content/sha256: is not a SHA-256"),
+    ({"content": {"source": "../a"}}, "content/source: "),
+    ({"content": {"source": "/etc/passwd"}}, "content/source: "),
+    ({"content": {"source": "sub/.."}}, "content/source: is not the path of a file"),
+    ({"content": {"source": ""}}, "content/source: is not the path of a file"),
+    ({"content": {"source": "a\0b"}}, "content/source: is not a path"),
+    ({"content": {"source": "none/a"}}, "content/source: "),
+    ({"content": {"data": [], "size_bytes": None}}, "content/size_bytes: is not a whole number"),
+    ({"content": {"data": {}, "size_bytes": 1}}, "content/data: is not a list"),
+    ({"content": {"data": [{"text": "x"}], "size_bytes": 1}}, "content/data/0/at: is missing"),
+    ({"content": {"data": [{"at": 0, "data": []}], "size_bytes": 1}}, "content/data/0: is not a content"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_FILES)
+def test_faults_are_named_with_their_place(base: bytes, change: dict[str, Any], message: str) -> None:
+    text = written([formatting()], base)
+    text.insert(2, json.dumps(GOOD | change) + "\n")
+    with pytest.raises(ManifestError) as caught:
+        parsed(text, base)
+    assert str(caught.value).startswith(f"plan.jsonl:3:1: {message}")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "is not a line of JSON: Expecting value"),
+        ("{", "is not a line of JSON"),
+        ("[]", "is not a JSON object"),
+        ("[" * 100_000, "is not a line of JSON"),
+        ('{"op": "commit", "op": "commit"}', "has the same key twice"),
+        ('{"op": NaN}', "NaN is not a number"),
+        ('{"op": ' + "9" * 5000 + "}", "is not a line of JSON"),
+    ],
+)
+def test_lines_that_are_no_json(base: bytes, line: str, message: str) -> None:
+    text = written([formatting()], base)
+    text.insert(2, line + "\n")
+    with pytest.raises(ManifestError, match=f"^plan.jsonl:3:1: {message}"):
+        parsed(text, base)
+
+
+def test_bytes_that_are_no_utf8(base: bytes) -> None:
+    with pytest.raises(ManifestError, match=r"^plan\.jsonl:1:1: is not UTF-8"):
+        parsing.read([b'{"a": "\xff"}\n'], "plan.jsonl", base, Confinement((base,)))
+
+
+@pytest.mark.parametrize("keep", range(1, 4))
+def test_a_plan_that_is_cut_off(base: bytes, keep: int) -> None:
+    operations: list[Operation] = [formatting(), MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)]
+    with pytest.raises(ManifestError, match=rf"^plan\.jsonl:{keep + 1}:1: the plan is cut off"):
+        parsed(written(operations, base)[:keep], base)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({}, ""),
+        ({"ntfsbuild_plan": 2}, ""),
+        ({"ntfsbuild_plan": True}, ""),
+        ({"ntfsbuild_plan": 1}, "manifest: is missing"),
+        ({"ntfsbuild_plan": 1, "manifest": "a", "digest": "no"}, "digest: is not a SHA-256"),
+    ],
+)
+def test_what_is_not_a_plan(base: bytes, header: dict[str, Any], message: str) -> None:
+    message = message or "is not a plan of this version"
+    with pytest.raises(ManifestError, match=rf"^plan\.jsonl:1:1: {message}"):
+        parsed([json.dumps(header)], base)
+    with pytest.raises(ManifestError, match=r"^plan\.jsonl:1:1: is not a line of JSON"):
+        parsed([], base)
+
+
+def test_all_faults_are_told_at_once(base: bytes) -> None:
+    text = written([formatting(), *[MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)] * 3], base)
+    text[2] = text[2].replace("/a", "a")
+    text[4] = text[4].replace('"text"', '"txt"')
+    text.append(text[3])
+    with pytest.raises(ManifestError) as caught:
+        parsed(text, base)
+    assert [problem.mark.line for problem in caught.value.problems] == [3, 5, 7]
+
+
+def test_a_plan_without_a_format(base: bytes) -> None:
+    text = written([formatting(), MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)], base)
+    with pytest.raises(ManifestError, match=r"^plan\.jsonl:2:1: op: there is one format"):
+        parsed([text[0], *text[2:]], base)
+
+
+def test_links_out_of_the_folder_are_refused(base: bytes) -> None:
+    os.symlink(b"/etc", base + b"/out")
+    line = json.dumps(GOOD | {"content": {"source": "out/passwd"}})
+    text = written([formatting()], base)
+    with pytest.raises(ManifestError, match="leaves the manifest's folder"):
+        parsed([*text[:2], line, text[2]], base)
+    allowed = parsing.read(
+        (each.encode() for each in [*text[:2], line, text[2]]), "", base, Confinement((base, b"/etc"))
+    )
+    assert list(allowed.operations)[1].content.path == b"/etc/passwd"  # type: ignore[union-attr]
+
+
+def test_a_long_plan_is_never_held_whole(base: bytes) -> None:
+    def endless() -> Iterator[bytes]:
+        text = written([formatting(), MakeFile("/a", Inline(b"x" * 1000), (0, 0, 0, 0), 0, 0)], base)
+        yield from (line.encode() for line in text[:2])
+        for _ in range(5000):
+            yield text[2].encode()
+        yield text[3].encode()
+
+    tracemalloc.start()
+    plan = parsing.read(endless(), "plan.jsonl", base, Confinement((base,)))
+    assert sum(1 for _ in plan.operations) == 5001
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
