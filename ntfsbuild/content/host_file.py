@@ -18,7 +18,7 @@ PATH_BYTES_MAX = 4095
 
 # A FIFO must not block and a symbolic link must not be followed: whoever named this path looked at it
 # before, and resolved the links that are allowed.
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _LOOK_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
 _STEP_FLAGS = _LOOK_FLAGS | os.O_DIRECTORY
 
@@ -56,7 +56,7 @@ def open_regular(path: bytes) -> tuple[int, int]:
 
 def _opened(path: bytes) -> tuple[int, os.stat_result]:
     try:
-        fd = open_path(path, _OPEN_FLAGS)
+        fd = open_path(path, OPEN_FLAGS)
     except OSError as failure:
         raise host_failure(path, failure) from None
     status = os.fstat(fd)
@@ -100,7 +100,7 @@ def pieces(path: bytes, expected_size: int | None) -> Iterator[tuple[int, bytes]
         size = status.st_size
         if expected_size is not None and size != expected_size:
             raise changed(path, expected_size, size)
-        for begin, end in _extents(fd, status, path):
+        for begin, end in extents(fd, status, path):
             for offset in range(begin, end, PIECE_BYTES):
                 yield offset, read_at(fd, path, offset, min(PIECE_BYTES, end - offset), size)
         now = os.fstat(fd).st_size
@@ -129,7 +129,7 @@ def changed(path: bytes, expected_size: int, found_size: int) -> ManifestError:
     return ManifestError(f"{shown(path)} changed: {expected_size} bytes expected, {found_size} found")
 
 
-def _extents(fd: int, status: os.stat_result, path: bytes) -> Iterator[tuple[int, int]]:
+def extents(fd: int, status: os.stat_result, path: bytes) -> Iterator[tuple[int, int]]:
     """Begin and end of everything that is not a hole."""
     size = status.st_size
     if size <= _SPARSE_WORTH_BYTES or status.st_blocks * 512 >= size:

@@ -1,0 +1,128 @@
+"""The verbs: what a user asks for, done whole or not at all.  The Python API."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.executor import Progress, execute as _execute
+from ntfsbuild.image.raw import PrefilledImage, RawImage
+from ntfsbuild.manifest import Manifest, load
+from ntfsbuild.plan.model import Plan
+
+__all__ = ["BuildResult", "Progress", "build", "execute", "load", "make_plan"]
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+Report: TypeAlias = Callable[[Progress], None]
+
+
+class BuildResult(NamedTuple):
+    """What was built: where, how large, and how much is in it (the root not counted)."""
+
+    path: str
+    size_bytes: int
+    files: int
+    directories: int
+
+
+def make_plan(
+    manifest: Manifest,
+    *,
+    allow_outside: Sequence[AnyPath] = (),
+    default_ticks: int | None = None,
+    pin_sources: bool = False,
+) -> Plan:
+    """The plan of a manifest; its sources are looked for from the manifest's folder.
+
+    `default_ticks` hold where the manifest says no time.  With `pin_sources` every source is read for
+    its size and SHA-256, so that the plan can be kept and executed later.
+    """
+    from ntfsbuild.compiler import compile_manifest
+
+    folder = os.path.dirname(os.path.abspath(manifest.file))
+    return compile_manifest(
+        manifest,
+        os.fsencode(folder),
+        allow_outside=[os.fsencode(os.path.abspath(path)) for path in allow_outside],
+        default_ticks=default_ticks,
+        pin_sources=pin_sources,
+    )
+
+
+def build(
+    manifest: Manifest | AnyPath,
+    out: AnyPath,
+    *,
+    allow_outside: Sequence[AnyPath] = (),
+    default_ticks: int | None = None,
+    progress: Report | None = None,
+    prefill: int | None = None,
+) -> BuildResult:
+    """Build the image that a manifest describes, and put it at `out` when it is complete.
+
+    `prefill` fills the storage with a byte first, for tests: what the writer forgot would show.
+    """
+    with _garbage_collector_off():
+        if not isinstance(manifest, Manifest):
+            manifest = load(manifest)
+        plan = make_plan(manifest, allow_outside=allow_outside, default_ticks=default_ticks)
+        return execute(plan, out, progress=progress, prefill=prefill)
+
+
+def execute(
+    plan: Plan, out: AnyPath, *, progress: Report | None = None, prefill: int | None = None
+) -> BuildResult:
+    """Carry out a plan, and put the image at `out` when it is complete."""
+    with _garbage_collector_off(), _written_beside(out) as beside:
+        with _new_image(beside, prefill) as image:
+            done = _execute(plan, image, progress)
+        return BuildResult(os.fspath(out), done.geometry.size_bytes, done.files, done.directories - 1)
+
+
+def _new_image(path: str, prefill: int | None) -> RawImage:
+    return RawImage(path) if prefill is None else PrefilledImage(path, prefill)
+
+
+@contextlib.contextmanager
+def _written_beside(out: AnyPath) -> Iterator[str]:
+    """A path for a new file that takes the place of `out` at the end, or vanishes."""
+    target = os.path.realpath(out)
+    folder, name = os.path.split(target)
+    if os.path.isdir(target) or not name:
+        raise ManifestError(f"{os.fspath(out)}: is a directory, not a place for an image")
+    # One fixed name: what a killed build left behind is found and replaced by the next one.
+    beside = os.path.join(folder, f".{name}.part")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        yield beside
+        os.replace(beside, target)
+    except OSError as error:
+        raise HostError(_host_message(error, out)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+
+
+def _host_message(error: OSError, out: AnyPath) -> str:
+    reason = error.strerror or str(error)
+    if error.errno == errno.EFBIG:
+        reason += ": the host's file system holds no file of that size"
+    return f"{os.fspath(out)}: {reason}"
+
+
+@contextlib.contextmanager
+def _garbage_collector_off() -> Iterator[None]:
+    """Building makes no cycles worth finding, and the collector would look at every entry again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

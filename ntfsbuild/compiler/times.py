@@ -1,0 +1,45 @@
+"""Which four times hold: nearest wins, and what is not said falls through to the next outer one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ntfsbuild.manifest.model import Times, TimesSpec
+from ntfsbuild.ondisk.standard_information import Ticks4
+
+# Where nobody says a time, not even SOURCE_DATE_EPOCH: 1980-01-01, the oldest that every tool can show.
+DEFAULT_TICKS = 119_600_064_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TimesRule:
+    """Times as they hold at one place of the tree.
+
+    `ticks` hold where the source is not asked or has none; with `from_source`, a source's own time
+    takes the place of every one that is not `said`.
+    """
+
+    ticks: Ticks4
+    from_source: bool = False
+    said: tuple[bool, bool, bool, bool] = (False, False, False, False)
+
+    def narrowed(self, spec: TimesSpec) -> TimesRule:
+        """The rule further in, where `spec` is said."""
+        if spec is None:
+            return self
+        if spec == "source":
+            return TimesRule(self.ticks, from_source=True)
+        assert isinstance(spec, Times)
+        given = tuple(spec)
+        ticks = tuple(mine if one is None else one for one, mine in zip(given, self.ticks, strict=True))
+        said = tuple(one is not None or mine for one, mine in zip(given, self.said, strict=True))
+        return TimesRule(ticks, self.from_source, said)  # type: ignore[arg-type]
+
+    def of_source(self, mtime_ticks: int | None) -> Ticks4:
+        """The times of something whose source has that time."""
+        if mtime_ticks is None or not self.from_source:
+            return self.ticks
+        one, two, three, four = (
+            mine if said else mtime_ticks for mine, said in zip(self.ticks, self.said, strict=True)
+        )
+        return one, two, three, four

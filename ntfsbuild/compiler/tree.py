@@ -1,0 +1,220 @@
+"""The manifest's tree and its sources merged: one planned directory after the other, parents first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.compiler.times import TimesRule
+from ntfsbuild.content.model import Content, HostFile
+from ntfsbuild.content.problems import SourceError
+from ntfsbuild.content.tree import SourceTree, scan
+from ntfsbuild.errors import ManifestError, Problem
+from ntfsbuild.manifest.model import Defaults, DirectoryEntry, FileEntry, Manifest, NamesRule
+from ntfsbuild.ondisk import names
+from ntfsbuild.ondisk.standard_information import Ticks4
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A source tree laid into a directory, and where the manifest asked for it."""
+
+    tree: SourceTree
+    position: int
+
+
+class PlannedDirectory:
+    """A directory with everything resolved but its files' contents, which are looked at one by one."""
+
+    __slots__ = (
+        "attributes",
+        "entries",
+        "files",
+        "layers",
+        "path",
+        "position",
+        "posix_names",
+        "rule",
+        "times",
+    )
+
+    def __init__(self, path: str, position: int, times: Ticks4, attributes: int, posix_names: bool) -> None:
+        self.path = path
+        self.position = position
+        self.times = times
+        self.attributes = attributes
+        self.posix_names = posix_names
+        self.rule = TimesRule(times)  # For the files in it.
+        self.files: list[str] = []  # Sorted by code point.
+        self.entries: dict[str, FileEntry] = {}  # Those of the manifest; they hide a source's.
+        self.layers: tuple[Layer, ...] = ()  # The last one that has a name counts.
+
+    def layer_of(self, name: str) -> Layer:
+        """The source that a file comes from which the manifest does not describe."""
+        if len(self.layers) == 1:
+            return self.layers[0]
+        return next(
+            layer for layer in reversed(self.layers) if name in layer.tree.directories or _has(layer, name)
+        )
+
+
+def _has(layer: Layer, name: str) -> bool:
+    # Only directories that several sources share ask this.
+    return name in layer.tree.names
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A directory that is still to be planned: what the manifest says and what its sources hold."""
+
+    path: str
+    entry: DirectoryEntry | None
+    layers: tuple[Layer, ...]
+    rule: TimesRule
+    names: NamesRule
+
+
+class TreePlanner:
+    """Walks the merged tree; collects everything that is wrong with it."""
+
+    def __init__(self, manifest: Manifest, sources: Sources, rule: TimesRule) -> None:
+        self._manifest = manifest
+        self._sources = sources
+        self._rule = rule
+        self.problems: list[Problem] = []
+
+    def say(self, position: int, path: str, message: str) -> None:
+        """Note a problem at a position of the manifest."""
+        self.problems.append(Problem(self._manifest.mark(position), "tree" + path.rstrip("/"), message))
+
+    def directories(self) -> Iterator[PlannedDirectory]:
+        """All directories, each before those in it, sorted by name."""
+        names_rule = self._manifest.defaults.names or "win32"
+        pending = [_Pending("/", self._manifest.tree, (), self._rule, names_rule)]
+        while pending:
+            here = pending.pop()
+            planned, below = self._plan(here)
+            yield planned
+            pending += reversed(below)
+
+    def _plan(self, here: _Pending) -> tuple[PlannedDirectory, list[_Pending]]:
+        entry, layers = here.entry, here.layers
+        position = entry.position if entry else layers[-1].position
+        defaults = entry.defaults if entry else Defaults()
+        if entry and entry.source:
+            layers = (*layers, *self._scanned(here.path, entry))
+        rule = here.rule.narrowed(entry.times if entry else None)
+        times = rule.of_source(layers[-1].tree.mtime_ticks("") if layers and rule.from_source else None)
+        names_rule = defaults.names or here.names
+        planned = PlannedDirectory(
+            here.path, position, times, (entry.attributes if entry else 0) or 0, names_rule == "posix"
+        )
+        planned.rule = here.rule.narrowed(defaults.times)
+        planned.layers = layers
+        below = self._merge(planned, entry, names_rule)
+        self._check_names(planned, below)
+        return planned, below
+
+    def _scanned(self, path: str, entry: DirectoryEntry) -> Iterator[Layer]:
+        source = entry.source
+        assert source is not None
+        try:
+            tree = scan(
+                self._sources.full_path(source.path),
+                source.include,
+                source.exclude,
+                self._sources.confinement,
+            )
+        except SourceError as error:
+            for message in error.messages:
+                self.say(source.position, path, message)
+        except ManifestError as error:
+            self.say(source.position, path, str(error))
+        else:
+            yield Layer(tree, source.position)
+
+    def _merge(
+        self, planned: PlannedDirectory, entry: DirectoryEntry | None, names_rule: NamesRule
+    ) -> list[_Pending]:
+        """Fill in the files; returns the directories below, sorted."""
+        children = entry.children if entry else {}
+        entries = {name: one for name, one in children.items() if isinstance(one, FileEntry)}
+        directories = {name: one for name, one in children.items() if isinstance(one, DirectoryEntry)}
+        layered: dict[str, tuple[Layer, ...]] = {}
+        for layer in planned.layers:
+            for name, tree in layer.tree.directories.items():
+                layered[name] = (*layered.get(name, ()), Layer(tree, layer.position))
+        planned.entries = entries
+        if not entries and len(planned.layers) == 1:
+            planned.files = planned.layers[0].tree.names
+        else:
+            planned.files = sorted(set(entries).union(*(layer.tree.names for layer in planned.layers)))
+        every_directory = sorted({*directories, *layered})
+        self._check_kinds(planned, set(every_directory))
+        prefix = planned.path if planned.path == "/" else planned.path + "/"
+        return [
+            _Pending(prefix + name, directories.get(name), layered.get(name, ()), planned.rule, names_rule)
+            for name in every_directory
+        ]
+
+    def _check_kinds(self, planned: PlannedDirectory, directories: set[str]) -> None:
+        if directories and not directories.isdisjoint(planned.files):
+            for name in sorted(directories.intersection(planned.files)):
+                self.say(
+                    self._position_of(planned, name),
+                    f"{planned.path.rstrip('/')}/{name}",
+                    "is a file here and a directory in a source, or the other way round",
+                )
+            planned.files = [name for name in planned.files if name not in directories]
+
+    def _position_of(self, planned: PlannedDirectory, name: str) -> int:
+        entry = planned.entries.get(name)
+        if entry:
+            return entry.position
+        return planned.layers[-1].position if planned.layers else planned.position
+
+    def _check_names(self, planned: PlannedDirectory, below: list[_Pending]) -> None:
+        """Judge all names of a directory at once; one by one only where something is wrong."""
+        above = planned.path.rstrip("/") + "/"
+        directory_names = [one.path[len(above) :] for one in below]
+        every = [*planned.files, *directory_names]
+        positions = {
+            name: one.entry.position if one.entry else one.layers[-1].position
+            for name, one in zip(directory_names, below, strict=True)
+        }
+
+        def complain(name: str, message: str) -> None:
+            self.say(positions.get(name) or self._position_of(planned, name), above + name, message)
+
+        if not names.all_legal(every, posix=planned.posix_names):
+            for name in every:
+                if wrong := names.what_is_wrong(name, posix=planned.posix_names):
+                    complain(name, wrong)
+        folded = names.folded(every)
+        if len(set(folded)) != len(every) and not planned.posix_names:
+            first: dict[str, str] = {}
+            for name, key in zip(every, folded, strict=True):
+                if first.setdefault(key, name) != name:
+                    complain(
+                        name,
+                        f"is the same name as {first[key]!r} to Windows, which ignores case; "
+                        "`names: posix` allows both",
+                    )
+        if len(above) + max(map(len, every), default=0) > names.MAX_PATH_UNITS // 2:
+            for name in every:
+                if names.units(above + name) > names.MAX_PATH_UNITS:
+                    complain(name, f"the path has more than {names.MAX_PATH_UNITS} UTF-16 units")
+
+    # ------------------------------------------------------------------ files
+
+    def content_of(self, planned: PlannedDirectory, name: str, entry: FileEntry) -> Content | None:
+        """The content of a file that the manifest describes, its sources found; None after a complaint."""
+        try:
+            content = self._sources.resolved(entry.content)
+        except ManifestError as error:
+            self.say(entry.position, f"{planned.path.rstrip('/')}/{name}", str(error))
+            return None
+        if entry.sha256 is not None and isinstance(content, HostFile):
+            return content._replace(sha256=entry.sha256)
+        return content

@@ -1,0 +1,229 @@
+"""Carries a plan out on a volume: nothing is left to choose here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias, assert_never
+
+from ntfsbuild.content import host_file
+from ntfsbuild.content.model import Content, HostFile, Inline
+from ntfsbuild.content.problems import host_failure, shown
+from ntfsbuild.content.read import pieces, read, size_of
+from ntfsbuild.errors import ManifestError, Mark, NoRoom, Problem, unpack_position
+from ntfsbuild.image.raw import Storage
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.volume.cluster_writer import LANDING_BYTES
+from ntfsbuild.volume.format_options import FormatOptions
+from ntfsbuild.volume.geometry import Geometry
+from ntfsbuild.volume.new_volume import NewVolume
+
+_PROGRESS_EVERY_FILES = 512
+
+
+class Progress(NamedTuple):
+    """How far an execution has come."""
+
+    files: int
+    files_total: int
+    data_bytes: int
+
+
+class Executed(NamedTuple):
+    """What an execution made."""
+
+    geometry: Geometry
+    directories: int
+    files: int
+
+
+Report: TypeAlias = Callable[[Progress], None]
+
+
+def execute(plan: Plan, storage: Storage, report: Report | None = None) -> Executed:
+    """Carry out the operations of a plan on empty storage, in the order given."""
+    operations = iter(plan.operations)
+    first = next(operations, None)
+    if not isinstance(first, Format):
+        raise ManifestError(f"{plan.manifest_file}: a plan begins with a format operation")
+    execution = _Execution(plan.manifest_file, first, storage, report)
+    return execution.run(operations)
+
+
+class _Execution:
+    """The state of one execution."""
+
+    def __init__(self, file: str, operation: Format, storage: Storage, report: Report | None) -> None:
+        self._file = file
+        self._format = operation
+        self._report = report
+        self._data_bytes = 0
+        self._parent_path = ""
+        self._parent = 0
+        try:
+            self._volume = NewVolume(storage, _options(operation))
+        except ManifestError as error:
+            raise self._placed(error, operation.origin, "volume") from None
+
+    def _placed(self, error: Exception, origin: int, path: str) -> ManifestError:
+        """The error with the place in the manifest that asked for the operation."""
+        if isinstance(error, ManifestError) and error.problems:
+            return error
+        if not origin:
+            return ManifestError(f"{path}: {error}" if path else str(error))
+        mark = Mark(self._file, *unpack_position(origin))
+        return ManifestError([Problem(mark, path, str(error))])
+
+    def run(self, operations: Iterable[Operation]) -> Executed:
+        directories = files = 0
+        for operation in operations:
+            try:
+                match operation:
+                    case MakeFile():
+                        self._make_file(operation)
+                        files += 1
+                        if self._report and not files % _PROGRESS_EVERY_FILES:
+                            self._report(Progress(files, self._format.files, self._data_bytes))
+                    case MakeDirectory():
+                        self._make_directory(operation)
+                        directories += 1
+                    case Format():
+                        raise ManifestError("a plan has one format operation, the first")
+                    case _:
+                        assert_never(operation)
+            except ManifestError as error:
+                path = "" if isinstance(operation, Format) else "tree" + operation.path
+                raise self._placed(error, operation.origin, path) from None
+        geometry = self._commit()
+        if self._report:
+            self._report(Progress(files, files, self._data_bytes))
+        return Executed(geometry, directories, files)
+
+    def _commit(self) -> Geometry:
+        try:
+            return self._volume.commit()
+        except NoRoom as error:
+            # Who formats chose the size: the fault is the manifest's, not the volume's.
+            raise self._placed(error, self._format.origin, "volume/size") from None
+
+    def _make_directory(self, operation: MakeDirectory) -> None:
+        path, times, attributes, posix_names, _ = operation
+        if path == "/":
+            self._volume.set_root(times, attributes, posix_names)
+            return
+        parent, name = self._split(path)
+        self._volume.make_directory(parent, name, times, attributes, posix_names)
+
+    def _split(self, path: str) -> tuple[int, str]:
+        """The record of the parent directory, and the last name."""
+        parent_path, slash, name = path.rpartition("/")
+        if parent_path != self._parent_path or not self._parent:
+            if not slash:
+                raise ManifestError("a path begins with '/'")
+            self._parent = self._volume.find_directory(parent_path)
+            self._parent_path = parent_path
+        return self._parent, name
+
+    def _make_file(self, operation: MakeFile) -> None:
+        path, content, times, attributes, _ = operation
+        parent, name = self._split(path)
+        if isinstance(content, Inline):
+            self._volume.make_file(parent, name, content.data, times, attributes)
+            self._data_bytes += len(content.data)
+        elif isinstance(content, HostFile):
+            self._make_from_host(parent, name, content, times, attributes)
+        else:
+            self._make_from_pieces(parent, name, content, times, attributes)
+
+    def _make_from_host(
+        self, parent: int, name: str, content: HostFile, times: Ticks4, attributes: int
+    ) -> None:
+        """A small file is read straight to where it will be written from; a large one is copied below."""
+        path, expected_bytes, sha256 = content
+        try:
+            descriptor = host_file.open_path(path, host_file.OPEN_FLAGS)
+            try:
+                landing = self._volume.landing()
+                size = os.readv(descriptor, [landing])
+            finally:
+                os.close(descriptor)
+        except OSError as failure:
+            raise host_failure(path, failure) from None
+        if size == LANDING_BYTES:
+            self._make_large(parent, name, content, times, attributes)
+            return
+        if expected_bytes is not None and size != expected_bytes:
+            raise host_file.changed(path, expected_bytes, size)
+        if sha256 is not None and hashlib.sha256(landing[:size]).digest() != sha256:
+            raise _wrong_digest(path, sha256, hashlib.sha256(landing[:size]).digest())
+        self._volume.make_landed_file(parent, name, landing, size, times, attributes)
+        self._data_bytes += size
+
+    def _make_large(self, parent: int, name: str, content: HostFile, times: Ticks4, attributes: int) -> None:
+        """Let the kernel copy what is data; holes stay holes of the image."""
+        path, expected_bytes, sha256 = content
+        if sha256 is not None:
+            self._make_from_pieces(parent, name, content, times, attributes)
+            return
+        descriptor, size = host_file.open_regular(path)
+        try:
+            if expected_bytes is not None and size != expected_bytes:
+                raise host_file.changed(path, expected_bytes, size)
+            space = self._volume.take_space(size)
+            end = 0
+            for begin, next_end in host_file.extents(descriptor, os.fstat(descriptor), path):
+                space.zero(end, begin)
+                copied = space.copy_from(descriptor, begin, next_end - begin)
+                if copied != next_end - begin:
+                    raise host_file.changed(path, size, begin + copied)
+                end = next_end
+            space.zero(end, size)
+            if os.fstat(descriptor).st_size != size:
+                raise host_file.changed(path, size, os.fstat(descriptor).st_size)
+        finally:
+            os.close(descriptor)
+        space.finish()
+        self._volume.make_spaced_file(parent, name, space, times, attributes)
+        self._data_bytes += size
+
+    def _make_from_pieces(
+        self, parent: int, name: str, content: Content, times: Ticks4, attributes: int
+    ) -> None:
+        size = size_of(content)
+        self._data_bytes += size
+        if size <= LANDING_BYTES // 2:
+            self._volume.make_file(parent, name, read(content), times, attributes)
+            return
+        space = self._volume.take_space(size)
+        end = 0
+        for at, data in pieces(content):
+            space.zero(end, at)
+            space.write(at, data)
+            end = at + len(data)
+        space.zero(end, size)
+        space.finish()
+        self._volume.make_spaced_file(parent, name, space, times, attributes)
+
+
+def _wrong_digest(path: bytes, expected: bytes, found: bytes) -> ManifestError:
+    return ManifestError(f"{shown(path)}: its SHA-256 is {found.hex()}, {expected.hex()} was expected")
+
+
+def _options(operation: Format) -> FormatOptions:
+    return FormatOptions(
+        size_bytes=operation.size_bytes,
+        extra_bytes=operation.extra_bytes,
+        extra_percent=operation.extra_percent,
+        label=operation.label,
+        serial=operation.serial,
+        cluster_bytes=operation.cluster_bytes,
+        sector_bytes=operation.sector_bytes,
+        record_bytes=operation.record_bytes,
+        hidden_sectors=operation.hidden_sectors,
+        sectors_per_track=operation.sectors_per_track,
+        heads=operation.heads,
+        times=operation.times,
+        expected_records=operation.directories + operation.files,
+    )
