@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.errors import HostError, ManifestError, Problem
 from ntfsbuild.manifest.metadata import read_defaults
 from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.schema import schema_words
 from ntfsbuild.manifest.source import Document, read_document
-from ntfsbuild.manifest.tree import TreeReader, digest_of
+from ntfsbuild.manifest.tree import PROBLEMS_MAX, TreeReader, digest_of
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.volume import read_volume
 
@@ -24,7 +24,7 @@ def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Mani
     try:
         with open(path, "rb") as stream:
             source = stream.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ManifestError(f"{file}: no such file") from None
     except IsADirectoryError:
         raise ManifestError(f"{file}: a directory, not a manifest") from None
@@ -48,23 +48,34 @@ def _read_manifest(document: Document) -> Manifest:
     root = Node(data, 0, "")
     # Sections are checked one by one: a fault in one hides nothing in the others.
     outline = {key: {} if isinstance(value, dict) else value for key, value in data.items()}
-    values.sound("", Node(outline if data else document.data, 0, ""))
+    values.check("", Node(outline if data else document.data, 0, ""))
     volume = _section(values, root, "volume")
     defaults = _section(values, root, "defaults")
     spec = read_volume(values, volume)
     outer = read_defaults(values, defaults) if defaults else Defaults()
     tree, tree_digest = TreeReader(values).read(_mapping(values, root, "tree"))
     if values.problems:
-        raise ManifestError(values.problems)
-    digest = digest_of({**data, "tree": tree_digest})
+        raise ManifestError(_abridged(values.problems))
+    said = {key: value for key, value in data.items() if value}  # An empty section says nothing.
+    digest = digest_of({**said, "tree": tree_digest})
     return Manifest(document.file, bytes.fromhex(digest), spec, outer, tree)
+
+
+def _abridged(problems: list[Problem]) -> list[Problem]:
+    """The problems, and a word on what is missing when reading stopped early."""
+    if len(problems) < PROBLEMS_MAX:
+        return problems
+    last = Problem(
+        max(problems).mark, "", f"reading stopped after {PROBLEMS_MAX} problems: there may be more"
+    )
+    return [*problems, last]
 
 
 def _section(values: Values, root: Node, key: str) -> Node | None:
     """A section that is there and is a mapping, checked against the definition of its name."""
     section = _mapping(values, root, key)
     if section:
-        values.sound(key, section)
+        values.check(key, section)
     return section
 
 

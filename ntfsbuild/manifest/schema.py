@@ -17,7 +17,7 @@ from ntfsbuild.errors import Problem
 from ntfsbuild.manifest.node import Node, step_path
 from ntfsbuild.manifest.schema_files import schema_text
 from ntfsbuild.manifest.source import Data, Document
-from ntfsbuild.manifest.words import listed, nearest, quoted, shown, suggestion
+from ntfsbuild.manifest.words import listed, nearest, quoted, shown
 
 # The keywords that decide here.  All of them look only at keys, types and `enum` words: two values
 # with the same shape fare the same, so that one of them is checked and the other one is not.
@@ -55,9 +55,9 @@ def schema_words() -> frozenset[str]:
 
 
 class Fault(NamedTuple):
-    """A problem with the structure, and the key of the checked mapping under which it lies, if any."""
+    """A problem with the structure, and where the value lies that it makes useless."""
 
-    key: str | None
+    at: int
     problem: Problem
 
 
@@ -93,7 +93,7 @@ class StructureCheck:
         owner, index = document.find(node.data, node.at, steps[:-1] if is_key else steps)
         index = document.find_key(owner, index, steps[-1]) if is_key else index
         problem = Problem(document.mark(index), step_path(node.path, steps), message)
-        return Fault(steps[0] if steps else None, problem)
+        return Fault(index + is_key, problem)
 
 
 def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
@@ -103,7 +103,10 @@ def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
         case "additionalProperties":
             known = schema["properties"]
             for key in [key for key in value if key not in known]:
-                yield [*steps, key], True, f"unknown key: {suggestion(key, known)}"
+                near = nearest(key, known)
+                hint = f"did you mean {quoted(near)}?" if near else f"known are {', '.join(known)}"
+                more = "" if near else schema.get("unknownKey", "")
+                yield [*steps, key], True, f"unknown key: {hint}{more}"
         case "dependentRequired":
             for key, needed in schema["dependentRequired"].items():
                 missing = [name for name in needed if name not in value]

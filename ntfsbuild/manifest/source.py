@@ -59,7 +59,8 @@ _OLD_LINE_BREAKS = {"\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P"}
 _HINTS = {
     "found invalid Unicode character escape code": "a character beyond U+FFFF is one escape: \\U0001F600",
     "mapping values are not allowed in this context": 'text with ": " in it must be quoted',
-    "could not find expected ':'": "a key longer than 1024 characters is written after `? `",
+    "could not find expected ':'": "after a key comes a colon and a space",
+    "found character that cannot start any token": "indent with spaces; quote text that begins with @ or `",
 }
 
 
@@ -225,7 +226,7 @@ class _Composer:
         if len(value) > NUMBER_LENGTH_MAX:
             message = f"a number of {len(value)} characters: quote it if it is text"
             self.problems.append(Problem(_mark(self.file, mark), "", message))
-            return 0
+            return value
         if integer:
             return int(value, 0) if value[:2] in ("0x", "0o") else int(value)
         number = float(value)
@@ -346,6 +347,8 @@ def _pure_events(text: str) -> Callable[[], Event]:
 def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "it ends too early"
     hint = _HINTS.get(problem)
+    if problem.startswith("mapping values") and error.problem_mark and error.problem_mark.column > 1024:
+        hint = "a key of more than 1024 characters is written after `? `"
     context = f", {error.context}" if error.context else ""
     return f"not YAML: {problem}{context}" + (f" ({hint})" if hint else "")
 

@@ -7,7 +7,8 @@ import json
 from typing import Any, Final
 
 from ntfsbuild.content.model import EMPTY, Inline
-from ntfsbuild.errors import Problem
+from ntfsbuild.content.patterns import Patterns
+from ntfsbuild.errors import ManifestError, Problem
 from ntfsbuild.manifest.file_content import parse_path, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, read_defaults, read_names, read_times
 from ntfsbuild.manifest.model import (
@@ -146,7 +147,7 @@ class TreeReader:
         if isinstance(node.data, dict):
             self._rest.append((directory, node))
         elif node.data is not None:
-            self._values.sound("directory", node)
+            self._values.check("directory", node)
 
     def _read_file(self, directory: _Draft, name: str, node: Node) -> None:
         there = directory.children.get(name)
@@ -160,7 +161,8 @@ class TreeReader:
         data, position = node.data, self._positions[node.at - 1]
         if isinstance(data, str):
             return FileEntry(Inline(data.encode()), position)
-        if data is None or not self._values.sound("file", node):
+        too_many = len(self._values.problems) >= PROBLEMS_MAX
+        if data is None or too_many or not self._values.check("file", node):
             return FileEntry(EMPTY, position)
         content, sha256 = read_content(self._values, node)
         attributes = self._values.read(node, "attributes", parse_attributes)
@@ -172,18 +174,32 @@ class TreeReader:
         values, data = self._values, node.data
         if directory.has_metadata:
             values.say(node._replace(at=node.at - 1), "the directory's metadata (.) is there already")
-        if directory.has_metadata or not values.sound("metadata", node):
+        if directory.has_metadata or not values.check("metadata", node):
             return
         directory.has_metadata = True
         directory.said["."] = data
         directory.attributes = values.read(node, "attributes", parse_attributes)
         directory.times = self._read_times(node)
         directory.defaults = self._read_defaults(node)
-        path = values.read(node, "source", parse_path)
-        if path is not None:
-            position = self._positions[values.child(node, "source").at]
-            include, exclude = (values.read(node, key, tuple) or () for key in ("include", "exclude"))
-            directory.source = TreeSource(path, position, include, exclude)
+        directory.source = self._read_source(node)
+
+    def _read_source(self, node: Node) -> TreeSource | None:
+        path = self._values.read(node, "source", parse_path)
+        include, exclude = self._read_patterns(node, "include"), self._read_patterns(node, "exclude")
+        if path is None:
+            return None
+        return TreeSource(path, self._positions[self._values.child(node, "source").at], include, exclude)
+
+    def _read_patterns(self, node: Node, key: str) -> tuple[str, ...]:
+        if not self._values.has(node, key):
+            return ()
+        patterns = self._values.child(node, key)
+        for pattern in self._values.items(patterns):
+            try:
+                Patterns([pattern.data])
+            except ManifestError as error:  # It knows what is wrong, and we know where.
+                self._values.say(pattern, str(error))
+        return tuple(patterns.data)
 
     def _read_times(self, node: Node) -> TimesSpec:
         times = read_times(self._values, node)

@@ -14,52 +14,60 @@ Value = TypeVar("Value")
 
 
 class Values:
-    """The document being read, and all that was found wrong with it."""
+    """The document being read, and all that was found wrong with it.
+
+    A value with a faulty structure does not exist for `has`, `read` and `items`: it is a problem
+    already, and reading goes on with what is around it, so that one run shows everything.
+    """
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems = list(document.problems)
         self._structure = StructureCheck(document)
-        self._broken: dict[int, set[str | None]] = {}
+        self._faulty: set[int] = set()  # Where faulty values lie.
 
-    def sound(self, definition: str, node: Node) -> bool:
-        """Whether a node is a `definition` of the schema, apart from what is under single keys.
-
-        Those keys are problems; for `has` and `read` they do not exist, and reading goes on.
-        """
+    def check(self, definition: str, node: Node) -> bool:
+        """Compare a node with a definition of the schema; False if nothing in it can be used."""
         faults = self._structure.faults(definition, node)
         if not faults:
             return True
         self.problems.extend(fault.problem for fault in faults)
-        self._broken[node.at] = {fault.key for fault in faults}
-        return None not in self._broken[node.at]
-
-    def has(self, node: Node, key: str) -> bool:
-        """Whether a mapping has a key whose structure is sound."""
-        return key in node.data and key not in self._broken.get(node.at, ())
+        self._faulty.update(fault.at for fault in faults)
+        return node.at not in self._faulty
 
     def say(self, node: Node, message: str) -> None:
         """Note a problem with a node."""
         self.problems.append(Problem(self.document.mark(node.at), node.path, message))
 
-    def child(self, node: Node, *steps: str | int) -> Node:
-        """The node to which `steps` lead."""
-        data, index = self.document.find(node.data, node.at, steps)
-        return Node(data, index, step_path(node.path, steps))
+    def child(self, node: Node, key: str) -> Node:
+        """The node under a key."""
+        at = self.document.find_key(node.data, node.at, key) + 1
+        return Node(node.data[key], at, step_path(node.path, [key]))
 
     def items(self, node: Node) -> Iterator[Node]:
         """The items of a list, in order."""
-        index = node.at + 2
+        at = node.at + 2
         for number, value in enumerate(node.data):
-            yield Node(value, index, f"{node.path}[{number}]")
-            index += self.document.width(value, index)
+            if at not in self._faulty:
+                yield Node(value, at, f"{node.path}[{number}]")
+            at += self.document.width(value, at)
+
+    def has(self, node: Node, key: str) -> bool:
+        """Whether a mapping has a value under `key`; there may be faults deeper in it."""
+        if key not in node.data:
+            return False
+        return not self._faulty or self.child(node, key).at not in self._faulty
 
     def read(self, node: Node, key: str, parse: Callable[[Any], Value]) -> Value | None:
         """What `parse` makes of the value under `key`; None if it is absent, or refused (a problem)."""
-        if not self.has(node, key):
+        if key not in node.data or (self._faulty and self._is_faulty_within(self.child(node, key))):
             return None
         try:
             return parse(node.data[key])
         except ValueError as error:
             self.say(self.child(node, key), str(error))
             return None
+
+    def _is_faulty_within(self, node: Node) -> bool:
+        end = node.at + self.document.width(node.data, node.at)
+        return not self._faulty.isdisjoint(range(node.at, end))

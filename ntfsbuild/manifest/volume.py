@@ -61,7 +61,7 @@ def parse_integer(bits: int) -> Callable[[int], int]:
 
     def parse(value: int) -> int:
         if not 0 <= value < 1 << bits:
-            raise ValueError(f"{value} is not an integer from 0 to {(1 << bits) - 1:#x}")
+            raise ValueError(f"{value} is not an integer from 0 to 0x{(1 << bits) - 1:X}")
         return value
 
     return parse

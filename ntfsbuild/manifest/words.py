@@ -41,10 +41,3 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be."""
     near = difflib.get_close_matches(word[:_LENGTH_MAX], known, n=1)
     return near[0] if near else None
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`did you mean "x"?` when a known word is near, else what is known."""
-    known = list(known)
-    near = nearest(word, known)
-    return f"did you mean {quoted(near)}?" if near else f"known are {', '.join(known)}"
