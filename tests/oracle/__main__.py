@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.oracle.judge import READERS, differences, examine, refusal
+from tests.oracle.judge import READERS, differences, examine
 from tests.oracle.model import Geometry, Reader, Tree
 from tests.oracle.tools import missing
 
@@ -32,7 +32,7 @@ def report(image: Path, readers: list[Reader], with_list: bool) -> int:
     bad = 0
     for reader in readers:
         absent = missing(reader.tools)
-        refused = refusal(reader, geometry, reference or {})
+        refused = reader.refuses(geometry, reference or {})
         if absent or refused:
             print(f"  {reader.name:13} -- {refused or '; '.join(absent)}")
             continue

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from tests.oracle.model import CHUNK, Entry, Reader, Reading, is_system, no_lone_surrogates, sha256_of
+from tests.oracle.model import CHUNK, Entry, Geometry, Reader, Reading, is_system, lone_surrogates, sha256_of
 
 try:
     from dissect.ntfs import NTFS
@@ -56,10 +56,10 @@ def _add(path, record, reading: Reading) -> bool:  # type: ignore[no-untyped-def
     return not is_file
 
 
-def manages(paths: Collection[str]) -> str | None:
+def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
     if len(paths) > ENTRIES_MAX:
         return f"takes milliseconds a file; not asked about more than {ENTRIES_MAX}"
-    return no_lone_surrogates(paths)
+    return lone_surrogates(paths)
 
 
-READERS = (Reader("dissect.ntfs", ("dissect.ntfs",), read, manages=manages),)
+READERS = (Reader("dissect.ntfs", ("dissect.ntfs",), read, refuses),)

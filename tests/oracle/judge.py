@@ -27,17 +27,12 @@ SHOWN_MAX = 12  # Disagreements of one reader that are spelled out.
 def judge(image: Path, expected: Mapping[str, Entry], readers: Iterable[Reader] = READERS) -> None:
     """Raise AssertionError that lists each reader's complaints and what it sees differently."""
     geometry = Geometry.of(image)
-    asked = [reader for reader in readers if refusal(reader, geometry, expected) is None]
+    asked = [reader for reader in readers if reader.refuses(geometry, expected) is None]
     with ThreadPoolExecutor(THREADS) as pool:  # Most of them are processes of their own, and some sleep.
         verdicts = pool.map(lambda reader: verdict(reader, examine(reader, image), expected), asked)
     faults = [fault for faults in verdicts for fault in faults]
     if faults:
         raise AssertionError("\n".join([f"{image} ({geometry}):", *faults]))
-
-
-def refusal(reader: Reader, geometry: Geometry, paths: Mapping[str, Entry]) -> str | None:
-    """Why this reader is not asked, by what is known of it; None when it is."""
-    return reader.supports(geometry) or reader.manages(paths)
 
 
 def examine(reader: Reader, image: Path) -> Reading:

@@ -1,8 +1,9 @@
 """libfsntfs through its Python binding."""
 
+from collections.abc import Collection
 from pathlib import Path
 
-from tests.oracle.model import CHUNK, Entry, Geometry, Reader, Reading, sha256_of
+from tests.oracle.model import CHUNK, Entry, Geometry, Reader, Reading, large_folders, sha256_of
 
 try:
     import pyfsntfs
@@ -59,10 +60,10 @@ def _add(path: str, item: "pyfsntfs.file_entry", reading: Reading) -> str:
     return kind
 
 
-def supports(geometry: Geometry) -> str | None:
-    if geometry.cluster > geometry.index_block:
+def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
+    if geometry.cluster > geometry.index_block and large_folders(geometry, paths):
         return "multiplies an index child's number by the cluster size: loses entries of large directories"
     return None
 
 
-READERS = (Reader("libfsntfs", ("pyfsntfs",), read, supports),)
+READERS = (Reader("libfsntfs", ("pyfsntfs",), read, refuses),)

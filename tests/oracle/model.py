@@ -7,6 +7,7 @@ that stands alone on the volume stands alone here.  A field that is None was not
 import hashlib
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -110,15 +111,18 @@ def _unit(byte: int, cluster: int) -> int:
     return byte * cluster if byte < 0x80 else 1 << (256 - byte)
 
 
+def manages_all(geometry: Geometry, paths: Collection[str]) -> None:
+    """Nothing is known that this reader does not manage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """A program or library that we did not write, and what it is known not to manage."""
 
     name: str
-    tools: tuple[str, ...]  # Keys of tools.TOOLS.
+    tools: tuple[str, ...]  # Names that tools.tool knows.
     read: Callable[[Path], Reading]
-    supports: Callable[[Geometry], str | None] = lambda geometry: None  # None, or why it does not.
-    manages: Callable[[Collection[str]], str | None] = lambda paths: None  # None, or why not these paths.
+    refuses: Callable[[Geometry, Collection[str]], str | None] = manages_all  # Why it is not asked.
     shown: Callable[[str], str] = lambda path: path  # How it shows a path that it cannot show as it is.
     time_unit: int = 1  # Ticks of the finest time that it shows.
 
@@ -135,8 +139,21 @@ def only_user(entries: Tree) -> Tree:
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def no_lone_surrogates(paths: Collection[str]) -> str | None:
+def lone_surrogates(paths: Collection[str]) -> str | None:
     """For readers that drop, mangle or stumble over names that are not valid UTF-16."""
     if any(LONE_SURROGATE.search(path) for path in paths):
         return "does not manage names that are not valid UTF-16"
     return None
+
+
+def large_folders(geometry: Geometry, paths: Collection[str]) -> bool:
+    """Whether some directory needs more than one index block."""
+    room: Counter[str] = Counter()
+    for path in [*SYSTEM_NAMES, *paths]:
+        folder, _, name = path.rpartition("/")
+        room[folder] += (0x52 + 2 * utf16_units(name) + 7) & ~7
+    return max(room.values()) > geometry.index_block - 0x80
+
+
+def utf16_units(name: str) -> int:
+    return len(name) + sum(character > "\uffff" for character in name)

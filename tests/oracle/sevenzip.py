@@ -4,11 +4,11 @@ import calendar
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO
 
-from tests.oracle.model import CHUNK, TICKS_1970, Entry, Reader, Reading, sha256_of
+from tests.oracle.model import CHUNK, TICKS_1970, Entry, Geometry, Reader, Reading, sha256_of
 from tests.oracle.tools import decode_name, environment, last_lines, run
 
 OPTIONS = ("-sns-", "-x![SYSTEM]")  # No named streams, no metafiles.
@@ -90,4 +90,10 @@ def shown(path: str) -> str:
     return path.replace("\\", "_").replace("\n", "_")
 
 
-READERS = (Reader("7-Zip", ("7z",), read, shown=shown),)
+def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
+    if geometry.sector != 512:
+        return "opens no volume whose sectors are not 512 bytes"
+    return None
+
+
+READERS = (Reader("7-Zip", ("7z",), read, refuses, shown),)

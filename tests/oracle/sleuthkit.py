@@ -1,7 +1,12 @@
-"""The Sleuth Kit twice: its newest library through pytsk3, and Debian's fls, some years older."""
+"""The Sleuth Kit twice: its library through pytsk3, and Debian's fls, which may be another version.
+
+Where a cluster holds several index blocks it takes all but the first for slack, and the names that
+it finds there have no type.  They are believed on such volumes, unless the record has a name with a
+type in the same directory: then they are real slack.
+"""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from tests.oracle.model import (
@@ -13,7 +18,7 @@ from tests.oracle.model import (
     Reading,
     Tree,
     is_system,
-    no_lone_surrogates,
+    lone_surrogates,
     sha256_of,
 )
 from tests.oracle.tools import decode_name, last_lines, run
@@ -40,17 +45,18 @@ def read_pytsk3(image: Path) -> Reading:
     return reading
 
 
-def _children(volume: "pytsk3.FS_Info", prefix: str, record: int) -> Iterator[tuple[str, "pytsk3.File"]]:
-    seen = set()
-    for item in volume.open_dir(inode=record):
-        raw = item.info.name.name
-        if raw in (b".", b"..") or not item.info.name.flags & pytsk3.TSK_FS_NAME_FLAG_ALLOC:
-            continue
-        path = prefix + decode_name(raw)
-        if path in seen or path == "$OrphanFiles":
-            continue
-        seen.add(path)
-        yield path, item
+def _children(volume: "pytsk3.FS_Info", prefix: str, record: int) -> Iterable[tuple[str, "pytsk3.File"]]:
+    names = [
+        item
+        for item in volume.open_dir(inode=record)
+        if item.info.name.flags & pytsk3.TSK_FS_NAME_FLAG_ALLOC
+        and item.info.name.name not in (b".", b"..", b"$OrphanFiles")
+    ]
+    typed = [item for item in names if item.info.name.type != pytsk3.TSK_FS_NAME_TYPE_UNDEF]
+    seen = {item.info.name.meta_addr for item in typed}
+    if volume.info.block_size > INDEX_BLOCK:
+        typed += [item for item in names if item.info.name.meta_addr not in seen]
+    return {prefix + decode_name(item.info.name.name): item for item in typed}.items()
 
 
 def _entry(path: str, item: "pytsk3.File", reading: Reading) -> Entry:
@@ -89,7 +95,7 @@ def _ticks(seconds: int, nanoseconds: int) -> int | None:
     return TICKS_1970 + seconds * 10_000_000 + nanoseconds // 100 if seconds else None
 
 
-NAME_BYTES_MAX = 511
+INDEX_BLOCK = 4096
 FLS_LINE = re.compile(
     rb"(?P<kind>./.) (?P<deleted>\* )?(?P<record>\d+)(?:-\d+-\d+)?:?(?:\(realloc\):)?\t(?P<rest>.*)", re.S
 )
@@ -100,6 +106,7 @@ def read_fls(image: Path) -> Reading:
     done = run(["fls", "-r", "-p", "-l", "-u", image])
     reading = Reading(entries={})
     assert reading.entries is not None
+    untyped: Tree = {}
     if done.returncode:
         reading.complaints.append(last_lines(done.stdout))
     for line in done.stdout.split(b"\n"):
@@ -112,9 +119,13 @@ def read_fls(image: Path) -> Reading:
         path = decode_name(columns[0])
         if found["deleted"] or path.startswith("$OrphanFiles") or is_system(path.partition(":")[0]):
             continue
-        kind = {b"r/r": "file", b"d/d": "dir"}.get(found["kind"], found["kind"].decode())
+        kind = {ord("r"): "file", ord("d"): "dir"}.get(found["kind"][2], "?")
         size = int(columns[5]) if kind == "file" else None
-        reading.entries[path] = Entry(kind=kind, size=size, record=int(found["record"]))
+        entries = untyped if found["kind"].startswith(b"-") else reading.entries
+        entries[path] = Entry(kind=kind, size=size, record=int(found["record"]))
+    if Geometry.of(image).cluster > INDEX_BLOCK:
+        seen = {entry.record for entry in reading.entries.values()}
+        reading.entries |= {path: entry for path, entry in untyped.items() if entry.record not in seen}
     _drop_streams(reading.entries)
     return reading
 
@@ -131,20 +142,13 @@ def control_as_caret(path: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f]", "^", path)
 
 
-def manages(paths: Collection[str]) -> str | None:
-    names = [path.rpartition("/")[2] for path in paths]
-    if any(len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES_MAX for name in names):
-        return f"shows names of more than {NAME_BYTES_MAX} bytes of UTF-8 twice, once cut short"
-    return no_lone_surrogates(paths)
-
-
-def supports(geometry: Geometry) -> str | None:
-    if geometry.cluster > 1 << 16:
-        return "takes sectors per cluster above 128 for a plain number (clusters > 64 KiB)"
-    return None
+def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
+    if geometry.cluster > geometry.sector * 128:
+        return "takes sectors per cluster above 128 for a plain number"
+    return lone_surrogates(paths)
 
 
 READERS = (
-    Reader("pytsk3", ("pytsk3",), read_pytsk3, manages=manages),
-    Reader("fls", ("fls",), read_fls, supports, manages, shown=control_as_caret),
+    Reader("pytsk3", ("pytsk3",), read_pytsk3, refuses),
+    Reader("fls", ("fls",), read_fls, refuses, control_as_caret),
 )

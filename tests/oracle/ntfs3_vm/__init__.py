@@ -5,10 +5,10 @@ driver write to an image in place; what it leaves there is for the other readers
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from tests.oracle.model import TICKS_1970, Entry, Geometry, Reader, Reading, Tree, no_lone_surrogates
+from tests.oracle.model import TICKS_1970, Entry, Geometry, Reader, Reading, Tree, lone_surrogates
 from tests.oracle.ntfs3_vm.machine import DISKS_MAX, Event, Session, boot
 
 ABOUT_NTFS = re.compile(r"\bntfs3?\b", re.IGNORECASE)
@@ -120,14 +120,9 @@ def _unlike_written(before: Tree, after: Tree, events: list[Event]) -> list[str]
     return faults
 
 
-def supports(geometry: Geometry) -> str | None:
-    if geometry.sector < 512:
-        return "takes no sector below 512 bytes"
-    return None
+def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
+    return lone_surrogates(paths)
 
 
-READERS = (
-    Reader(
-        "ntfs3", ("qemu-system-x86_64", "busybox", "ldd", "zstd", "ntfs3"), read, supports, no_lone_surrogates
-    ),
-)
+TOOLS = ("qemu-system-x86_64", "busybox", "ldd", "zstd", "ntfs3")
+READERS = (Reader("ntfs3", TOOLS, read, refuses),)
