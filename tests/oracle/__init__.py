@@ -4,7 +4,18 @@
 prints what each of them says.
 """
 
-from tests.oracle.judge import READERS, judge
+from tests.oracle.judge import READERS, judge, judge_all
 from tests.oracle.model import Entry, Geometry, Reader, Reading, Tree, directory, file
 
-__all__ = ["READERS", "Entry", "Geometry", "Reader", "Reading", "Tree", "directory", "file", "judge"]
+__all__ = [
+    "READERS",
+    "Entry",
+    "Geometry",
+    "Reader",
+    "Reading",
+    "Tree",
+    "directory",
+    "file",
+    "judge",
+    "judge_all",
+]

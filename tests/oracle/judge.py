@@ -1,7 +1,7 @@
 """The verdict: every reader that can read a volume finds the same tree and nothing to complain of."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from tests.oracle import dissect, grub, libfsntfs, ntfs3_vm, ntfs3g, partclone, sevenzip, sleuthkit, wimlib
@@ -26,23 +26,62 @@ SHOWN_MAX = 12  # Disagreements of one reader that are spelled out.
 
 def judge(image: Path, expected: Mapping[str, Entry], readers: Iterable[Reader] = READERS) -> None:
     """Raise AssertionError that lists each reader's complaints and what it sees differently."""
-    geometry = Geometry.of(image)
-    asked = [reader for reader in readers if reader.refuses(geometry, expected) is None]
+    judge_all([(image, expected)], readers)
+
+
+def judge_all(cases: Sequence[tuple[Path, Mapping[str, Entry]]], readers: Iterable[Reader] = READERS) -> None:
+    """The same for many images; the virtual machine boots once for all of them."""
+    readers = list(readers)
     with ThreadPoolExecutor(THREADS) as pool:  # Most of them are processes of their own, and some sleep.
-        verdicts = pool.map(lambda reader: verdict(reader, examine(reader, image), expected), asked)
-    faults = [fault for faults in verdicts for fault in faults]
+        machines = [pool.submit(_read_together, r, cases) for r in readers if r.read_many]
+        verdicts = [_verdicts(pool, image, expected, readers) for image, expected in cases]
+        verdicts += [machine.result() for machine in machines]
+    faults = [fault for some in verdicts for fault in some]
     if faults:
-        raise AssertionError("\n".join([f"{image} ({geometry}):", *faults]))
+        raise AssertionError("\n".join(faults))
+
+
+def _verdicts(
+    pool: Executor, image: Path, expected: Mapping[str, Entry], readers: Sequence[Reader]
+) -> list[str]:
+    geometry = Geometry.of(image)
+    asked = [r for r in readers if not r.read_many and r.refuses(geometry, expected) is None]
+    each = pool.map(lambda reader: verdict(reader, examine(reader, image), expected), asked)
+    return [f"{image} ({geometry}): {fault}" for faults in each for fault in faults]
+
+
+def _read_together(reader: Reader, cases: Sequence[tuple[Path, Mapping[str, Entry]]]) -> list[str]:
+    assert reader.read_many is not None
+    geometries = [Geometry.of(image) for image, _ in cases]
+    asked = [
+        (case, geometry)
+        for case, geometry in zip(cases, geometries, strict=True)
+        if reader.refuses(geometry, case[1]) is None
+    ]
+    _demand(reader)
+    readings = reader.read_many([image for (image, _), _ in asked])
+    return [
+        f"{image} ({geometry}): {fault}"
+        for ((image, expected), geometry), reading in zip(asked, readings, strict=True)
+        for fault in verdict(reader, _of_users(reading), expected)
+    ]
+
+
+def _demand(reader: Reader) -> None:
+    absent = missing(reader.tools)
+    assert not absent, "; ".join(absent)
+
+
+def _of_users(reading: Reading) -> Reading:
+    if reading.entries is not None:
+        reading.entries = only_user(reading.entries)
+    return reading
 
 
 def examine(reader: Reader, image: Path) -> Reading:
     """Read with a tool that must be here: whoever may do without asks `tools.missing` first."""
-    absent = missing(reader.tools)
-    assert not absent, "; ".join(absent)
-    reading = reader.read(image)
-    if reading.entries is not None:
-        reading.entries = only_user(reading.entries)
-    return reading
+    _demand(reader)
+    return _of_users(reader.read(image))
 
 
 def verdict(reader: Reader, reading: Reading, expected: Mapping[str, Entry]) -> list[str]:
@@ -52,7 +91,7 @@ def verdict(reader: Reader, reading: Reading, expected: Mapping[str, Entry]) -> 
         faults += differences(reader, reading.entries, expected)
     if len(faults) > SHOWN_MAX:
         faults[SHOWN_MAX:] = [f"… and {len(faults) - SHOWN_MAX} more"]
-    return [f"  {reader.name}: {fault}" for fault in faults]
+    return [f"{reader.name}: {fault}" for fault in faults]
 
 
 def differences(reader: Reader, found: Mapping[str, Entry], expected: Mapping[str, Entry]) -> list[str]:

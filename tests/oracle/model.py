@@ -8,7 +8,7 @@ import hashlib
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -125,6 +125,7 @@ class Reader:
     refuses: Callable[[Geometry, Collection[str]], str | None] = manages_all  # Why it is not asked.
     shown: Callable[[str], str] = lambda path: path  # How it shows a path that it cannot show as it is.
     time_unit: int = 1  # Ticks of the finest time that it shows.
+    read_many: Callable[[Sequence[Path]], list[Reading]] | None = None  # Where that is much cheaper.
 
 
 def is_system(path: str) -> bool:

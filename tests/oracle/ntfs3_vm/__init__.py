@@ -125,4 +125,4 @@ def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
 
 
 TOOLS = ("qemu-system-x86_64", "busybox", "ldd", "zstd", "ntfs3")
-READERS = (Reader("ntfs3", TOOLS, read, refuses),)
+READERS = (Reader("ntfs3", TOOLS, read, refuses, read_many=read_many),)
