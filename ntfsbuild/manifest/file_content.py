@@ -25,9 +25,9 @@ _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 def read_content(values: Values, node: Node) -> tuple[Content, bytes | None]:
     """The content that a file's mapping describes, and the SHA-256 that it must have, if it is said."""
-    if values.has(node, "data"):
-        return _read_segments(values, node), None
     sha256 = values.read(node, "sha256", parse_sha256)
+    if values.has(node, "data"):
+        return _read_segments(values, node), sha256
     content = _read_piece(values, node, sha256)
     if sha256 is not None and isinstance(content, Inline):
         found = hashlib.sha256(content.data)

@@ -1,0 +1,92 @@
+"""A manifest as JSON data: what the files in `valid/` are compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments
+from ntfsbuild.manifest.model import DirectoryEntry, FileEntry, Manifest, TimesSpec
+from ntfsbuild.ondisk.file_attributes import attribute_names
+from ntfsbuild.ondisk.filetime import format_filetime
+
+VOLUME_DEFAULTS = {
+    "size": "auto+0+0.0%",
+    "label": "",
+    "serial": None,
+    "cluster_bytes": 4096,
+    "sector_bytes": 512,
+    "record_bytes": None,
+    "hidden_sectors": 0,
+    "sectors_per_track": 63,
+    "heads": 255,
+}
+
+
+def rendered(manifest: Manifest) -> dict[str, Any]:
+    """What differs from the defaults, with times and bytes in words."""
+    volume = manifest.volume
+    size = volume.size
+    said = {key: getattr(volume, key) for key in VOLUME_DEFAULTS if key != "size"}
+    said["size"] = f"auto+{size.extra_bytes}+{size.extra_percent}%" if size.auto else size.size_bytes
+    defaults = {"times": _times(manifest.defaults.times), "names": manifest.defaults.names}
+    return {
+        "volume": {key: value for key, value in said.items() if value != VOLUME_DEFAULTS[key]},
+        "defaults": _without_nulls(defaults),
+        "tree": _directory(manifest.tree),
+    }
+
+
+def _directory(entry: DirectoryEntry) -> dict[str, Any]:
+    metadata = {
+        "times": _times(entry.times),
+        "attributes": None if entry.attributes is None else attribute_names(entry.attributes),
+        "default times": _times(entry.defaults.times),
+        "default names": entry.defaults.names,
+    }
+    if entry.source:
+        source = entry.source
+        metadata["source"] = [source.path.decode(), list(source.include), list(source.exclude)]
+    tree: dict[str, Any] = {".": _without_nulls(metadata)} if _without_nulls(metadata) else {}
+    for name, child in entry.children.items():
+        if isinstance(child, DirectoryEntry):
+            tree[f"{name}/"] = _directory(child)
+        else:
+            tree[name] = _file(child)
+    return tree
+
+
+def _file(entry: FileEntry) -> Any:
+    metadata = {
+        "times": _times(entry.times),
+        "attributes": None if entry.attributes is None else attribute_names(entry.attributes),
+        "sha256": entry.sha256.hex() if entry.sha256 else None,
+    }
+    content = _content(entry.content)
+    return {"content": content, **_without_nulls(metadata)} if any(_without_nulls(metadata)) else content
+
+
+def _content(content: Content) -> Any:
+    match content:
+        case Inline(data):
+            return data.decode() if data.isascii() else data.hex(" ")
+        case Fill(size_bytes, seed):
+            return f"{size_bytes} zeros" if seed is None else f"{size_bytes} random, seed {seed}"
+        case HostFile(path, _, sha256):
+            return f"host {path.decode()}" + (" with sha256" if sha256 else "")
+        case Segments(size_bytes, parts):
+            return [size_bytes, *([part.at, _content(part.content)] for part in parts)]
+        case _:
+            raise AssertionError(content)
+
+
+def _times(times: TimesSpec) -> Any:
+    if times is None or times == "source":
+        return times
+    texts = {
+        name: None if ticks is None else format_filetime(ticks) for name, ticks in times._asdict().items()
+    }
+    return texts["created"] if len(set(texts.values())) == 1 else _without_nulls(texts)
+
+
+def _without_nulls(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if value is not None}

@@ -1,0 +1,150 @@
+"""The published schema: described, its examples valid, and of one mind with what we accept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from ntfsbuild.errors import ManifestError
+from ntfsbuild.manifest import loads
+from ntfsbuild.manifest.schema import STRUCTURE_KEYWORDS
+from ntfsbuild.manifest.schema_files import schema_text
+
+SCHEMA: dict[str, Any] = json.loads(schema_text("manifest"))
+FOR_EDITORS = "$schema $id $defs title description examples default errorMessage unknownKey"
+DECIDED_BY_MEANING = "pattern minimum maximum minLength maxLength propertyNames"
+
+
+def subschemas(schema: Any, path: str = "#/") -> Iterator[tuple[str, dict[str, Any]]]:
+    if not isinstance(schema, dict):
+        return
+    yield path, schema
+    for keyword in ("properties", "patternProperties", "$defs", "dependentSchemas"):
+        for name, part in schema.get(keyword, {}).items():
+            yield from subschemas(part, f"{path.rstrip('/')}/{keyword}/{name}")
+    for keyword in ("items", "not", "propertyNames"):
+        yield from subschemas(schema.get(keyword), f"{path.rstrip('/')}/{keyword}")
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    return {**SCHEMA["$defs"][reference.removeprefix("#/$defs/")], **schema} if reference else schema
+
+
+ALL = dict(subschemas(SCHEMA))
+PROPERTIES = {
+    path: one
+    for path, one in ALL.items()
+    if path.split("/")[-2] in ("properties", "$defs") and "/dependentSchemas/" not in path
+}
+EXAMPLES = [(path, value) for path, one in ALL.items() for value in one.get("examples", [])]
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMA["$id"]
+
+
+@pytest.mark.parametrize("path", PROPERTIES)
+def test_everything_is_described_and_named(path: str) -> None:
+    one = resolved(PROPERTIES[path])
+    assert one["description"].endswith(".")
+    assert one["title"]
+    assert one.get("examples") or "properties" in one
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_keyword_is_known(path: str) -> None:
+    # A keyword that is in none of these sets would be ignored when a manifest is checked.
+    assert ALL[path].keys() <= {*STRUCTURE_KEYWORDS, *FOR_EDITORS.split(), *DECIDED_BY_MEANING.split()}
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_structure_is_a_matter_of_shapes(path: str) -> None:
+    # Only then may a node go unchecked because another one of its shape was sound.
+    one = ALL[path]
+    assert all(isinstance(word, str) and len(word) < 24 for word in one.get("enum", []))
+    assert one.get("const", 1) == 1 or isinstance(one["const"], str)
+    if one.get("uniqueItems"):
+        assert "enum" in one["items"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), EXAMPLES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_examples_are_valid(path: str, value: Any) -> None:
+    validator = Draft202012Validator(SCHEMA)
+    assert list(validator.evolve(schema=ALL[path]).iter_errors(value)) == []
+
+
+def test_examples_are_manifests() -> None:
+    definitions = SCHEMA["$defs"]
+    whole = [
+        *SCHEMA["examples"],
+        *({"ntfsbuild": 1, "tree": {"f": value}} for value in definitions["file"]["examples"]),
+        *({"ntfsbuild": 1, "tree": {"d/": value}} for value in definitions["directory"]["examples"]),
+        *({"ntfsbuild": 1, "tree": {".": value}} for value in definitions["metadata"]["examples"]),
+        *({"ntfsbuild": 1, "tree": {"f": {"data": [value]}}} for value in definitions["segment"]["examples"]),
+        *(
+            {"ntfsbuild": 1, "volume": {key: value}}
+            for key, one in definitions["volume"]["properties"].items()
+            for value in one["examples"]
+        ),
+    ]
+    assert len(whole) > 30
+    for manifest in whole:
+        loads(json.dumps(manifest, ensure_ascii=False).encode(), "example")
+
+
+# Values that are nearly right: what is made of them is accepted or refused for a reason.
+KEYS = sorted({key for one in ALL.values() for key in one.get("properties", {})})
+WORDS = "auto auto+1% 1KiB 64MiB source posix zero random ascii utf-8 2024-01-01 2024-01-01T00:00:00Z hidden"
+SCALARS = st.sampled_from(
+    [None, True, 0, 1, 7, -1, 1.5, 512, 4096, "", "3 MB", "00", "é", "a" * 64, *WORDS.split(" ")]
+)
+NAMES = st.sampled_from([*KEYS, ".", "a", "b/", "a/b", "c/d/", "/x", "a//b", "..", "", "x-unknown"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+FILES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4)
+MANIFESTS = st.fixed_dictionaries(
+    {"ntfsbuild": st.just(1)},
+    optional={
+        "volume": st.dictionaries(
+            st.sampled_from(list(SCHEMA["$defs"]["volume"]["properties"])), SCALARS, max_size=3
+        ),
+        "defaults": st.dictionaries(st.sampled_from(["times", "names"]), VALUES, max_size=2),
+        "tree": st.dictionaries(NAMES, VALUES | FILES, max_size=4),
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(MANIFESTS)
+def test_what_we_accept_the_schema_accepts(manifest: dict[str, Any]) -> None:
+    try:
+        loads(json.dumps(manifest, ensure_ascii=False).encode(), "m.yaml")
+    except ManifestError:
+        return
+    errors = [error.message for error in Draft202012Validator(SCHEMA).iter_errors(manifest)]
+    assert errors == []
+
+
+@settings(max_examples=400, deadline=None)
+@given(MANIFESTS)
+def test_what_we_refuse_for_its_structure_the_schema_refuses(manifest: dict[str, Any]) -> None:
+    try:
+        loads(json.dumps(manifest, ensure_ascii=False).encode(), "m.yaml")
+    except ManifestError as error:
+        structural = [p for p in error.problems if "unknown key" in p.message or "is missing" in p.message]
+        if structural:
+            assert not Draft202012Validator(SCHEMA).is_valid(manifest)

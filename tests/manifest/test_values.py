@@ -1,0 +1,107 @@
+"""Sizes, and the words in messages."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ntfsbuild.manifest.file_content import parse_base64, parse_hex
+from ntfsbuild.manifest.model import Size
+from ntfsbuild.manifest.sizes import SIZE_MAX, parse_size, parse_volume_size, size_text
+from ntfsbuild.manifest.words import listed, nearest, quoted, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        (0, 0),
+        ("0", 0),
+        ("0B", 0),
+        ("17B", 17),
+        ("3KB", 3_000),
+        ("3KiB", 3_072),
+        ("1.5MiB", 1_572_864),
+        ("0.0000000000000001EB", 100),
+        ("1.50KB", 1_500),
+        ("2GB", 2 * 10**9),
+        ("2GiB", 2 << 30),
+        ("2TB", 2 * 10**12),
+        ("2TiB", 2 << 40),
+        ("2PB", 2 * 10**15),
+        ("2PiB", 2 << 50),
+        ("7EiB", 7 << 60),
+        (SIZE_MAX, SIZE_MAX),
+    ],
+)
+def test_sizes(text: int | str, size_bytes: int) -> None:
+    assert parse_size(text) == size_bytes
+
+
+@pytest.mark.parametrize(
+    "text", ["", " 1KB", "1KB ", "1 KB", "1kb", "1K", "1KIB", "-1KB", "+1KB", "1,5KB", "01KB"]
+)
+@pytest.mark.parametrize("parse", [parse_size, parse_volume_size])
+def test_no_sizes(text: str, parse: object) -> None:
+    with pytest.raises(ValueError, match="is not a "):
+        parse(text)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("text", [".5KB", "1.KB", "1e3B", "1\n", "1KB\n", "１KB", "²KB", "0x10", "1.5"])
+def test_no_sizes_either(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("auto", Size(None)),
+        ("auto+16MiB", Size(None, 16 << 20)),
+        ("auto+0", Size(None)),
+        ("auto+10%", Size(None, 0, 10.0)),
+        ("auto+0.5%", Size(None, 0, 0.5)),
+        ("1MiB", Size(1 << 20)),
+    ],
+)
+def test_volume_sizes(text: str, size: Size) -> None:
+    assert parse_volume_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["auto+", "auto +1MiB", "auto-1MiB", "auto+1%%", "auto+10000%", "Auto", "auto+auto"]
+)
+def test_no_volume_sizes(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a volume size"):
+        parse_volume_size(text)
+
+
+@given(st.integers(0, SIZE_MAX))
+def test_size_text_is_read_back(size_bytes: int) -> None:
+    assert parse_size(size_text(size_bytes)) == size_bytes
+
+
+@given(st.binary(max_size=40))
+def test_hex_and_base64_are_read_back(data: bytes) -> None:
+    import base64
+
+    assert parse_hex(data.hex(" ", 2)) == data
+    assert parse_base64(base64.encodebytes(data).decode()) == data
+
+
+def test_words() -> None:
+    assert quoted('a"\n') == r'"a\"\n"'
+    assert quoted("\u202e") == r'"\u202e"'
+    assert len(quoted("x" * 1000)) == 62
+    assert [shown(value) for value in (1, True, None, 0.5, [1], {"a": 1})] == [
+        "1",
+        "true",
+        "nothing",
+        "0.5",
+        "a list",
+        "a mapping",
+    ]
+    assert listed(["a"]) == "a"
+    assert listed("abc") == "a, b or c"
+    assert nearest("sorce", ["size", "source"]) == "source"
+    assert nearest("x", ["size", "source"]) is None
