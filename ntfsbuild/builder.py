@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.errors import HostError, ManifestError
-from ntfsbuild.executor import Progress, execute as _execute
+from ntfsbuild.executor import Progress
+from ntfsbuild.executor import execute as _execute
 from ntfsbuild.image.raw import PrefilledImage, RawImage
 from ntfsbuild.manifest import Manifest, load
 from ntfsbuild.plan.model import Plan

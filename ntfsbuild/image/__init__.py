@@ -1,0 +1,1 @@
+"""Block storage, without a notion of NTFS."""

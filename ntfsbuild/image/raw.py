@@ -53,7 +53,7 @@ class RawImage:
         return os.pread(self._descriptor, size_bytes, offset)
 
     def copy_from(self, descriptor: int, source_offset: int, offset: int, size_bytes: int) -> int:
-        """Copy from an open file of the host, by the kernel where it can; returns how many bytes there were."""
+        """Copy from an open file of the host, by the kernel where it can; returns how many bytes came."""
         copied = 0
         while copied < size_bytes:
             count = self._copy_some(descriptor, source_offset + copied, offset + copied, size_bytes - copied)
@@ -174,16 +174,18 @@ class BoundedStorage:
 
 
 class ImageReader:
-    """An existing image, open for reading."""
+    """An existing image, or what lies behind `offset` in it, open for reading."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], offset: int = 0) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._offset = offset
         # Also right for block devices, whose stat has no size.
-        self.size_bytes = os.lseek(self._descriptor, 0, os.SEEK_END)
+        self.size_bytes = max(0, os.lseek(self._descriptor, 0, os.SEEK_END) - offset)
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Read `size_bytes`; fewer only at the end."""
         parts = []
+        offset += self._offset
         while size_bytes > 0:
             part = os.pread(self._descriptor, size_bytes, offset)
             if not part:

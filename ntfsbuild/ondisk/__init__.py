@@ -1,0 +1,1 @@
+"""NTFS structures as bytes: one module a structure, named as NTFS names it; no I/O."""

@@ -1,4 +1,4 @@
-"""$Boot: the BIOS parameter block in the first sector, and its copy in the last.  specs/ondisk/boot_sector.md"""
+"""$Boot: the BIOS parameter block in the first sector, its copy in the last.  specs/ondisk/boot_sector.md"""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def decode_sectors_per_cluster(value: int) -> int | None:
 
 
 def encode_size(size_bytes: int, cluster_bytes: int) -> int:
-    """The byte for a record or index block: clusters where it has at least one, else minus log2 of its bytes."""
+    """The byte for a record or index block: its clusters, or minus log2 of its bytes if less than one."""
     if size_bytes >= cluster_bytes:
         return size_bytes // cluster_bytes
     return -(size_bytes.bit_length() - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk import names, upcase
@@ -88,7 +89,7 @@ class DirectoryBuilder:
             return sorted(places, key=folded.__getitem__)
         spelled = upcase.code_unit_order(entry_names)
         order = sorted(places, key=lambda k: (folded[k], spelled[k]))
-        for one, other in zip(order, order[1:], strict=False):
+        for one, other in pairwise(order):
             if folded[one] == folded[other] and not (self.posix_names and spelled[one] != spelled[other]):
                 raise ManifestError(
                     f"{path}: {entry_names[one]!r} and {entry_names[other]!r} are the same name to Windows"

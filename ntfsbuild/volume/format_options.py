@@ -61,7 +61,10 @@ class FormatOptions:
         if size is not None and (size % sector or size < 2 * sector):
             return f"a volume of {size} bytes is not a whole number of sectors of {sector} bytes"
         if size is not None and self._geometry(size).cluster_count > MOST_CLUSTERS:
-            return f"a volume of {size} bytes has too many clusters of {cluster} bytes: {MOST_CLUSTERS} are possible"
+            return (
+                f"a volume of {size} bytes has too many clusters of {cluster} bytes: "
+                f"{MOST_CLUSTERS} are possible"
+            )
         if len(self.label.encode("utf-16-le", "surrogatepass")) > 2 * MAX_LABEL_UNITS:
             return f"the label has more than {MAX_LABEL_UNITS} UTF-16 units"
         return None

@@ -48,6 +48,7 @@ class PackedIndex(NamedTuple):
 
     @property
     def block_count(self) -> int:
+        """How many INDX blocks there are."""
         return len(self.blocks) // BLOCK_BYTES
 
     def bitmap(self) -> bytes:

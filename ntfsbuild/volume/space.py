@@ -43,6 +43,7 @@ class Tail(NamedTuple):
 
     @property
     def own_clusters(self) -> int:
+        """Clusters of the two together."""
         return self.log_clusters + self.bitmap_clusters
 
 

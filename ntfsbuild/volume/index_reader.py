@@ -1,0 +1,116 @@
+"""A directory's index read in order: every entry once, damage noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import fixups
+from ntfsbuild.ondisk.file_name import NAME_AT, FileName
+from ntfsbuild.ondisk.index import (
+    BLOCK_MAGIC,
+    ENTRY_HAS_CHILD,
+    ENTRY_IS_LAST,
+    IndexBlock,
+    IndexEntry,
+    IndexHeader,
+    IndexRoot,
+)
+
+_DEEPEST = 32  # Far more levels than 2**48 records need.
+
+_entry = IndexEntry.LAYOUT
+_name = FileName.LAYOUT
+
+
+class NameEntry(NamedTuple):
+    """An entry of a directory: a reference and the $FILE_NAME value that is its key."""
+
+    reference: int
+    parent_reference: int
+    created_ticks: int
+    modified_ticks: int
+    changed_ticks: int
+    accessed_ticks: int
+    allocated_bytes: int
+    data_bytes: int
+    attributes: int
+    reparse_tag: int
+    namespace: int
+    name: str
+
+
+def name_entries(root: bytes, read_block: Callable[[int, int], bytes], what: str) -> Iterator[NameEntry]:
+    """The entries of a directory in collation order.
+
+    `root` is the $INDEX_ROOT value, `read_block(vcn, size)` reads a block of $INDEX_ALLOCATION.
+    """
+    try:
+        block_bytes = IndexRoot.unpack(root).block_bytes
+        yield from _node(root, IndexRoot.SIZE, read_block, block_bytes, set(), 0)
+    except CorruptVolume as error:
+        raise CorruptVolume(f"{what}: $I30: {error}") from None
+
+
+def _node(
+    data: bytes | bytearray,
+    header_at: int,
+    read_block: Callable[[int, int], bytes],
+    block_bytes: int,
+    seen: set[int],
+    depth: int,
+) -> Iterator[NameEntry]:
+    if depth > _DEEPEST:
+        raise CorruptVolume(f"more than {_DEEPEST} levels")
+    header = IndexHeader.unpack(data, header_at)
+    at, end = header_at + header.entries_offset, header_at + header.length_bytes
+    if end > len(data):
+        raise CorruptVolume(f"entries end at {end:#x}, the node has {len(data):#x} bytes")
+    while True:
+        if at + IndexEntry.SIZE > end:
+            raise CorruptVolume(f"no end entry before {end:#x}")
+        reference, length, key_bytes, flags, _ = _entry.unpack_from(data, at)
+        if length < IndexEntry.SIZE or length % 8 or at + length > end:
+            raise CorruptVolume(f"an entry of {length} bytes at {at:#x}")
+        if flags & ENTRY_HAS_CHILD:
+            vcn = int.from_bytes(data[at + length - 8 : at + length], "little")
+            yield from _child(vcn, read_block, block_bytes, seen, depth)
+        if flags & ENTRY_IS_LAST:
+            return
+        yield _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference)
+        at += length
+
+
+def _child(
+    vcn: int, read_block: Callable[[int, int], bytes], block_bytes: int, seen: set[int], depth: int
+) -> Iterator[NameEntry]:
+    if vcn in seen:
+        raise CorruptVolume(f"two entries point to the block at VCN {vcn}")
+    seen.add(vcn)
+    block = bytearray(read_block(vcn, block_bytes))
+    head = IndexBlock.unpack(block)
+    if head.magic != BLOCK_MAGIC or len(block) < block_bytes:
+        raise CorruptVolume(f"the block at VCN {vcn} begins with {head.magic!r}, expected {BLOCK_MAGIC!r}")
+    fixups.restore(block, f"the block at VCN {vcn}")
+    if head.vcn != vcn:
+        raise CorruptVolume(f"the block at VCN {vcn} says that it is {head.vcn}")
+    yield from _node(block, IndexBlock.SIZE, read_block, block_bytes, seen, depth + 1)
+
+
+def _name_entry(data: bytes | bytearray, at: int, key_bytes: int, length: int, reference: int) -> NameEntry:
+    if key_bytes < NAME_AT or key_bytes > length - IndexEntry.SIZE:
+        raise CorruptVolume(f"a key of {key_bytes} bytes at {at:#x}")
+    fields = _name.unpack_from(data, at)
+    name_end = at + NAME_AT + 2 * fields[9]
+    if name_end > at + key_bytes:
+        raise CorruptVolume(f"a name of {fields[9]} units in a key of {key_bytes} bytes at {at:#x}")
+    name = data[at + NAME_AT : name_end].decode("utf-16-le", "surrogatepass")
+    return NameEntry._make((reference, *fields[:9], fields[10], name))
+
+
+def name_of_value(value: bytes, reference: int = 0) -> NameEntry:
+    """A $FILE_NAME value taken apart; the reference is what the caller knows."""
+    if len(value) < NAME_AT:
+        raise CorruptVolume(f"a $FILE_NAME of {len(value)} bytes")
+    return _name_entry(value, 0, len(value), len(value) + IndexEntry.SIZE, reference)

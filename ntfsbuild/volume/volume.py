@@ -1,0 +1,326 @@
+"""A formatted volume, open for reading: paths, listings, contents, metadata.
+
+Little is read before it is asked for: the boot sector, the $MFT's own record, then what lies on the way.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator
+from typing import Self
+
+from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.image.raw import ImageReader
+from ntfsbuild.ondisk import attribute, attribute_list, file_name, file_record, upcase
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.index import vcn_unit
+from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
+from ntfsbuild.volume.boot import read_boot
+from ntfsbuild.volume.geometry import Geometry
+from ntfsbuild.volume.index_reader import NameEntry, name_entries, name_of_value
+from ntfsbuild.volume.info import DirectoryItem, FileInfo, NameInfo, StreamInfo
+from ntfsbuild.volume.record_reader import Attribute, Record, joined, parse_record
+from ntfsbuild.volume.stream_reader import StreamReader
+
+_RECORD_MASK = (1 << 48) - 1
+_DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
+_INDEX_NAME = "$I30"
+_MOST_CACHED_DIRECTORIES = 256
+
+
+class Volume:
+    """A volume in an image file.  Use `Volume.open`, as a context manager or with `close`.
+
+    Paths begin with `/` and are looked up as Windows does: without regard to case.
+    """
+
+    def __init__(self, storage: ImageReader) -> None:
+        self._storage = storage
+        boot = read_boot(storage)
+        self.geometry: Geometry = boot.geometry
+        self._index_unit = vcn_unit(boot.geometry.cluster_bytes)
+        self._streams = StreamReader(storage, boot.geometry)
+        self._mft = self._find_mft(boot.mft_lcn)
+        self._folded: dict[int, dict[str, list[NameEntry]]] = {}
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, offset: int = 0) -> Self:
+        """Open the volume that begins at byte `offset` of an image file, for reading."""
+        storage = ImageReader(path, offset)
+        try:
+            return cls(storage)
+        except BaseException:
+            storage.close()
+            raise
+
+    def close(self) -> None:
+        """Close the image."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ what a user asks
+
+    @functools.cached_property
+    def label(self) -> str:
+        """The name of the volume."""
+        found = self._attribute(self._record(file_record.VOLUME), attribute.VOLUME_NAME)
+        return "" if found is None else self._streams.read(found).decode("utf-16-le", "surrogatepass")
+
+    def listdir(self, path: str = "/", *, system: bool = False) -> list[DirectoryItem]:
+        """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out.
+
+        NTFS's own files (`$MFT`, `$Extend`, …) are listed with `system` only.
+        """
+        return self._list(self._resolve(path), system)
+
+    def walk(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[str, DirectoryItem]]:
+        """Everything below a directory, with its path; a directory comes before what it holds."""
+        start = self._resolve(path)
+        above = "" if path.strip("/") == "" else "/" + path.strip("/")
+        pending = [(above, iter(self._list(start, system)))]
+        ancestors = [start]
+        while pending:
+            here, items = pending[-1]
+            item = next(items, None)
+            if item is None:
+                pending.pop()
+                ancestors.pop()
+                continue
+            item_path = f"{here}/{item.name}"
+            yield item_path, item
+            if item.is_directory:
+                if item.record in ancestors:
+                    raise CorruptVolume(f"{item_path} (record {item.record}) lies inside itself")
+                pending.append((item_path, iter(self._list(item.record, system))))
+                ancestors.append(item.record)
+
+    def stat(self, path: str = "/") -> FileInfo:
+        """Everything about a file or directory."""
+        record = self._record(self._resolve(path))
+        attributes = self._attributes(record)
+        information = self._standard_information(record, attributes)
+        streams = tuple(_stream_info(one) for one in attributes if one.type_code == attribute.DATA)
+        main = next((one for one in streams if not one.name), None)
+        return FileInfo(
+            path="/" + path.strip("/"),
+            record=record.number,
+            sequence=record.sequence,
+            is_directory=record.is_directory,
+            size_bytes=main.size_bytes if main else 0,
+            link_count=record.link_count,
+            attributes=information.attributes,
+            times=(
+                information.created_ticks,
+                information.modified_ticks,
+                information.changed_ticks,
+                information.accessed_ticks,
+            ),
+            security_id=information.security_id,
+            names=tuple(
+                _name_info(name_of_value(one.value))
+                for one in attributes
+                if one.type_code == attribute.FILE_NAME and one.value is not None
+            ),
+            streams=streams,
+        )
+
+    def pieces(self, path: str, stream: str = "") -> Iterator[bytes]:
+        """The content of a stream, in pieces; the main stream has no name."""
+        record = self._record(self._resolve(path))
+        found = self._attribute(record, attribute.DATA, stream)
+        if found is None:
+            if record.is_directory and not stream:
+                raise VolumeError(f"{path}: is a directory")
+            raise VolumeError(f"{path}: it has no stream {stream!r}")
+        return self._streams.pieces(found)
+
+    def read(self, path: str, stream: str = "") -> bytes:
+        """The whole content of a stream, in memory."""
+        return b"".join(self.pieces(path, stream))
+
+    # ------------------------------------------------------------------ records
+
+    def _find_mft(self, lcn: int) -> Attribute:
+        """The $MFT's own $DATA: its first piece is in record 0, the others may lie anywhere behind."""
+        size = self.geometry.record_bytes
+        first = parse_record(self._storage.read(lcn * self.geometry.cluster_bytes, size), file_record.MFT)
+        pieces = _select(first.attributes, attribute.DATA, "")
+        if not pieces or pieces[0].resident:
+            raise CorruptVolume("record 0: $MFT has no $DATA in clusters")
+        self._mft = joined(pieces)
+        listed = _select(first.attributes, attribute.ATTRIBUTE_LIST, "")
+        if not listed:
+            return self._mft
+        # Each piece maps at least the record that holds the next one.
+        for entry in attribute_list.entries(self._streams.read(listed[0])):
+            if entry.type_code == attribute.DATA and entry.name_length == 0 and entry.lowest_vcn:
+                record = self._record(entry.reference & _RECORD_MASK)
+                pieces += [
+                    one
+                    for one in _select(record.attributes, attribute.DATA, "")
+                    if one.lowest_vcn == entry.lowest_vcn
+                ]
+                self._mft = joined(pieces)
+        return self._mft
+
+    def _record(self, number: int) -> Record:
+        size = self.geometry.record_bytes
+        if (number + 1) * size > self._mft.data_bytes:
+            raise CorruptVolume(f"record {number}: $MFT has {self._mft.data_bytes // size} records")
+        data = self._streams.read_at(self._mft, number * size, size)
+        return parse_record(data, number)
+
+    def _attributes(self, record: Record) -> list[Attribute]:
+        """All attributes of a file, those of its other records included, pieces joined."""
+        listed = _select(record.attributes, attribute.ATTRIBUTE_LIST, "")
+        if not listed:
+            return list(record.attributes)
+        records = {record.number: record}
+        found: dict[tuple[int, str, int], list[Attribute]] = {}
+        for entry in attribute_list.entries(self._streams.read(listed[0])):
+            number = entry.reference & _RECORD_MASK
+            if number not in records:
+                records[number] = self._record(number)
+            one = _listed_attribute(records[number], entry)
+            several = one.instance if one.type_code == attribute.FILE_NAME else 0
+            found.setdefault((one.type_code, one.name, several << 48 | number if several else 0), []).append(
+                one
+            )
+        return [joined(pieces) for pieces in found.values()]
+
+    def _attribute(self, record: Record, type_code: int, name: str = "") -> Attribute | None:
+        found = _select(self._attributes(record), type_code, name)
+        if not found and name:  # Stream names, too, are the same in any case.
+            folded = upcase.upper(name)
+            found = [
+                one
+                for one in self._attributes(record)
+                if one.type_code == type_code and upcase.upper(one.name) == folded
+            ]
+        return found[0] if found else None
+
+    def _standard_information(self, record: Record, attributes: list[Attribute]) -> StandardInformation:
+        found = _select(attributes, attribute.STANDARD_INFORMATION, "")
+        if not found or found[0].value is None or len(found[0].value) < SHORT_SIZE:
+            raise CorruptVolume(f"record {record.number}: no $STANDARD_INFORMATION of {SHORT_SIZE} bytes")
+        return StandardInformation.unpack(found[0].value.ljust(StandardInformation.SIZE, b"\0"))
+
+    # ------------------------------------------------------------------ directories
+
+    def _entries(self, number: int) -> Iterator[NameEntry]:
+        record = self._record(number)
+        root = self._attribute(record, attribute.INDEX_ROOT, _INDEX_NAME)
+        if root is None or root.value is None:
+            raise VolumeError(f"record {number} is not a directory")
+        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, _INDEX_NAME)
+
+        def read_block(vcn: int, size_bytes: int) -> bytes:
+            if blocks is None or vcn * self._index_unit + size_bytes > blocks.data_bytes:
+                raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
+            return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
+
+        return name_entries(root.value, read_block, f"record {number}")
+
+    def _list(self, number: int, system: bool) -> list[DirectoryItem]:
+        return [
+            DirectoryItem(
+                entry.name,
+                entry.reference & _RECORD_MASK,
+                entry.reference >> 48,
+                bool(entry.attributes & _DIRECTORY_INDEX),
+                entry.data_bytes,
+                entry.allocated_bytes,
+                entry.attributes & ~_DIRECTORY_INDEX,
+                (entry.created_ticks, entry.modified_ticks, entry.changed_ticks, entry.accessed_ticks),
+                entry.namespace,
+                entry.reparse_tag,
+            )
+            for entry in self._entries(number)
+            if entry.namespace != file_name.DOS
+            and (record := entry.reference & _RECORD_MASK) != file_record.ROOT
+            and (system or record > file_record.LAST_RESERVED)
+        ]
+
+    @functools.cached_property
+    def _case(self) -> dict[int, int]:
+        """The volume's own $UpCase."""
+        found = self._attribute(self._record(file_record.UPCASE), attribute.DATA)
+        data = b"" if found is None else self._streams.read(found)
+        if len(data) != upcase.TABLE_BYTES:
+            raise CorruptVolume(f"$UpCase has {len(data)} bytes, expected {upcase.TABLE_BYTES}")
+        return upcase.parse_table(data)
+
+    def _resolve(self, path: str) -> int:
+        """The record number of a path."""
+        numbers = [file_record.ROOT]
+        for name in path.split("/"):
+            if name in ("", "."):
+                continue
+            if name == "..":
+                numbers = numbers[:-1] or numbers
+                continue
+            numbers.append(self._look_up(numbers[-1], name, path))
+        return numbers[-1]
+
+    def _look_up(self, directory: int, name: str, path: str) -> int:
+        """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
+        folded = self._folded.get(directory)
+        if folded is None:
+            if not self._record(directory).is_directory:
+                raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
+            folded = {}
+            for entry in self._entries(directory):
+                folded.setdefault(upcase.upper(entry.name, self._case), []).append(entry)
+            if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
+                self._folded.clear()
+            self._folded[directory] = folded
+        found = folded.get(upcase.upper(name, self._case))
+        if not found:
+            raise VolumeError(f"{path}: not found")
+        exact = [entry for entry in found if entry.name == name]
+        return (exact or found)[0].reference & _RECORD_MASK
+
+
+def _select(
+    attributes: list[Attribute] | tuple[Attribute, ...], type_code: int, name: str
+) -> list[Attribute]:
+    return [one for one in attributes if one.type_code == type_code and one.name == name]
+
+
+def _listed_attribute(record: Record, entry: attribute_list.AttributeListEntry) -> Attribute:
+    for one in record.attributes:
+        if one.type_code == entry.type_code and one.instance == entry.instance:
+            return one
+    raise CorruptVolume(
+        f"record {record.number}: $ATTRIBUTE_LIST names an attribute {entry.type_code:#x} "
+        f"with the id {entry.instance}, which is not there"
+    )
+
+
+def _name_info(entry: NameEntry) -> NameInfo:
+    return NameInfo(
+        entry.name,
+        entry.namespace,
+        entry.parent_reference & _RECORD_MASK,
+        (entry.created_ticks, entry.modified_ticks, entry.changed_ticks, entry.accessed_ticks),
+        entry.attributes,
+    )
+
+
+def _stream_info(one: Attribute) -> StreamInfo:
+    size = one.size_bytes
+    return StreamInfo(
+        one.name,
+        one.resident,
+        size,
+        size if one.resident else one.allocated_bytes,
+        size if one.resident else one.initialized_bytes,
+        one.flags,
+        one.runs,
+    )
