@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ntfsbuild.errors import HostError, ManifestError, Problem
+from ntfsbuild.errors import HostError, ManifestError, Mark, Problem
 from ntfsbuild.manifest.metadata import read_defaults
 from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.manifest.node import Node
@@ -65,10 +65,12 @@ def _abridged(problems: list[Problem]) -> list[Problem]:
     """The problems, and a word on what is missing when reading stopped early."""
     if len(problems) < PROBLEMS_MAX:
         return problems
-    last = Problem(
-        max(problems).mark, "", f"reading stopped after {PROBLEMS_MAX} problems: there may be more"
-    )
-    return [*problems, last]
+    mark = max(problems).mark
+    below = Mark(mark.file, mark.line + 1, 1)  # Where it is sorted after all others.
+    return [
+        *problems,
+        Problem(below, "", f"reading stopped after {PROBLEMS_MAX} problems: there may be more"),
+    ]
 
 
 def _section(values: Values, root: Node, key: str) -> Node | None:

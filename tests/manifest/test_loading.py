@@ -116,7 +116,7 @@ def test_thousands_of_problems_are_cut_short() -> None:
 
     assert len(caught.value.problems) == 1001
     assert str(caught.value.problems[-1]) == (
-        "m.yaml:1002:9: reading stopped after 1000 problems: there may be more"
+        "m.yaml:1003:1: reading stopped after 1000 problems: there may be more"
     )
 
 
