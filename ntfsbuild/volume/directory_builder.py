@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from ntfsbuild.errors import ManifestError
@@ -47,8 +47,11 @@ class DirectoryBuilder:
         self.references = array.array("Q")
         self.subdirectories: dict[str, int] = {}  # Record numbers.
 
-    def sorted_entries(self, path: str) -> list[bytes]:
-        """Whole leaf entries in collation order; raises ManifestError where a name cannot stand."""
+    def sorted_entries(self, path: Callable[[], str]) -> list[bytes]:
+        """Whole leaf entries in collation order; raises ManifestError where a name cannot stand.
+
+        `path` is asked only then: the paths of deep directories are long.
+        """
         if not self.keys:
             return []
         self._check(path, self._names())
@@ -56,11 +59,13 @@ class DirectoryBuilder:
 
     def sorted_root_entries(self, own: Sequence[tuple[bytes, int]]) -> list[bytes]:
         """The same for the root, whose `own` entries (the system files) need not have legal names."""
-        self._check("/", self._names())
+        self._check(_root_path, self._names())
         count = len(self.keys)
         self.keys += [key for key, _ in own]
         self.references.extend(reference for _, reference in own)
-        entries = [leaf_entry(self.keys[k], self.references[k]) for k in self._order("/", self._names())]
+        entries = [
+            leaf_entry(self.keys[k], self.references[k]) for k in self._order(_root_path, self._names())
+        ]
         del self.keys[count:], self.references[count:]
         return entries
 
@@ -74,14 +79,14 @@ class DirectoryBuilder:
         joined = _NAME_SEPARATOR.join([key[NAME_AT:] for key in self.keys])
         return joined.decode("utf-16-le", "surrogatepass").split("/")
 
-    def _check(self, path: str, entry_names: list[str]) -> None:
+    def _check(self, path: Callable[[], str], entry_names: list[str]) -> None:
         if names.all_legal(entry_names, posix=self.posix_names):
             return
         for name in entry_names:
             if wrong := names.what_is_wrong(name, posix=self.posix_names):
-                raise ManifestError(f"{path.rstrip('/')}/{name}: {wrong}")
+                raise ManifestError(f"{path().rstrip('/')}/{name}: {wrong}")
 
-    def _order(self, path: str, entry_names: list[str]) -> Sequence[int]:
+    def _order(self, path: Callable[[], str], entry_names: list[str]) -> Sequence[int]:
         """The places of the entries in collation order: upper-cased first, then as they are spelled."""
         folded = upcase.code_unit_order(names.folded(entry_names))
         places = range(len(entry_names))
@@ -92,9 +97,13 @@ class DirectoryBuilder:
         for one, other in pairwise(order):
             if folded[one] == folded[other] and not (self.posix_names and spelled[one] != spelled[other]):
                 raise ManifestError(
-                    f"{path}: {entry_names[one]!r} and {entry_names[other]!r} are the same name to Windows"
+                    f"{path()}: {entry_names[one]!r} and {entry_names[other]!r} are the same name to Windows"
                 )
         return order
+
+
+def _root_path() -> str:
+    return "/"
 
 
 def leaf_entry(key: bytes, reference: int) -> bytes:

@@ -127,8 +127,12 @@ class NewVolume:
         found = self._paths.get(path)
         if found is not None:
             return found
-        number = file_record.ROOT
-        for name in path.split("/"):
+        parent_path, _, last = path.rpartition("/")
+        number = self._paths.get(parent_path)
+        rest = [last]
+        if number is None:
+            number, rest = file_record.ROOT, path.split("/")
+        for name in rest:
             if name:
                 below = self._directories[number].subdirectories.get(name)
                 if below is None:
@@ -367,7 +371,7 @@ class NewVolume:
             attribute.resident(attribute.FILE_NAME, self._directory_key(directory), indexed=True),
         ]
         room = self._records.attribute_room - sum(map(len, base))
-        index = directory_index(directory.sorted_entries(self._path_of(directory)))
+        index = directory_index(directory.sorted_entries(lambda: self._path_of(directory)))
         record = self._records.record(
             directory.record, base + indexes.attributes([index], room), flags=file_record.IS_DIRECTORY
         )
