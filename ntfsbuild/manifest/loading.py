@@ -32,14 +32,20 @@ def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Mani
         raise HostError(f"{file}: {error.strerror}") from None
     except ValueError:
         raise ManifestError(f"{file!r} is not a path") from None  # U+0000 in it.
-    return load_bytes(source, file)
+    with _garbage_collector_at_rest():
+        document = read_document(source, file, _shared_words())
+        del source  # As large as what is made of it.
+        return _read_manifest(document)
 
 
 def load_bytes(source: bytes, file: str) -> Manifest:
     """Check the bytes of a manifest; `file` is its name in messages."""
     with _garbage_collector_at_rest():
-        document = read_document(source, file, {word: word for word in schema_words()})
-        return _read_manifest(document)
+        return _read_manifest(read_document(source, file, _shared_words()))
+
+
+def _shared_words() -> dict[str, str]:
+    return {word: word for word in schema_words()}
 
 
 def _read_manifest(document: Document) -> Manifest:

@@ -39,6 +39,8 @@ STRUCTURE_KEYWORDS = [
 ]
 _DEPTH_MAX = 6  # No valid value is deeper, apart from directories, which are never validated whole.
 _SHAPES_MAX = 10_000
+_FAULTS_MAX = 50  # Of one node; each costs a walk over it.
+_UNKNOWN_KEYS_MAX = 10
 
 
 @cache
@@ -74,6 +76,12 @@ class StructureCheck:
         shape = (definition, _shape(node.data, self._words, _DEPTH_MAX))
         if shape in self._sound:
             return []
+        faults = self._faults(definition, node)
+        if not faults and len(self._sound) < _SHAPES_MAX:
+            self._sound.add(shape)
+        return faults
+
+    def _faults(self, definition: str, node: Node) -> list[Fault]:
         faults: dict[object, Fault] = {}
         for error in _validator(definition).iter_errors(_pruned(node.data, _DEPTH_MAX)):
             for steps, is_key, message in _explain(error):
@@ -83,8 +91,8 @@ class StructureCheck:
                     faults[place] = max(fault, faults.get(place, fault), key=lambda fault: fault.problem)
                 else:
                     faults.setdefault(fault.problem.mark, fault)
-        if not faults and len(self._sound) < _SHAPES_MAX:
-            self._sound.add(shape)
+            if len(faults) >= _FAULTS_MAX:
+                return [*faults.values(), self._fault(node, [], False, "there may be more wrong with it")]
         return list(faults.values())
 
     def _fault(self, node: Node, steps: list[Any], is_key: bool, message: str) -> Fault:
@@ -102,11 +110,9 @@ def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
     match error.validator:
         case "additionalProperties":
             known = schema["properties"]
-            for key in [key for key in value if key not in known]:
-                near = nearest(key, known)
-                hint = f"did you mean {quoted(near)}?" if near else f"known are {', '.join(known)}"
-                more = "" if near else schema.get("unknownKey", "")
-                yield [*steps, key], True, f"unknown key: {hint}{more}"
+            unknown = [key for key in value if key not in known]
+            for key in unknown[:_UNKNOWN_KEYS_MAX]:
+                yield [*steps, key], True, _unknown_key(key, schema, len(unknown) - _UNKNOWN_KEYS_MAX)
         case "dependentRequired":
             for key, needed in schema["dependentRequired"].items():
                 missing = [name for name in needed if name not in value]
@@ -128,6 +134,14 @@ def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
             yield steps, False, f"{shown(value)} is not {allowed}{hint}"
         case _:
             yield steps, False, f"{shown(value)} is not {schema['title']}"
+
+
+def _unknown_key(key: str, schema: Any, more: int) -> str:
+    known = schema["properties"]
+    near = nearest(key, known)
+    hint = f"did you mean {quoted(near)}?" if near else f"known are {', '.join(known)}"
+    remark = "" if near else schema.get("unknownKey", "")
+    return f"unknown key: {hint}{remark}" + (f" (and {more} more that are not shown)" if more > 0 else "")
 
 
 def _shape(value: Data, words: frozenset[str], depth: int) -> Any:

@@ -120,11 +120,12 @@ def read_document(source: bytes, file: str, words: Mapping[str, str] | None = No
 
     What breaks the structure is raised; what leaves data to go on with is in `problems`.
     """
-    text = _decode(source, file)
+    _check_characters(source, file)
     composer = _Composer(file, words or {})
     try:
-        composer.run(CParser(source).get_event if CParser else _pure_events(text))
+        composer.run(CParser(source).get_event if CParser else _pure_events(source.decode("utf-8-sig")))
     except yaml.reader.ReaderError:
+        text = source.decode("utf-8-sig")
         match = _NOT_YAML.search(text)
         assert match
         _fail(file, text[: match.start()], f"the character U+{ord(match[0]):04X} is not allowed in YAML")
@@ -311,7 +312,8 @@ def _weight(value: Data, limit: int) -> int:
     return weight
 
 
-def _decode(source: bytes, file: str) -> str:
+def _check_characters(source: bytes, file: str) -> None:
+    """Refuse what is not UTF-8, and what would silently become a line break."""
     try:
         text = source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -324,7 +326,6 @@ def _decode(source: bytes, file: str) -> str:
             if at >= 0:
                 name = f"U+{ord(character):04X}"
                 _fail(file, text[:at], f'the character {name} breaks lines in YAML: write "{escape}"')
-    return text
 
 
 def _pure_events(text: str) -> Callable[[], Event]:

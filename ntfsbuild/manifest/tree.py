@@ -9,7 +9,7 @@ from typing import Any, Final
 from ntfsbuild.content.model import EMPTY, Inline
 from ntfsbuild.content.patterns import Patterns
 from ntfsbuild.errors import ManifestError, Problem
-from ntfsbuild.manifest.file_content import parse_path, read_content
+from ntfsbuild.manifest.file_content import file_outline, parse_path, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, read_defaults, read_names, read_times
 from ntfsbuild.manifest.model import (
     Defaults,
@@ -24,6 +24,7 @@ from ntfsbuild.manifest.source import Data
 from ntfsbuild.manifest.values import Values
 
 PROBLEMS_MAX: Final = 1000  # Beyond so many, one cause is behind them all.
+_BATCH = 1000
 _NO_NAMES = frozenset(["", ".", ".."])
 
 
@@ -67,10 +68,16 @@ class _Draft:
         )
 
 
-def digest_of(data: Data) -> str:
-    """The SHA-256 of plain data in canonical JSON."""
-    canonical = json.dumps(data, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def digest_of(said: dict[str, Data]) -> str:
+    """The SHA-256 of plain data in canonical JSON, which is never in memory as a whole."""
+    digest = hashlib.sha256(b"{")
+    names = sorted(said)
+    for begin in range(0, len(names), _BATCH):
+        batch = {name: said[name] for name in names[begin : begin + _BATCH]}
+        canonical = json.dumps(batch, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        digest.update((canonical[1:-1] if begin == 0 else "," + canonical[1:-1]).encode())
+    digest.update(b"}")
+    return digest.hexdigest()
 
 
 class TreeReader:
@@ -162,7 +169,7 @@ class TreeReader:
         if isinstance(data, str):
             return FileEntry(Inline(data.encode()), position)
         too_many = len(self._values.problems) >= PROBLEMS_MAX
-        if data is None or too_many or not self._values.check("file", node):
+        if data is None or too_many or not self._values.check("file", file_outline(node)):
             return FileEntry(EMPTY, position)
         content, sha256 = read_content(self._values, node)
         attributes = self._values.read(node, "attributes", parse_attributes)

@@ -1,0 +1,92 @@
+"""Loading costs less than parsing the same file with PyYAML's fastest loader, and little memory."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from ntfsbuild.errors import ManifestError
+from ntfsbuild.manifest import loads, source
+
+COUNT = 20_000
+TEXT = '"content of file {0}\\n"'
+ENTRIES = {
+    "text": "  file{0:06}.txt: " + TEXT + "\n",
+    "mapping": "  file{0:06}.txt: {{text: " + TEXT + ", attributes: [hidden]}}\n",
+}
+
+
+def manifest(kind: str, count: int = COUNT) -> bytes:
+    return ("ntfsbuild: 1\ntree:\n" + "".join(map(ENTRIES[kind].format, range(count)))).encode()
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """The least CPU time of three runs."""
+    times = []
+    for _ in range(3):
+        begin = time.process_time()
+        action()
+        times.append(time.process_time() - begin)
+    return min(times)
+
+
+@pytest.mark.skipif(source.CParser is None, reason="PyYAML was built without libyaml")
+@pytest.mark.parametrize(("kind", "ratio_max"), [("text", 1.0), ("mapping", 1.4)])
+def test_it_takes_no_longer_than_parsing(kind: str, ratio_max: float) -> None:
+    data = manifest(kind)
+
+    ours = seconds(lambda: loads(data, "m.yaml"))
+    theirs = seconds(lambda: yaml.load(data, yaml.CSafeLoader))
+
+    assert ours <= ratio_max * theirs
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_an_entry_takes_little_memory(kind: str) -> None:
+    data = manifest(kind)
+    loads(data, "m.yaml")
+    tracemalloc.start()
+    try:
+        loaded = loads(data, "m.yaml")
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(loaded.tree.children) == COUNT
+    # Of it about 190 bytes are the strings: the name, the text, and its bytes.
+    assert kept / COUNT < 400
+    assert peak / COUNT < 900
+
+
+def test_thousands_of_pieces_of_one_shape_cost_little() -> None:
+    pieces = ", ".join(f"{{at: {number * 10}, text: piece}}" for number in range(20_000))
+    data = f"ntfsbuild: 1\ntree: {{a: {{data: [{pieces}]}}}}".encode()
+
+    assert seconds(lambda: loads(data, "m.yaml")) < 5
+
+
+@pytest.mark.parametrize("fault", ["{x: 1}", "3", "{at: 0}", "{at: 0, text: 1}", "{at: -1, text: a}"])
+def test_thousands_of_faults_in_one_file_are_said_soon(fault: str) -> None:
+    data = f"ntfsbuild: 1\ntree: {{a: {{data: [{', '.join([fault] * 20_000)}]}}}}".encode()
+
+    begin = time.process_time()
+    with pytest.raises(ManifestError):
+        loads(data, "m.yaml")
+    assert time.process_time() - begin < 15
+
+
+def test_a_forgotten_slash_is_said_soon() -> None:
+    data = manifest("text").replace(b"tree:\n", b"tree:\n docs:\n")
+
+    begin = time.process_time()
+    with pytest.raises(ManifestError) as caught:
+        loads(data, "m.yaml")
+    assert time.process_time() - begin < 15
+    assert len(caught.value.problems) == 10
+    assert str(caught.value).endswith(
+        "; the key of a directory ends in / (and 19990 more that are not shown)"
+    )
