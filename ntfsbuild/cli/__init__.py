@@ -1,0 +1,79 @@
+"""The command line: arguments in, text or JSON out, progress, exit codes.
+
+The only reader of argv, the environment and the terminal.
+
+app.py       the commands, and the options that all of them have
+building.py  build, validate, plan, execute
+reading.py   ls, tree, cat, stat
+failures.py  what is said of an error, and its exit code
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.streams import flush_output, use_utf8
+
+PROGRAM = "ntfsbuild"
+COMPLETION_VARIABLE = "_NTFSBUILD_COMPLETE"
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Stopped(BaseException):
+    """A signal asked us to stop; what is half done is cleaned up while this passes by."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the answer is the exit code."""
+    settings = Settings()
+    use_utf8()
+    try:
+        with _signals_raised():
+            return _run(sys.argv[1:] if arguments is None else arguments, settings)
+    except _Stopped as stopped:
+        if not settings.quiet:
+            print(f"{PROGRAM}: stopped by {signal.Signals(stopped.number).name}", file=sys.stderr)
+        return 128 + stopped.number
+
+
+def _run(arguments: Sequence[str], settings: Settings) -> int:
+    try:
+        from ntfsbuild.cli.app import run
+
+        code = run(list(arguments), settings)
+        flush_output()
+    except Exception as error:
+        from ntfsbuild.cli.failures import report
+
+        return report(error, settings)
+    return code
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Signals that ask to stop become an exception, once; what was ignored (nohup) stays ignored."""
+    former = {}
+    for number in _STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            former[number] = signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    for each in _STOPPING:
+        signal.signal(each, signal.SIG_IGN)  # A second one must not disturb the cleaning up.
+    raise _Stopped(number)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments, TarMember
 from ntfsbuild.content.problems import shown
-from ntfsbuild.errors import ManifestError
+from ntfsbuild.errors import ManifestError, unpack_position
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
 from ntfsbuild.ondisk.standard_information import Ticks4
@@ -25,9 +25,6 @@ from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Pla
 
 VERSION = 1
 TIME_NAMES = ("created", "modified", "changed", "accessed")
-
-# As `manifest.model` packs them; a plan knows no manifest, and a test holds the two together.
-COLUMN_BITS = 20
 
 Line: TypeAlias = dict[str, Any]
 
@@ -64,7 +61,7 @@ def as_data(operation: Operation, base: bytes) -> Line:
             line["times"] = _times(operation.times)
             del line["origin"]
     if origin:
-        line["origin"] = f"{origin >> COLUMN_BITS}:{origin & (1 << COLUMN_BITS) - 1}"
+        line["origin"] = "{}:{}".format(*unpack_position(origin))
     return line
 
 

@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Part, Segment, Segments, TarMember
-from ntfsbuild.errors import ManifestError, Mark, Problem
+from ntfsbuild.errors import ManifestError, Mark, Problem, pack_position, unpack_position
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import parse_filetime
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.plan.lines import COLUMN_BITS, TIME_NAMES, VERSION
+from ntfsbuild.plan.lines import TIME_NAMES, VERSION
 from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
 
 _PROBLEMS_MAX = 50
@@ -337,9 +337,10 @@ _matched_digest = _matched(_DIGEST, "a SHA-256 (64 hexadecimal digits)")
 
 def _origin(value: Any) -> int:
     line, column = map(int, _matched_origin(value).groups())
-    if column >= 1 << COLUMN_BITS:
+    position = pack_position(line, column)
+    if unpack_position(position) != (line, column):
         raise _LineError('is not a place in the manifest ("line:column")')
-    return line << COLUMN_BITS | column
+    return position
 
 
 def _serial(value: Any) -> int:

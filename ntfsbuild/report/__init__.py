@@ -1,0 +1,1 @@
+"""Results as text and as JSON: takes plain data, decides nothing."""

@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segment, Segments, TarMember
-from ntfsbuild.errors import ManifestError
-from ntfsbuild.manifest.model import COLUMN_BITS as MANIFEST_COLUMN_BITS
-from ntfsbuild.manifest.model import pack_position
+from ntfsbuild.errors import ManifestError, pack_position
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.plan import lines, parsing
 from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
@@ -130,10 +128,6 @@ def test_any_plan_reads_as_it_was_written(files: list[MakeFile]) -> None:
     assert written(parsed(text, BASE), BASE) == text
     for line in text:
         jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(line))
-
-
-def test_positions_are_packed_as_in_a_manifest() -> None:
-    assert lines.COLUMN_BITS == MANIFEST_COLUMN_BITS
 
 
 def test_everything_in_the_schema_is_described() -> None:

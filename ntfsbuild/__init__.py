@@ -1,0 +1,58 @@
+"""ntfsbuild: NTFS volumes from YAML manifests; no root, no mount, the same bytes on every machine.
+
+    import ntfsbuild
+
+    ntfsbuild.build("disk.yaml", "disk.img")
+    with ntfsbuild.Volume.open("disk.img") as volume:
+        print(volume.read("/hello.txt"))
+
+What goes wrong is an `ntfsbuild.NtfsBuildError`; `ntfsbuild.errors` has the kinds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ntfsbuild.builder import BuildResult, Progress, build, execute, load, make_plan
+    from ntfsbuild.errors import NtfsBuildError
+    from ntfsbuild.volume import Volume
+
+__all__ = [
+    "BuildResult",
+    "NtfsBuildError",
+    "Progress",
+    "Volume",
+    "__version__",
+    "build",
+    "execute",
+    "load",
+    "make_plan",
+]
+
+__version__ = "0.1.0"
+
+# Imported when they are first used: `ntfsbuild ls` needs no YAML, and a reader no writer.
+_HOMES = {
+    "BuildResult": "ntfsbuild.builder",
+    "NtfsBuildError": "ntfsbuild.errors",
+    "Progress": "ntfsbuild.builder",
+    "Volume": "ntfsbuild.volume",
+    "build": "ntfsbuild.builder",
+    "execute": "ntfsbuild.builder",
+    "load": "ntfsbuild.builder",
+    "make_plan": "ntfsbuild.builder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,79 @@
+"""The commands and the options that all of them have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+import ntfsbuild
+from ntfsbuild.cli import COMPLETION_VARIABLE, PROGRAM
+from ntfsbuild.cli.settings import Settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def run(arguments: list[str], settings: Settings) -> int:
+    """Parse the arguments and run the command; errors pass through."""
+    from ntfsbuild.cli import building, describing, reading  # noqa: F401  They add their commands to `app`.
+
+    if COMPLETION_VARIABLE in os.environ:
+        app.main([], PROGRAM, COMPLETION_VARIABLE)  # A shell asks what could come next; does not return.
+    with app.make_context(PROGRAM, arguments, obj=settings) as context:
+        code = app.invoke(context)
+    return code if isinstance(code, int) else 0
+
+
+def common(command: _Command) -> _Command:
+    """Add the options that may stand before or after the name of a command."""
+    for option in reversed(_COMMON):
+        command = option(command)
+    return command
+
+
+def _flag(*names: str, setting: str, text: str) -> Callable[[_Command], _Command]:
+    def keep(context: click.Context, _: click.Parameter, value: bool) -> None:
+        settings = context.ensure_object(Settings)
+        setattr(settings, setting, value or getattr(settings, setting))
+
+    return click.option(
+        *names, is_flag=True, is_eager=True, expose_value=False, callback=keep, help=text, default=False
+    )
+
+
+_COMMON = (
+    _flag("--json", setting="json", text="Print results and errors as JSON."),
+    _flag("-q", "--quiet", setting="quiet", text="Say nothing but results that were asked for, and errors."),
+    _flag("-v", "--verbose", setting="verbose", text="Say more."),
+    _flag("--debug", setting="debug", text="Show the traceback of an error."),
+)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done; 2 the manifest, the plan or the arguments are wrong; 3 the volume is; "
+    "4 the host refuses; 70 a bug of ntfsbuild.",
+)
+@click.version_option(ntfsbuild.__version__, prog_name=PROGRAM)
+@common
+def app() -> None:
+    """Build NTFS volumes from YAML manifests: no root, no mount, the same bytes on every machine."""
+
+
+def manifest_options(command: _Command) -> _Command:
+    """The argument and the options of every command that reads a manifest."""
+    command = allow_outside(command)
+    return click.argument("manifest", type=click.Path())(command)
+
+
+def allow_outside(command: _Command) -> _Command:
+    """The option that widens where sources may lie."""
+    return click.option(
+        "--allow-outside",
+        multiple=True,
+        metavar="DIR",
+        type=click.Path(),
+        help="Let sources lie in this folder too, outside the manifest's. May be given several times.",
+    )(command)

@@ -1,0 +1,221 @@
+"""build, validate, plan, execute: from manifests and saved plans to images."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from ntfsbuild.cli.app import allow_outside, app, common, manifest_options
+from ntfsbuild.cli.progress import shown_progress
+from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.streams import save
+from ntfsbuild.errors import ManifestError
+
+if TYPE_CHECKING:
+    from ntfsbuild.builder import BuildResult
+    from ntfsbuild.plan.model import Operation, Plan
+
+output_option = click.option(
+    "-o", "--output", required=True, metavar="IMAGE", type=click.Path(), help="Where the image is put."
+)
+
+
+@app.command()
+@manifest_options
+@output_option
+@common
+@click.pass_obj
+def build(settings: Settings, manifest: str, output: str, allow_outside: tuple[str, ...]) -> None:
+    """Build the image that MANIFEST describes.
+
+    IMAGE is replaced when the new one is complete; a build that fails leaves it as it was.
+    """
+    from ntfsbuild import builder
+
+    with shown_progress(settings) as progress:
+        result = builder.build(
+            manifest,
+            output,
+            allow_outside=allow_outside,
+            default_ticks=source_date_ticks(),
+            progress=progress,
+        )
+    _say_built(result, settings)
+
+
+@app.command()
+@manifest_options
+@common
+@click.pass_obj
+def validate(settings: Settings, manifest: str, allow_outside: tuple[str, ...]) -> int:
+    """Check MANIFEST and its sources; nothing is written.
+
+    With --json the answer is {"valid": …, "problems": […]} on standard output.
+    """
+    try:
+        plan = _planned(manifest, allow_outside, pin_sources=False)
+        for _ in plan.operations:
+            pass
+    except ManifestError as error:
+        if not settings.json:
+            raise
+        from ntfsbuild.report.failures import problems_data
+
+        print(json.dumps({"valid": False, "problems": problems_data(error)}, ensure_ascii=False))
+        return error.exit_code
+    if settings.json:
+        print(json.dumps({"valid": True, "problems": []}))
+    elif not settings.quiet:
+        print(f"{manifest}: valid")
+    return 0
+
+
+@app.command()
+@manifest_options
+@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Save the plan there, as JSON lines.")
+@common
+@click.pass_obj
+def plan(settings: Settings, manifest: str, output: str | None, allow_outside: tuple[str, ...]) -> None:
+    """Print what would be done to build MANIFEST, in order.
+
+    With --json, or -o, as JSON lines that `execute` takes, with the size and SHA-256 of every source.
+    """
+    pinned = settings.json or output is not None
+    made = _planned(manifest, allow_outside, pin_sources=pinned)
+    base = os.path.realpath(os.fsencode(os.path.dirname(os.path.abspath(manifest))))
+    if not pinned:
+        _print_plan(made, base)
+        return
+    from ntfsbuild.plan import lines
+
+    if output is None:
+        sys.stdout.writelines(lines.write(made, base))
+        return
+    save(output, (line.encode() for line in lines.write(made, base)))
+    folder = os.path.realpath(os.fsencode(os.path.dirname(os.path.abspath(output))))
+    if folder != base and not settings.quiet:
+        where = os.path.dirname(manifest) or "."
+        print(f"note: the plan is for sources in {where}: execute it with --base {where}", file=sys.stderr)
+
+
+@app.command()
+@click.argument("plan", type=click.Path())
+@output_option
+@click.option(
+    "--base",
+    metavar="DIR",
+    type=click.Path(),
+    help="The manifest's folder, from which sources are looked for. Default: the folder of PLAN, "
+    "or the working directory when the manifest lies there and not beside PLAN.",
+)
+@allow_outside
+@common
+@click.pass_obj
+def execute(
+    settings: Settings, plan: str, output: str, base: str | None, allow_outside: tuple[str, ...]
+) -> None:
+    """Build the image of a saved PLAN (- is standard input)."""
+    from ntfsbuild import builder
+    from ntfsbuild.content.confinement import Confinement
+    from ntfsbuild.plan import parsing
+
+    with ExitStack() as stack:
+        stream = _opened(plan, stack)
+        first = stream.readline()
+        folder = _base(plan, parsing.manifest_name(first, plan), base)
+        confine = Confinement((folder, *map(os.fsencode, allow_outside)))
+        whole = _chained(first, stream)
+        progress = stack.enter_context(shown_progress(settings))
+        try:
+            result = builder.execute(parsing.read(whole, plan, folder, confine), output, progress=progress)
+        except ManifestError as error:
+            if base is None and "does not exist" in str(error) and not settings.json:
+                hint = f"sources are looked for in {os.fsdecode(folder)}; --base DIR names another folder"
+                print(f"note: {hint}", file=sys.stderr)
+            raise
+    _say_built(result, settings)
+
+
+def source_date_ticks() -> int | None:
+    """SOURCE_DATE_EPOCH as ticks: the time of everything that the manifest gives no time."""
+    from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
+
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if text is None:
+        return None
+    try:
+        if not re.fullmatch(r"-?[0-9]{1,12}", text, re.ASCII):
+            raise ValueError("not a number of seconds since 1970-01-01")
+        return filetime_from_unix_ns(int(text) * 1_000_000_000)
+    except ValueError as failure:
+        raise ManifestError(f'SOURCE_DATE_EPOCH: "{text}" is {failure}') from None
+
+
+def _planned(manifest: str, allow_outside: tuple[str, ...], *, pin_sources: bool) -> Plan:
+    from ntfsbuild import builder
+
+    return builder.make_plan(
+        builder.load(manifest),
+        allow_outside=allow_outside,
+        default_ticks=source_date_ticks(),
+        pin_sources=pin_sources,
+    )
+
+
+def _print_plan(plan: Plan, base: bytes) -> None:
+    from ntfsbuild.report.plans import operation_text
+
+    for operation in plan.operations:
+        print(operation_text(operation, _content_size(operation), base))
+
+
+def _content_size(operation: Operation) -> int | None:
+    from ntfsbuild.content.read import size_of
+    from ntfsbuild.plan.model import MakeFile
+
+    return size_of(operation.content) if isinstance(operation, MakeFile) else None
+
+
+def _opened(plan: str, stack: ExitStack) -> IO[bytes]:
+    if plan == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(open(plan, "rb"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ManifestError(f"{plan}: no such file") from None
+    except IsADirectoryError:
+        raise ManifestError(f"{plan}: a directory, not a plan") from None
+
+
+def _chained(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from stream
+
+
+def _base(plan: str, manifest_name: str, base: str | None) -> bytes:
+    """The folder of the manifest that a plan was made from."""
+    if base is None:
+        base = "." if plan == "-" else os.path.dirname(plan) or "."
+        beside = os.path.join(base, os.path.basename(manifest_name))
+        if not os.path.exists(beside) and os.path.exists(os.path.basename(manifest_name)):
+            base = "."
+    return os.path.realpath(os.fsencode(base))
+
+
+def _say_built(result: BuildResult, settings: Settings) -> None:
+    if settings.json:
+        print(json.dumps(result._asdict(), ensure_ascii=False))
+    elif not settings.quiet:
+        from ntfsbuild.report.words import count_text, escaped, size_text
+
+        files = count_text(result.files, "file", "files")
+        directories = count_text(result.directories, "directory", "directories")
+        print(f"{escaped(result.path)}: {size_text(result.size_bytes)}, {files}, {directories}")

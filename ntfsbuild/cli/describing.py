@@ -1,0 +1,33 @@
+"""schema and completion: what tools around ntfsbuild need to know."""
+
+from __future__ import annotations
+
+import click
+
+from ntfsbuild.cli import COMPLETION_VARIABLE, PROGRAM
+from ntfsbuild.cli.app import app, common
+
+
+@app.command()
+@click.argument("what", type=click.Choice(["manifest", "plan"]), default="manifest")
+@common
+def schema(what: str) -> None:
+    """Print the JSON Schema of manifests, or of a line of a plan."""
+    from ntfsbuild.manifest.schema_files import schema_text
+
+    print(schema_text(what), end="")
+
+
+@app.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@common
+def completion(shell: str) -> None:
+    """Print a script that makes SHELL complete our commands.
+
+    For bash: eval "$(ntfsbuild completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    print(kind(app, {}, PROGRAM, COMPLETION_VARIABLE).source())

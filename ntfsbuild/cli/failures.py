@@ -1,0 +1,82 @@
+"""What is said of an error, and the exit code that follows from whose fault it is.
+
+With `--json` the words on standard error are one JSON document:
+{"error": {"kind": "manifest", "exit_code": 2, "message": "…", "problems": [{"file", "line", …}]}}
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import traceback
+
+import click
+
+from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.streams import abandon_output
+from ntfsbuild.errors import EXIT_BUG, HostError, ManifestError, NtfsBuildError
+from ntfsbuild.report.failures import failure_data, failure_text
+
+_PROGRAM = "ntfsbuild"
+_EXIT_PIPE = 141  # As a program that SIGPIPE ended.
+
+
+def report(error: Exception, settings: Settings) -> int:
+    """Say what went wrong on standard error; the answer is the exit code."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if _nobody_reads(error):
+        abandon_output()
+        return _EXIT_PIPE
+    if settings.debug and not isinstance(error, click.ClickException):
+        traceback.print_exception(error)
+    if isinstance(error, click.UsageError) and not settings.json:
+        error.show(sys.stderr)
+        return ManifestError.exit_code
+    known = _known(error)
+    if known is None:
+        return _say_bug(error, settings)
+    if settings.json:
+        print(json.dumps(failure_data(known), ensure_ascii=False), file=sys.stderr)
+    else:
+        print(failure_text(known, _PROGRAM), file=sys.stderr)
+    if isinstance(error, OSError):
+        abandon_output()  # It may have been the output that failed.
+    return known.exit_code
+
+
+def _nobody_reads(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _known(error: Exception) -> NtfsBuildError | None:
+    """The error as one whose fault is known; None when it is ours."""
+    match error:
+        case NtfsBuildError():
+            return error
+        case click.ClickException():
+            return ManifestError(error.format_message())
+        case OSError():
+            return HostError(_host_words(error))
+        case MemoryError():
+            return HostError("not enough memory")
+    return None
+
+
+def _host_words(error: OSError) -> str:
+    words = error.strerror or str(error) or type(error).__name__
+    return words if error.filename is None else f"{os.fsdecode(error.filename)}: {words}"
+
+
+def _say_bug(error: Exception, settings: Settings) -> int:
+    name = type(error).__name__
+    message = " ".join(f"{name}: {error}".split()) if str(error) else name
+    hint = "" if settings.debug else "; run with --debug for the traceback"
+    if settings.json:
+        data = {"error": {"kind": "bug", "exit_code": EXIT_BUG, "message": message}}
+        print(json.dumps(data, ensure_ascii=False), file=sys.stderr)
+    else:
+        print(f"{_PROGRAM}: bug: {message}{hint}", file=sys.stderr)
+    return EXIT_BUG

@@ -1,0 +1,161 @@
+"""ls, tree, cat, stat: what lies on a volume."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ntfsbuild.cli.app import app, common
+from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.streams import binary_output, save
+from ntfsbuild.errors import HostError, VolumeError
+from ntfsbuild.report.listing import (
+    Listed,
+    facts_lines,
+    file_facts,
+    listed_data,
+    long_text,
+    name_text,
+    tree_lines,
+    volume_facts,
+)
+
+if TYPE_CHECKING:
+    from ntfsbuild.volume import DirectoryItem, Volume
+
+image_argument = click.argument("image", type=click.Path())
+path_argument = click.argument("path", default="/")
+system_option = click.option("-a", "--all", "system", is_flag=True, help="Show NTFS's own files, too.")
+
+
+@app.command()
+@image_argument
+@path_argument
+@click.option("-l", "--long", is_flag=True, help="Show attributes, size and time of modification (UTC).")
+@click.option("-R", "--recursive", is_flag=True, help="Show everything below, with whole paths.")
+@system_option
+@common
+@click.pass_obj
+def ls(settings: Settings, image: str, path: str, long: bool, recursive: bool, system: bool) -> None:
+    """List the directory PATH of IMAGE, or one file."""
+    with _opened(image) as volume:
+        items = _listed(volume, path, recursive=recursive, system=system)
+        if settings.json:
+            _print_array(map(listed_data, items))
+            return
+        text = long_text if long else name_text
+        for item in items:
+            print(text(item, whole_path=recursive))
+
+
+@app.command()
+@image_argument
+@path_argument
+@system_option
+@common
+@click.pass_obj
+def tree(settings: Settings, image: str, path: str, system: bool) -> None:
+    """Draw the tree below PATH of IMAGE; with --json all that is in it, in the same order."""
+    with _opened(image) as volume:
+        items = _listed(volume, path, recursive=True, system=system)
+        if settings.json:
+            _print_array(map(listed_data, items))
+            return
+        top = _absolute(path)
+        depth = 1 if top == "/" else top.count("/") + 1
+        drawn = ((item.path.count("/") - depth, name_text(item, whole_path=False)) for item in items)
+        for line in tree_lines(top, drawn):
+            print(line)
+
+
+@app.command()
+@image_argument
+@click.argument("path")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write it there.")
+@click.option("--stream", default="", metavar="NAME", help="Read this named stream.")
+@common
+def cat(image: str, path: str, output: str | None, stream: str) -> None:
+    """Write the content of the file PATH of IMAGE to standard output."""
+    with _opened(image) as volume:
+        pieces = volume.pieces(_absolute(path), stream)
+        if output is not None:
+            save(output, pieces)
+            return
+        out = binary_output()
+        out.writelines(pieces)
+        out.flush()
+
+
+@app.command()
+@image_argument
+@click.argument("path", required=False)
+@common
+@click.pass_obj
+def stat(settings: Settings, image: str, path: str | None) -> None:
+    """Show all about PATH of IMAGE, or about the volume when no PATH is given."""
+    with _opened(image) as volume:
+        if path is None:
+            facts = volume_facts(volume.label, volume.geometry)
+        else:
+            facts = file_facts(volume.stat(_absolute(path)))
+    if settings.json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    for line in facts_lines(facts):
+        print(line)
+
+
+@contextmanager
+def _opened(image: str) -> Iterator[Volume]:
+    """The volume of an image; what is wrong with it is said with the image's name."""
+    try:
+        with _open(image) as volume:
+            yield volume
+    except VolumeError as error:
+        error.args = (f"{image}: {error}",)
+        raise
+
+
+def _open(image: str) -> Volume:
+    from ntfsbuild.volume import Volume
+
+    try:
+        return Volume.open(image)
+    except OSError as error:
+        raise HostError(f"{image}: {error.strerror or error}") from None
+
+
+def _absolute(path: str) -> str:
+    return "/" + path.strip("/")
+
+
+def _listed(volume: Volume, path: str, *, recursive: bool, system: bool) -> Iterator[Listed]:
+    """What lies in a directory, in the order of its index, or everything below it; or one file."""
+    top = _absolute(path)
+    info = volume.stat(top)
+    if not info.is_directory:
+        yield Listed(top, False, info.size_bytes, info.attributes, info.times, info.record)
+    elif recursive:
+        for below, item in volume.walk(top, system=system):
+            yield _listed_item(below, item)
+    else:
+        prefix = top.rstrip("/") + "/"
+        for item in volume.listdir(top, system=system):
+            yield _listed_item(prefix + item.name, item)
+
+
+def _listed_item(path: str, item: DirectoryItem) -> Listed:
+    return Listed(path, item.is_directory, item.size_bytes, item.attributes, item.times, item.record)
+
+
+def _print_array(items: Iterable[dict[str, Any]]) -> None:
+    """One JSON array, an item a line, printed as it comes."""
+    separator = "[\n"
+    for item in items:
+        print(separator + json.dumps(item, ensure_ascii=False), end="")
+        separator = ",\n"
+    print("[]" if separator == "[\n" else "\n]")

@@ -1,0 +1,177 @@
+"""What lies on a volume: lines for people (names, columns, a drawn tree), and data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.report.words import count_text, escaped, exact_time, time_text
+
+if TYPE_CHECKING:
+    from ntfsbuild.volume import FileInfo, NameInfo, StreamInfo
+    from ntfsbuild.volume.geometry import Geometry
+
+_TIME_NAMES = ("created", "modified", "changed", "accessed")
+_DOS_NAMESPACE = 2
+_NAMESPACES = {0: "posix", 1: "win32", 2: "dos", 3: "win32+dos"}
+_LETTERS = (
+    (FileAttributes.READONLY, "r"),
+    (FileAttributes.HIDDEN, "h"),
+    (FileAttributes.SYSTEM, "s"),
+    (FileAttributes.ARCHIVE, "a"),
+    (FileAttributes.COMPRESSED, "c"),
+    (FileAttributes.ENCRYPTED, "e"),
+    (FileAttributes.SPARSE, "p"),
+    (FileAttributes.REPARSE_POINT, "l"),
+)
+
+
+class Listed(NamedTuple):
+    """A file or directory as a listing shows it."""
+
+    path: str
+    is_directory: bool
+    size_bytes: int
+    attributes: int
+    times: Ticks4
+    record: int
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2] or "/"
+
+
+def listed_data(item: Listed) -> dict[str, Any]:
+    """One item as data."""
+    return {
+        "path": item.path,
+        "name": item.name,
+        "type": "directory" if item.is_directory else "file",
+        "size_bytes": item.size_bytes,
+        "attributes": attribute_names(item.attributes),
+        "times": times_data(item.times),
+        "record": item.record,
+    }
+
+
+def times_data(times: Ticks4) -> dict[str, Any]:
+    """Four times by name, exact."""
+    return {name: exact_time(ticks) for name, ticks in zip(_TIME_NAMES, times, strict=True)}
+
+
+def name_text(item: Listed, *, whole_path: bool) -> str:
+    """The name alone, a directory's with a slash behind it."""
+    text = item.path if whole_path else item.name
+    return escaped(text + "/" if item.is_directory and not text.endswith("/") else text)
+
+
+def long_text(item: Listed, *, whole_path: bool) -> str:
+    """Attributes, size, time of modification (UTC) and name in columns."""
+    letters = "d" if item.is_directory else "-"
+    letters += "".join(letter if item.attributes & flag else "-" for flag, letter in _LETTERS)
+    size = "" if item.is_directory else str(item.size_bytes)
+    return f"{letters} {size:>13}  {time_text(item.times[1])}  {name_text(item, whole_path=whole_path)}"
+
+
+def tree_lines(top: str, drawn: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """A drawn tree of depths and names in the order of a walk, and how much it holds.
+
+    Whether a name is the last of its directory is known only when its whole subtree has passed: the
+    names are held until then.
+    """
+    held = list(drawn)
+    yield escaped(top)
+    rails: list[str] = []
+    for (depth, name), is_last in zip(held, _last_ones([depth for depth, _ in held]), strict=True):
+        del rails[depth:]
+        yield "".join(rails) + ("└── " if is_last else "├── ") + name
+        rails.append("    " if is_last else "│   ")
+    directories = sum(name.endswith("/") for _, name in held)
+    yield ""
+    yield (
+        f"{count_text(directories, 'directory', 'directories')}, "
+        f"{count_text(len(held) - directories, 'file', 'files')}"
+    )
+
+
+def _last_ones(depths: list[int]) -> list[bool]:
+    """For each depth of a walk whether nothing follows in the same directory, found from the end."""
+    answers = []
+    followed: list[bool] = []  # For each depth: something comes later in the directory we are in.
+    for depth in reversed(depths):
+        del followed[depth + 1 :]
+        followed += [False] * (depth + 1 - len(followed))
+        answers.append(not followed[depth])
+        followed[depth] = True
+    answers.reverse()
+    return answers
+
+
+def volume_facts(label: str, geometry: Geometry) -> dict[str, Any]:
+    """What is known of a volume as a whole."""
+    return {
+        "label": label,
+        "serial": f"{geometry.serial:016X}",
+        "size_bytes": geometry.size_bytes,
+        "sector_bytes": geometry.sector_bytes,
+        "cluster_bytes": geometry.cluster_bytes,
+        "record_bytes": geometry.record_bytes,
+        "cluster_count": geometry.cluster_count,
+        "hidden_sectors": geometry.hidden_sectors,
+    }
+
+
+def file_facts(info: FileInfo) -> dict[str, Any]:
+    """All that is known of a file or directory."""
+    item = Listed(info.path, info.is_directory, info.size_bytes, info.attributes, info.times, info.record)
+    return {
+        **listed_data(item),
+        "name": next((name.name for name in info.names if name.namespace != _DOS_NAMESPACE), ""),
+        "sequence": info.sequence,
+        "link_count": info.link_count,
+        "security_id": info.security_id,
+        "names": [_name_data(name) for name in info.names],
+        "streams": [_stream_data(stream) for stream in info.streams],
+    }
+
+
+def _name_data(name: NameInfo) -> dict[str, Any]:
+    return {
+        "name": name.name,
+        "namespace": _NAMESPACES.get(name.namespace, str(name.namespace)),
+        "parent_record": name.parent_record,
+        "attributes": attribute_names(name.attributes),
+        "times": times_data(name.times),
+    }
+
+
+def _stream_data(stream: StreamInfo) -> dict[str, Any]:
+    return {
+        "name": stream.name,
+        "resident": stream.resident,
+        "size_bytes": stream.size_bytes,
+        "allocated_bytes": stream.allocated_bytes,
+        "initialized_bytes": stream.initialized_bytes,
+        "runs": [{"lcn": lcn, "clusters": clusters} for lcn, clusters in stream.runs],
+    }
+
+
+def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Names and values in two columns; what is nested is indented below its name."""
+    width = max(map(len, facts), default=0) + 1
+    for name, value in facts.items():
+        label = name.replace("_", " ") + ":"
+        rows = value if isinstance(value, list) else [value]
+        if rows and all(isinstance(row, dict) for row in rows):
+            for row in rows:
+                yield label
+                yield from (f"  {line}" for line in facts_lines(row))
+        else:
+            yield escaped(f"{label:{width}} {', '.join(map(_fact_text, rows))}".rstrip())
+
+
+def _fact_text(value: object) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
