@@ -79,35 +79,33 @@ def execute(
     plan: Plan, out: AnyPath, *, progress: Report | None = None, prefill: int | None = None
 ) -> BuildResult:
     """Carry out a plan, and put the image at `out` when it is complete."""
-    with _garbage_collector_off(), _written_beside(out) as beside:
-        with _new_image(beside, prefill) as image:
-            done = _execute(plan, image, progress)
-        return BuildResult(os.fspath(out), done.geometry.size_bytes, done.files, done.directories - 1)
-
-
-def _new_image(path: str, prefill: int | None) -> RawImage:
-    return RawImage(path) if prefill is None else PrefilledImage(path, prefill)
+    with _garbage_collector_off(), _image_beside(out, prefill) as image:
+        done = _execute(plan, image, progress)
+    return BuildResult(os.fspath(out), done.geometry.size_bytes, done.files, done.directories - 1)
 
 
 @contextlib.contextmanager
-def _written_beside(out: AnyPath) -> Iterator[str]:
-    """A path for a new file that takes the place of `out` at the end, or vanishes."""
+def _image_beside(out: AnyPath, prefill: int | None) -> Iterator[RawImage]:
+    """A new image that takes the place of `out` at the end, or vanishes."""
     target = os.path.realpath(out)
     folder, name = os.path.split(target)
     if os.path.isdir(target) or not name:
         raise ManifestError(f"{os.fspath(out)}: is a directory, not a place for an image")
-    # One fixed name: what a killed build left behind is found and replaced by the next one.
-    beside = os.path.join(folder, f".{name}.part")
+    # One name for all builds of this target: what a killed one left behind is used by the next, and
+    # two at once are noticed by the lock.
+    beside = os.path.join(folder, f".{name[:200]}.part")
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        yield beside
-        os.replace(beside, target)
+        with RawImage(beside) if prefill is None else PrefilledImage(beside, prefill) as image:
+            try:
+                yield image
+                os.replace(beside, target)
+            except BaseException:
+                os.unlink(beside)
+                raise
+    except BlockingIOError:
+        raise HostError(f"{os.fspath(out)}: another build is writing it") from None
     except OSError as error:
         raise HostError(_host_message(error, out)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
 
 
 def _host_message(error: OSError, out: AnyPath) -> str:

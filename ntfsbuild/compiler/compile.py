@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
@@ -11,7 +12,7 @@ from ntfsbuild.content import host_file
 from ntfsbuild.content.model import HostFile, Inline
 from ntfsbuild.content.read import pinned, sha256_of
 from ntfsbuild.errors import ManifestError, Problem
-from ntfsbuild.manifest.model import FileEntry, Manifest
+from ntfsbuild.manifest.model import FileEntry, Manifest, TimesSpec
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
 
@@ -100,7 +101,7 @@ def _operations(
         yield from map(_pinned(manifest), files) if pin_sources else files
 
 
-def _pinned(manifest: Manifest):  # type: ignore[no-untyped-def]
+def _pinned(manifest: Manifest) -> Callable[[MakeFile], MakeFile]:
     def pin(file: MakeFile) -> MakeFile:
         try:
             return file._replace(content=pinned(file.content))
@@ -131,8 +132,14 @@ def _files(directory: PlannedDirectory) -> Iterator[MakeFile]:
         yield MakeFile(prefix + name, layer.tree.content(name), file_times, _ARCHIVE, layer.position)
 
 
+@functools.lru_cache(maxsize=64)
+def _narrowed(outer: TimesRule, times: TimesSpec) -> TimesRule:
+    """Files that say a time tend to say the same."""
+    return outer.narrowed(times)
+
+
 def _described(path: str, entry: FileEntry, outer: TimesRule) -> MakeFile:
-    rule = outer if entry.times is None else outer.narrowed(entry.times)
+    rule = outer if entry.times is None else _narrowed(outer, entry.times)
     times = rule.ticks
     if rule.from_source and isinstance(entry.content, HostFile):
         times = rule.of_source(host_file.mtime_ticks(entry.content.path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 from typing import Protocol, Self
 
@@ -30,11 +31,19 @@ class Storage(Protocol):
 
 
 class RawImage:
-    """A new image file, sparse: regions that nobody writes take no room and read as zeros."""
+    """A new image file, sparse: regions that nobody writes take no room and read as zeros.
+
+    The file is emptied if it is there, and locked: BlockingIOError tells that somebody else writes it.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o666)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         self._kernel_copies = hasattr(os, "copy_file_range")
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
