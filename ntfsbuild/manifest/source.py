@@ -315,9 +315,9 @@ def _weight(value: Data, limit: int) -> int:
 def _check_characters(source: bytes, file: str) -> None:
     """Refuse what is not UTF-8, and what would silently become a line break."""
     try:
-        text = source.decode("utf-8-sig")
+        text = source.decode().removeprefix("\ufeff")  # "utf-8-sig" counts errors from behind the mark.
     except UnicodeDecodeError as error:
-        before = source[: error.start].decode("utf-8-sig")
+        before = source[: error.start].decode().removeprefix("\ufeff")
         hint = " (it looks like UTF-16)" if source[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
         _fail(file, before, f"not UTF-8: the byte 0x{source[error.start]:02X}{hint}; save the file as UTF-8")
     if not text.isascii():

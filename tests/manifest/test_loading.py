@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from ntfsbuild.errors import HostError, ManifestError
 from ntfsbuild.manifest import Manifest, load, loads
+from ntfsbuild.manifest.tree import digest_of
 
 HEAD = b"ntfsbuild: 1\n"
 
@@ -76,6 +79,13 @@ def test_the_digest_is_pinned() -> None:
     # Serial numbers are derived from it: it may only change together with what a manifest says.
     assert digest("tree: {a.txt: hi}") == "9d98b1910b144d8419f6b132a130cab77e74a42500f8627f3d97844c847d42e8"
     assert digest("") == "8705b2b2a10dcb1cfee1cd7a4e0049fbb5bffa49605ca11cc44d9e27c1c312e9"
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
+def test_the_digest_is_that_of_canonical_json(count: int) -> None:
+    said = {f"ä{number}": {"text": str(number)} for number in range(count)}
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    assert digest_of(said) == hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(

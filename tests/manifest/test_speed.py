@@ -12,7 +12,7 @@ import yaml
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest import loads, source
 
-COUNT = 20_000
+COUNT = 5_000
 TEXT = '"content of file {0}\\n"'
 ENTRIES = {
     "text": "  file{0:06}.txt: " + TEXT + "\n",
@@ -63,20 +63,20 @@ def test_an_entry_takes_little_memory(kind: str) -> None:
 
 
 def test_thousands_of_pieces_of_one_shape_cost_little() -> None:
-    pieces = ", ".join(f"{{at: {number * 10}, text: piece}}" for number in range(20_000))
+    pieces = ", ".join(f"{{at: {number * 10}, text: piece}}" for number in range(5_000))
     data = f"ntfsbuild: 1\ntree: {{a: {{data: [{pieces}]}}}}".encode()
 
-    assert seconds(lambda: loads(data, "m.yaml")) < 5
+    assert seconds(lambda: loads(data, "m.yaml")) < 3
 
 
 @pytest.mark.parametrize("fault", ["{x: 1}", "3", "{at: 0}", "{at: 0, text: 1}", "{at: -1, text: a}"])
 def test_thousands_of_faults_in_one_file_are_said_soon(fault: str) -> None:
-    data = f"ntfsbuild: 1\ntree: {{a: {{data: [{', '.join([fault] * 20_000)}]}}}}".encode()
+    data = f"ntfsbuild: 1\ntree: {{a: {{data: [{', '.join([fault] * 5_000)}]}}}}".encode()
 
     begin = time.process_time()
     with pytest.raises(ManifestError):
         loads(data, "m.yaml")
-    assert time.process_time() - begin < 15
+    assert time.process_time() - begin < 5
 
 
 def test_a_forgotten_slash_is_said_soon() -> None:
@@ -85,8 +85,6 @@ def test_a_forgotten_slash_is_said_soon() -> None:
     begin = time.process_time()
     with pytest.raises(ManifestError) as caught:
         loads(data, "m.yaml")
-    assert time.process_time() - begin < 15
+    assert time.process_time() - begin < 5
     assert len(caught.value.problems) == 10
-    assert str(caught.value).endswith(
-        "; the key of a directory ends in / (and 19990 more that are not shown)"
-    )
+    assert str(caught.value).endswith("directory ends in / (and 4990 more that are not shown)")
