@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -33,20 +34,24 @@ output_option = click.option(
 @common
 @click.pass_obj
 def build(settings: Settings, manifest: str, output: str, allow_outside: tuple[str, ...]) -> None:
-    """Build the image that MANIFEST describes.
+    """Build the image that MANIFEST describes; with -v, tell each step on standard error.
 
     IMAGE is replaced when the new one is complete; a build that fails leaves it as it was.
     """
     from ntfsbuild import builder
 
-    with shown_progress(settings) as progress:
-        result = builder.build(
-            manifest,
-            output,
-            allow_outside=allow_outside,
-            default_ticks=source_date_ticks(),
-            progress=progress,
-        )
+    if settings.verbose:
+        plan = _told(_planned(manifest, allow_outside, pin_sources=False), _folder_of(manifest))
+        result = builder.execute(plan, output)
+    else:
+        with shown_progress(settings) as progress:
+            result = builder.build(
+                manifest,
+                output,
+                allow_outside=allow_outside,
+                default_ticks=source_date_ticks(),
+                progress=progress,
+            )
     _say_built(result, settings)
 
 
@@ -89,7 +94,7 @@ def plan(settings: Settings, manifest: str, output: str | None, allow_outside: t
     """
     pinned = settings.json or output is not None
     made = _planned(manifest, allow_outside, pin_sources=pinned)
-    base = os.path.realpath(os.fsencode(os.path.dirname(os.path.abspath(manifest))))
+    base = _folder_of(manifest)
     if not pinned:
         _print_plan(made, base)
         return
@@ -99,8 +104,7 @@ def plan(settings: Settings, manifest: str, output: str | None, allow_outside: t
         sys.stdout.writelines(lines.write(made, base))
         return
     save(output, (line.encode() for line in lines.write(made, base)))
-    folder = os.path.realpath(os.fsencode(os.path.dirname(os.path.abspath(output))))
-    if folder != base and not settings.quiet:
+    if _folder_of(output) != base and not settings.quiet:
         where = os.path.dirname(manifest) or "."
         print(f"note: the plan is for sources in {where}: execute it with --base {where}", file=sys.stderr)
 
@@ -121,7 +125,7 @@ def plan(settings: Settings, manifest: str, output: str | None, allow_outside: t
 def execute(
     settings: Settings, plan: str, output: str, base: str | None, allow_outside: tuple[str, ...]
 ) -> None:
-    """Build the image of a saved PLAN (- is standard input)."""
+    """Build the image of a saved PLAN (- is standard input); with -v, tell each step."""
     from ntfsbuild import builder
     from ntfsbuild.content.confinement import Confinement
     from ntfsbuild.plan import parsing
@@ -132,9 +136,11 @@ def execute(
         folder = _base(plan, parsing.manifest_name(first, plan), base)
         confine = Confinement((folder, *map(os.fsencode, allow_outside)))
         whole = _chained(first, stream)
-        progress = stack.enter_context(shown_progress(settings))
+        read = parsing.read(whole, plan, folder, confine)
+        progress = None if settings.verbose else stack.enter_context(shown_progress(settings))
         try:
-            result = builder.execute(parsing.read(whole, plan, folder, confine), output, progress=progress)
+            read = _told(read, folder) if settings.verbose else read
+            result = builder.execute(read, output, progress=progress)
         except ManifestError as error:
             if base is None and "does not exist" in str(error) and not settings.json:
                 hint = f"sources are looked for in {os.fsdecode(folder)}; --base DIR names another folder"
@@ -167,6 +173,21 @@ def _planned(manifest: str, allow_outside: tuple[str, ...], *, pin_sources: bool
         default_ticks=source_date_ticks(),
         pin_sources=pin_sources,
     )
+
+
+def _folder_of(path: str) -> bytes:
+    return os.path.realpath(os.fsencode(os.path.dirname(os.path.abspath(path))))
+
+
+def _told(plan: Plan, base: bytes) -> Plan:
+    """The same plan, each operation told on standard error as it is carried out."""
+    from ntfsbuild.report.plans import operation_text
+
+    def tell(operation: Operation) -> Operation:
+        print(operation_text(operation, _content_size(operation), base), file=sys.stderr)
+        return operation
+
+    return dataclasses.replace(plan, operations=map(tell, plan.operations))
 
 
 def _print_plan(plan: Plan, base: bytes) -> None:

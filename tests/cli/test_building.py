@@ -39,6 +39,16 @@ def test_build_says_what_it_made(folder: Path, run: Run) -> None:
     assert sorted(os.listdir(folder)) == ["assets", "disk.img", "disk.yaml"]
 
 
+def test_verbose_tells_each_step(folder: Path, run: Run) -> None:
+    run("build", "disk.yaml", "-o", "quiet.img")
+    told = run("plan", "disk.yaml").stdout
+    assert run("build", "-v", "disk.yaml", "-o", "disk.img").stderr == told
+    run("plan", "disk.yaml", "-o", "plan.jsonl")
+    done = run("execute", "plan.jsonl", "-o", "again.img", "-v")
+    assert done.stderr.replace(", digest checked", "") == told
+    assert digest(folder / "quiet.img") == digest(folder / "disk.img") == digest(folder / "again.img")
+
+
 def test_a_saved_plan_gives_the_same_image(folder: Path, run: Run, other: Path) -> None:
     run("build", "disk.yaml", "-o", "disk.img")
     elsewhere = other

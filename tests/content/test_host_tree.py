@@ -7,6 +7,7 @@ import random
 import resource
 import socket
 import time
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -200,6 +201,27 @@ def test_the_root_itself(tmp_path: Path) -> None:
             scan(os.fsencode(tmp_path / path), (), (), fence)
     with pytest.raises(ManifestError, match="does not exist: a part of its path is not a directory"):
         scan(os.fsencode(tmp_path / "file"), (), (), fence)
+
+
+def test_many_files_cost_little(tmp_path: Path) -> None:
+    for directory in range(20):
+        (tmp_path / str(directory)).mkdir()
+        for number in range(1000):
+            os.close(os.open(tmp_path / f"{directory}/file{number:05}.txt", os.O_CREAT))
+    fence = Confinement((os.fsencode(tmp_path),))
+    scan(os.fsencode(tmp_path), (), (), fence)
+
+    tracemalloc.start()
+    tree = scan(os.fsencode(tmp_path), (), (), fence)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    begin = time.process_time()
+    scan(os.fsencode(tmp_path), (), (), fence)
+    seconds = time.process_time() - begin
+
+    assert sum(len(child.names) for child in tree.directories.values()) == 20_000
+    assert used < 20_000 * 100
+    assert seconds < 0.25  # Five times what a hundred thousand files may take.
 
 
 def test_sixteen_thousand_directories_inside_each_other(tmp_path: Path) -> None:
