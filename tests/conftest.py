@@ -19,7 +19,7 @@ Cases = Sequence[tuple[Path, Mapping[str, Entry]]]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = set()
-    config.addinivalue_line("markers", "needs(*tools): foreign programs or modules the test cannot do without")
+    config.addinivalue_line("markers", "needs(*tools): foreign tools it cannot do without")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -70,10 +70,12 @@ def volumes(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_large_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Images are large: what a passed test made goes at once."""
+    """Images are large: those of a test that passed go at once."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    failures = request.session.testsfailed
     yield
-    if "tmp_path" in request.fixturenames and not request.session.testsfailed:
-        for image in request.getfixturevalue("tmp_path").rglob("*.img"):
+    if folder and request.session.testsfailed == failures:
+        for image in folder.rglob("*.img"):
             image.unlink()
 
 

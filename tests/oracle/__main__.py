@@ -5,11 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.oracle.judge import READERS, differences, examine
+from tests.oracle.judge import READERS, examine, verdict
 from tests.oracle.model import Geometry, Reader, Tree
 from tests.oracle.tools import missing
-
-SHOWN_MAX = 10
 
 
 def main() -> int:
@@ -38,15 +36,13 @@ def report(image: Path, readers: list[Reader], with_list: bool) -> int:
             continue
         start = time.monotonic()
         reading = examine(reader, image)
-        faults = list(reading.complaints)
         if reading.entries is not None and reference is None:
             reference = reading.entries
-        elif reading.entries is not None and reference is not None:
-            faults += differences(reader, reading.entries, reference)
+        faults = verdict(reader, reading, reference or {})
         count = "" if reading.entries is None else f"{len(reading.entries)} entries, "
         seconds = time.monotonic() - start
         print(f"  {reader.name:13} {f'{len(faults)} FAULTS' if faults else 'OK'} ({count}{seconds:.2f} s)")
-        for fault in faults[:SHOWN_MAX]:
+        for fault in faults:
             print(f"      {fault}")
         bad += bool(faults)
     if with_list:

@@ -23,7 +23,7 @@ def read(image: Path) -> Reading:
             prefix, folder = pending.pop()
             for index in range(folder.number_of_sub_file_entries):
                 item = folder.get_sub_file_entry(index)
-                path = prefix + _proper(item.name)
+                path = prefix + _proper(item.name or "?")
                 if _add(path, item, reading) == "dir":
                     pending.append((path + "/", item))
     except OSError as error:
@@ -63,6 +63,8 @@ def _add(path: str, item: "pyfsntfs.file_entry", reading: Reading) -> str:
 def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
     if geometry.cluster > geometry.index_block and large_folders(geometry, paths):
         return "multiplies an index child's number by the cluster size: loses entries of large directories"
+    if any(path.rpartition("/")[2].startswith(("\ufeff", "\ufffe")) for path in paths):
+        return "takes a name's first character for a byte order mark"
     return None
 
 

@@ -16,6 +16,7 @@ from tests.oracle.model import CHUNK, Entry, Reader, Reading, sha256_of
 from tests.oracle.tools import decode_name, environment, last_lines, run, text
 
 MOUNT_SECONDS = 60
+ALL_IS_WELL = re.compile(r"Version |Mounted |Cmdline options: |Mount options: |Ownership and |Unmounting ")
 KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "dir",
@@ -28,8 +29,11 @@ KINDS = {
 
 
 @contextlib.contextmanager
-def mounted(image: Path, options: str = "ro") -> Iterator[Path]:
-    """Mount in the foreground, so that the end of the process says that everything is written."""
+def mounted(image: Path, options: str = "ro", says: list[str] | None = None) -> Iterator[Path]:
+    """Mount in the foreground, so that the end of the process says that everything is written.
+
+    What the driver prints ends up in `says`, but for its greeting and farewell.
+    """
     with tempfile.TemporaryDirectory(prefix="ntfs-3g-", ignore_cleanup_errors=True) as folder:
         log = Path(folder, "log")
         mount_point = Path(folder, "mnt")
@@ -48,6 +52,9 @@ def mounted(image: Path, options: str = "ro") -> Iterator[Path]:
             yield mount_point
         finally:
             _unmount(process, mount_point)
+            if says is not None:
+                lines = text(log.read_bytes()).splitlines()
+                says += [line for line in lines if not ALL_IS_WELL.match(line)]
 
 
 def _wait_for_mount(process: "subprocess.Popen[bytes]", mount_point: Path, log: Path) -> None:
@@ -74,7 +81,7 @@ def _unmount(process: "subprocess.Popen[bytes]", mount_point: Path) -> None:
 def read_mounted(image: Path) -> Reading:
     reading = Reading(entries={})
     try:
-        with mounted(image) as mount_point:
+        with mounted(image, "ro", reading.complaints) as mount_point:
             _walk(mount_point, reading)
     except OSError as error:
         reading.complaints.append(str(error))

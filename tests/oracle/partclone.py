@@ -11,7 +11,7 @@ from tests.oracle.tools import last_lines, run, text
 def check(image: Path) -> Reading:
     with tempfile.TemporaryDirectory(prefix="partclone-") as folder:
         log = Path(folder, "log")
-        done = run(["partclone.ntfs", "-c", "-F", "-O", "/dev/null", "-L", log, "-s", image])
+        done = run(["partclone.ntfs", "-c", "-F", "-q", "-f", "0", "-O", "/dev/null", "-L", log, "-s", image])
     output = text(done.stdout)
     complaints = [] if "Cloned successfully." in output and not done.returncode else [last_lines(done.stdout)]
     counts = {name: int(value) for name, value in COUNT.findall(output)}

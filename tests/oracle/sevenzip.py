@@ -28,7 +28,7 @@ def read(image: Path) -> Reading:
         reading.complaints.append(f"l: {last_lines(listed.stdout)}")
         return reading
     items = listed.stdout.partition(b"\n----------\n")[2].split(b"\n\n")
-    _read_contents(image, [dict(FIELD.findall(item)) for item in items if item.strip()], reading)
+    _read_contents(image, [dict(FIELD.findall(item)) for item in items if b"\nFolder = " in item], reading)
     return reading
 
 

@@ -139,7 +139,7 @@ def _drop_streams(entries: Tree) -> None:
 
 
 def control_as_caret(path: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]", "^", path)
+    return re.sub(r"[\x00-\x1f]", "^", path)
 
 
 def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:

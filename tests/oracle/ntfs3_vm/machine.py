@@ -69,7 +69,10 @@ def _command(images: Sequence[Path], work: Path, write: bool) -> list[str]:
         link = work / f"disk{number}"  # A name without characters that QEMU interprets.
         link.symlink_to(image.absolute())
         snapshot = "off" if write else "on"
-        command += ["-drive", f"file={link},format=raw,if=none,id=d{number},snapshot={snapshot},cache=unsafe"]
+        command += [
+            "-drive",
+            f"file={link},file.locking=off,format=raw,if=none,id=d{number},snapshot={snapshot},cache=unsafe",
+        ]
         command += ["-device", f"virtio-blk-pci,drive=d{number},serial=disk{number}"]
         command[-1] += f",logical_block_size={sector},physical_block_size={sector}"
     return command

@@ -1,0 +1,62 @@
+"""Every geometry that the language allows, read by every reader that manages it.
+
+One test is one sector and record size: its volumes of all cluster sizes share a boot of the machine.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cases
+from tests.foreign.manifests import Case, pattern
+
+KIB, MIB = 1 << 10, 1 << 20
+CLUSTERS = [512 << shift for shift in range(13)]  # 512 bytes to 2 MiB
+MATRIX = [(512, 1024), (512, 4096), (1024, 1024), (1024, 4096), (2048, 4096), (4096, 4096)]
+
+
+def _few(case: Case, cluster: int) -> Case:
+    """Few enough for one index block in each directory, so that no reader has to pass."""
+    sizes = {0, 1, 512, cluster - 1, cluster, cluster + 1, 2 * cluster + 3}
+    case.files({f"size-{size}": pattern(size, size) for size in sorted(sizes)})
+    case.file("Straße/日本/ünï.txt", "Grüße".encode())
+    case.folder("empty")
+    return case
+
+
+def _crowded(case: Case, cluster: int) -> Case:
+    """Enough for two levels of index blocks."""
+    for number in range(300):
+        case.file(f"crowd/{number * 7919 % 300:03}-{'n' * (number % 180)}", b"%d" % number * (number % 50))
+    return case
+
+
+def _volumes(sector: int, record: int) -> list[Case]:
+    cases = []
+    for cluster in [size for size in CLUSTERS if size >= sector]:
+        geometry = {"sector": sector, "cluster": cluster, "record": record}
+        times = "2024-02-29T12:34:56.7654321Z"
+        cases += [
+            _few(Case(times=times, size="auto+4MiB", label="fęw", **geometry), cluster),
+            _crowded(Case(times=times, **geometry), cluster),
+        ]
+    return cases
+
+
+@pytest.mark.parametrize(("sector", "record"), MATRIX)
+def test_every_cluster_size(
+    tmp_path: Path, judged: Callable[[Cases], None], sector: int, record: int
+) -> None:
+    judged([case.build(tmp_path / f"{n}.img") for n, case in enumerate(_volumes(sector, record))])
+
+
+@pytest.mark.parametrize(("sector", "record"), MATRIX)
+def test_empty_volumes(tmp_path: Path, judged: Callable[[Cases], None], sector: int, record: int) -> None:
+    cases = [
+        Case(sector=sector, record=record, cluster=cluster, **size)
+        for cluster in CLUSTERS
+        if cluster >= sector
+        for size in ({}, {"size": 1000 * max(cluster, 8192) + sector})
+    ]
+    judged([case.build(tmp_path / f"{n}.img") for n, case in enumerate(cases)])
