@@ -89,8 +89,10 @@ def _image_beside(out: AnyPath, prefill: int | None) -> Iterator[RawImage]:
     """A new image that takes the place of `out` at the end, or vanishes."""
     target = os.path.realpath(out)
     folder, name = os.path.split(target)
-    if os.path.isdir(target) or not name:
+    if not name or os.path.isdir(target):
         raise ManifestError(f"{os.fspath(out)}: is a directory, not a place for an image")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise ManifestError(f"{os.fspath(out)}: is not a regular file, which an image could replace")
     # One name for all builds of this target: what a killed one left behind is used by the next, and
     # two at once are noticed by the lock.
     beside = os.path.join(folder, f".{name[:200]}.part")

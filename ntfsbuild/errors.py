@@ -37,18 +37,18 @@ class Mark:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-_COLUMN_BITS = 20
-_COLUMN_MASK = (1 << _COLUMN_BITS) - 1
+COLUMN_BITS = 20
+COLUMN_MAX = (1 << COLUMN_BITS) - 1
 
 
 def pack_position(line: int, column: int) -> int:
     """One integer for a line and a column, both counted from 1; packed positions sort in source order."""
-    return line << _COLUMN_BITS | min(column, _COLUMN_MASK)
+    return line << COLUMN_BITS | min(column, COLUMN_MAX)
 
 
 def unpack_position(position: int) -> tuple[int, int]:
     """Line and column, counted from 1, of a packed position."""
-    return position >> _COLUMN_BITS, position & _COLUMN_MASK
+    return position >> COLUMN_BITS, position & COLUMN_MAX
 
 
 @dataclass(frozen=True, slots=True, order=True)

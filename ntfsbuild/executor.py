@@ -147,6 +147,8 @@ class _Execution:
             try:
                 landing = self._volume.landing()
                 size = os.readv(descriptor, [landing])
+                if not size:
+                    host_file.check_regular(path, os.fstat(descriptor))  # A FIFO reads as empty, too.
             finally:
                 os.close(descriptor)
         except OSError as failure:

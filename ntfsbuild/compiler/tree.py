@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.compiler.times import TimesRule
-from ntfsbuild.content.model import Content, HostFile
+from ntfsbuild.content.model import Content, HostFile, Segments
 from ntfsbuild.content.problems import SourceError
+from ntfsbuild.content.read import check_segments
 from ntfsbuild.content.tree import SourceTree, scan
 from ntfsbuild.errors import ManifestError, Problem
 from ntfsbuild.manifest.model import Defaults, DirectoryEntry, FileEntry, Manifest, NamesRule
@@ -212,6 +213,8 @@ class TreePlanner:
         """The content of a file that the manifest describes, its sources found; None after a complaint."""
         try:
             content = self._sources.resolved(entry.content)
+            if isinstance(content, Segments):
+                check_segments(content)
         except ManifestError as error:
             self.say(entry.position, f"{planned.path.rstrip('/')}/{name}", str(error))
             return None

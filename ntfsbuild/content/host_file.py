@@ -60,11 +60,19 @@ def _opened(path: bytes) -> tuple[int, os.stat_result]:
     except OSError as failure:
         raise host_failure(path, failure) from None
     status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
+    try:
+        check_regular(path, status)
+    except ManifestError:
         os.close(fd)
+        raise
+    return fd, status
+
+
+def check_regular(path: bytes, status: os.stat_result) -> None:
+    """Raise ManifestError for whatever is not a regular file."""
+    if not stat.S_ISREG(status.st_mode):
         kind = "is a directory, not a file" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
         raise ManifestError(f"{shown(path)} {kind}")
-    return fd, status
 
 
 def size_bytes(path: bytes) -> int:

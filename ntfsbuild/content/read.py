@@ -121,7 +121,8 @@ def _archive_pieces(opened: archive.Archive, begin: int, size: int) -> Iterator[
         yield offset, opened.read(begin + offset, min(host_file.PIECE_BYTES, size - offset))
 
 
-def _segment_pieces(content: Segments) -> Iterator[Piece]:
+def check_segments(content: Segments) -> None:
+    """Raise ManifestError where pieces overlap or go past the end: a host file's size is known only now."""
     end = 0
     for at, part in content.parts:
         if at < end:
@@ -129,6 +130,11 @@ def _segment_pieces(content: Segments) -> Iterator[Piece]:
         end = at + size_of(part)
         if end > content.size_bytes:
             raise ManifestError(f"the data at {at} ends at {end}, after the end at {content.size_bytes}")
+
+
+def _segment_pieces(content: Segments) -> Iterator[Piece]:
+    check_segments(content)
+    for at, part in content.parts:
         for offset, piece in pieces(part):
             yield at + offset, piece
 

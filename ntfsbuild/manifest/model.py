@@ -1,6 +1,6 @@
 """What a manifest means: frozen data, every value checked, nothing resolved against the host.
 
-Positions are packed integers (`pack_position`): a million of them must stay cheap.  A time is a count
+Positions are packed integers (`errors.pack_position`): a million of them must stay cheap.  A time is a count
 of 100 ns ticks since 1601-01-01 UTC.  None always means "not given here: the next outer default
 holds"; the compiler resolves it.
 """
@@ -11,20 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
-from ntfsbuild.errors import Mark
-
-COLUMN_BITS = 20
-COLUMN_MAX = (1 << COLUMN_BITS) - 1
-
-
-def pack_position(line: int, column: int) -> int:
-    """One integer for a line and a column, both counted from 1; packed positions sort in source order."""
-    return line << COLUMN_BITS | min(column, COLUMN_MAX)
-
-
-def unpack_position(position: int) -> tuple[int, int]:
-    """Line and column, counted from 1, of a packed position."""
-    return position >> COLUMN_BITS, position & COLUMN_MAX
+from ntfsbuild.errors import Mark, unpack_position
 
 
 class Times(NamedTuple):

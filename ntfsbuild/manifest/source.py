@@ -29,8 +29,15 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from ntfsbuild.errors import ManifestError, Mark, Problem
-from ntfsbuild.manifest.model import COLUMN_BITS, COLUMN_MAX, pack_position, unpack_position
+from ntfsbuild.errors import (
+    COLUMN_BITS,
+    COLUMN_MAX,
+    ManifestError,
+    Mark,
+    Problem,
+    pack_position,
+    unpack_position,
+)
 from ntfsbuild.manifest.words import quoted
 
 CParser: Any

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ntfsbuild.content.model import EMPTY, Inline
 from ntfsbuild.content.patterns import Patterns
-from ntfsbuild.errors import ManifestError, Problem
+from ntfsbuild.errors import ManifestError, Problem, unpack_position
 from ntfsbuild.manifest.file_content import file_outline, parse_path, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, read_defaults, read_names, read_times
 from ntfsbuild.manifest.model import (
@@ -17,7 +17,6 @@ from ntfsbuild.manifest.model import (
     FileEntry,
     TimesSpec,
     TreeSource,
-    unpack_position,
 )
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.source import Data
