@@ -304,7 +304,7 @@ def report(case: Case, results: dict[str, Measured]) -> dict[str, object]:
         verdict = (
             "" if target is None else f"   target {target:.2f}: {'reached' if ratio <= target else 'MISSED'}"
         )
-        print(f"      {name:20} {result.median:8.2f} s   we take {ratio:6.3f} of that{verdict}")
+        print(f"      {name:20} {result.median:8.2f} s   we take {ratio:6.3f} of that{verdict}", flush=True)
     return {
         "case": case.key,
         "title": case.title,

@@ -106,18 +106,22 @@ def resident(
     """A whole resident attribute: header, name, value, padded to 8 bytes."""
     raw_name = name.encode("utf-16-le")
     value_offset = align(ResidentHeader.SIZE + len(raw_name), 8)
-    header = ResidentHeader(
-        type_code=type_code,
-        length_bytes=align(value_offset + len(value), 8),
-        name_length=len(raw_name) // 2,
-        name_offset=ResidentHeader.SIZE,
-        flags=flags,
-        instance=instance,
-        value_bytes=len(value),
-        value_offset=value_offset,
-        indexed=int(indexed),
+    length_bytes = align(value_offset + len(value), 8)
+    # In the order of the declaration: several of these are made for every directory.
+    header = ResidentHeader.LAYOUT.pack(
+        type_code,
+        length_bytes,
+        0,
+        len(raw_name) // 2,
+        ResidentHeader.SIZE,
+        flags,
+        instance,
+        len(value),
+        value_offset,
+        indexed,
+        0,
     )
-    return ((header.pack() + raw_name).ljust(value_offset, b"\0") + value).ljust(header.length_bytes, b"\0")
+    return ((header + raw_name).ljust(value_offset, b"\0") + value).ljust(length_bytes, b"\0")
 
 
 def non_resident(

@@ -7,6 +7,7 @@ imported; from the same declaration come `struct` layouts (pack and unpack milli
 
 from __future__ import annotations
 
+import operator
 import struct
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
@@ -88,6 +89,7 @@ class OnDisk:
     LETTERS: ClassVar[str]  # The struct letters, so that larger layouts can be composed of smaller ones.
     LAYOUT: ClassVar[struct.Struct]
     _fields: ClassVar[tuple[Field[Any], ...]]
+    _values: ClassVar[operator.attrgetter[tuple[Any, ...]]]
 
     def __init_subclass__(cls, *, size: int) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
@@ -101,11 +103,12 @@ class OnDisk:
             raise TypeError(f"{cls.__name__} is {end:#x} bytes long")
         cls.LETTERS = "".join(f.metadata["codec"].letter for f in cls._fields)
         cls.LAYOUT = struct.Struct("<" + cls.LETTERS)
+        cls._values = operator.attrgetter(*(f.name for f in cls._fields))
         assert cls.LAYOUT.size == size
 
     def pack(self) -> bytes:
         """The structure as bytes."""
-        return self.LAYOUT.pack(*[getattr(self, f.name) for f in self._fields])
+        return self.LAYOUT.pack(*self._values(self))
 
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview, at: int = 0) -> Self:

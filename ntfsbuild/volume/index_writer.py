@@ -46,6 +46,8 @@ class IndexWriter:
 
         The longest indexes get blocks until the rest fits; with `large`, all of them do.
         """
+        if len(indexes) == 1 and not large and _small_bytes(indexes[0]) <= room:  # Almost every directory.
+            return [self._root(indexes[0], index_builder.pack_small(indexes[0].entries))]
         small = [] if large else list(indexes)
         while small and sum(map(_small_bytes, small)) + self._large_bytes(indexes, small) > room:
             small.remove(max(small, key=_small_bytes))

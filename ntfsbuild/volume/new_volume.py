@@ -178,8 +178,6 @@ class NewVolume:
             attribute.resident(attribute.DATA, bytes(size), instance=2)[: ResidentHeader.SIZE]
             for size in range(self._resident_room[0] + 1)
         ]
-        self._information_of: tuple[Ticks4, int] = ((0, 0, 0, 0), -1)
-        self._information = b""
         self._head_of: tuple[int, Ticks4] = (-1, (0, 0, 0, 0))
         self._name_head = b""
         self._parent = self._root
@@ -277,9 +275,6 @@ class NewVolume:
             self._head_of = (parent, times)
             self._name_head = _name_head.pack(reference(parent, system_sequence(parent)), *times)
             self._parent = self._directories[parent]
-        if self._information_of != (times, attributes):
-            self._information_of = (times, attributes)
-            self._information = standard_information(times, attributes, self._file_security)
         name_bytes = len(raw_name)
         key = (
             self._name_head
@@ -287,7 +282,7 @@ class NewVolume:
             + raw_name
         )
         body = (
-            self._information
+            standard_information(times, attributes, self._file_security)
             + self._name_attribute_heads[name_bytes]
             + key
             + self._name_attribute_padding[name_bytes]

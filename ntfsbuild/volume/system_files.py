@@ -6,6 +6,7 @@ security descriptor, their attributes, their names.  `specs/ondisk/system_files.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -85,6 +86,7 @@ _SECURE = SystemFile(file_record.SECURE, "$Secure", attributes=SYSTEM_ATTRIBUTES
 _EXTEND = SystemFile(file_record.EXTEND, "$Extend", attributes=SYSTEM_ATTRIBUTES | _DIRECTORY)
 
 
+@functools.lru_cache(maxsize=256)
 def standard_information(times: Ticks4, attributes: int, security_id: int) -> bytes:
     """A whole $STANDARD_INFORMATION attribute; with security id 0 the short form of NTFS 1.2."""
     value = StandardInformation(
