@@ -59,7 +59,7 @@ class Case:
     def write(self, manifest: Path) -> None:
         manifest.write_text(
             f"ntfsbuild: 1\nvolume: {flow(self.volume)}\ndefaults: {flow(self.defaults)}\ntree:\n"
-            + "".join(f"  {quoted(key)}: {flow(value)}\n" for key, value in self.keys.items())
+            + "".join(f"{_key(key)}: {flow(value)}\n" for key, value in self.keys.items())
             + ("" if self.keys else "  {}\n"),
             encoding="utf-8",
         )
@@ -94,6 +94,12 @@ def flow(value: object) -> str:
         case list():
             return "[" + ", ".join(map(flow, value)) + "]"
     return str(value)
+
+
+def _key(path: str) -> str:
+    """A key of the tree; YAML wants a question mark before one that is very long."""
+    key = quoted(path)
+    return f"  {key}" if len(key) < 1000 else f"  ? {key}\n  "
 
 
 def quoted(text: str) -> str:

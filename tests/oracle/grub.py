@@ -21,7 +21,7 @@ from tests.oracle.model import (
 from tests.oracle.tools import decode_name, last_lines, run
 
 ENTRIES_MAX = 150
-LINE = re.compile(rb"(?P<size>DIR|\d+) +\d{14} (?P<name>.*?)/?", re.S)
+LINE = re.compile(rb"(?P<size>DIR|\d+) +\d+ (?P<name>.*?)/?", re.S)
 
 
 def read(image: Path) -> Reading:

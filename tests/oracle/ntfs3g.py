@@ -10,9 +10,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from tests.oracle.model import CHUNK, Entry, Reader, Reading, sha256_of
+from tests.oracle.model import CHUNK, Entry, Reader, Reading, Tree, directory, file, sha256_of
 from tests.oracle.tools import decode_name, environment, last_lines, run, text
 
 MOUNT_SECONDS = 60
@@ -148,6 +149,32 @@ def _visit(folder: int, name: str, path: str, reading: Reading) -> int | None:
         os.close(fd)
         return None
     return fd
+
+
+def write(image: Path, tree: Tree) -> Tree:
+    """Make, rename, grow, shrink and delete on a mounted volume; what has to be there afterwards."""
+    after = {path: replace(entry, **dict.fromkeys(TIMES)) for path, entry in tree.items()}
+    with mounted(image, "rw") as mount_point:
+        base = mount_point / "written by ntfs-3g"
+        base.mkdir()
+        after[base.name] = directory()
+        for number in range(150):
+            path = base / f"file {number:03}{'x' * (number % 10 * 20)}"
+            content = b"%d." % number * (number * 7 % 900)
+            path.write_bytes(content)
+            if number % 5 == 1:
+                path.unlink()
+                continue
+            if number % 5 == 2:
+                path = path.rename(path.with_suffix(".renamed"))
+            after[f"{base.name}/{path.name}"] = file(content)
+        for path in sorted(path for path, entry in tree.items() if entry.kind == "file")[:20:2]:
+            (mount_point / path).unlink()
+            del after[path]
+    return after
+
+
+TIMES = ("created", "modified", "changed", "accessed", "links")
 
 
 # ---- checkers: what each prints for a volume that it finds sound

@@ -96,6 +96,7 @@ def _ticks(seconds: int, nanoseconds: int) -> int | None:
 
 
 INDEX_BLOCK = 4096
+FLS_ENTRIES_MAX = 50_000
 FLS_LINE = re.compile(
     rb"(?P<kind>./.) (?P<deleted>\* )?(?P<record>\d+)(?:-\d+-\d+)?:?(?:\(realloc\):)?\t(?P<rest>.*)", re.S
 )
@@ -148,7 +149,13 @@ def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
     return lone_surrogates(paths)
 
 
+def refuses_crowds(geometry: Geometry, paths: Collection[str]) -> str | None:
+    if len(paths) > FLS_ENTRIES_MAX:
+        return f"takes minutes for more than {FLS_ENTRIES_MAX} names; its library is asked"
+    return refuses(geometry, paths)
+
+
 READERS = (
     Reader("pytsk3", ("pytsk3",), read_pytsk3, refuses),
-    Reader("fls", ("fls",), read_fls, refuses, control_as_caret),
+    Reader("fls", ("fls",), read_fls, refuses_crowds, control_as_caret),
 )

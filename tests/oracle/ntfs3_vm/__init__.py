@@ -84,6 +84,8 @@ def _path(event: Event) -> str:
 
 
 def _entry(event: Event) -> Entry:
+    if "t" not in event:  # One of a crowd, only listed.
+        return Entry(kind=event["kind"], record=event["ino"])
     modified, accessed, changed = (_ticks(nanoseconds) for nanoseconds in event["t"])
     return Entry(
         kind=event["kind"],

@@ -20,8 +20,9 @@ import traceback
 
 MOUNT_POINT = b"/mnt"
 CHUNK = 1 << 20
-HASHED_MAX = 256 << 20  # Of larger files only what is allocated is read, and nothing is hashed.
-CROWD = 5_000  # In a directory of more entries, only every tenth file is opened.
+HASHED_MAX = 256 << 20  # Of larger files both ends of each extent are read, and nothing is hashed.
+CROWD = 5_000  # In a directory of more entries, only some names are looked up, and fewer files opened.
+LOOKED_UP, OPENED = 5, 20
 KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "dir",
@@ -169,7 +170,7 @@ class Disk:
         while pending:
             folder = pending.pop()
             self.port.path = folder or b"/"
-            names: list[tuple[bytes, int]] = []
+            names: list[tuple[bytes, int, bool]] = []
             try:
                 inode = os.stat(MOUNT_POINT + folder).st_ino
                 if inode in seen:
@@ -177,20 +178,23 @@ class Disk:
                     continue
                 seen.add(inode)
                 with os.scandir(MOUNT_POINT + folder) as items:
-                    names = [(item.name, item.inode()) for item in items]
+                    names = [(item.name, item.inode(), item.is_dir(follow_symlinks=False)) for item in items]
                 again = os.listdir(MOUNT_POINT + folder)
-                if sorted(again) != sorted(name for name, _ in names):
+                if sorted(again) != sorted(name for name, *_ in names):
                     self.port.fault("readdir", folder, f"{len(names)} names, then {len(again)}")
             except OSError as error:
                 self.port.fault("readdir", folder, error)
-            if len({name for name, _ in names}) != len(names):
+            if len({name for name, *_ in names}) != len(names):
                 self.port.fault("readdir", folder, "a name is listed twice")
-            stride = 10 if len(names) > CROWD else 1
-            folders = [
-                folder + b"/" + name
-                for index, (name, inode) in enumerate(names)
-                if self.entry(folder + b"/" + name, inode, index % stride == 0) == "dir"
-            ]
+            folders = []
+            crowded = len(names) > CROWD
+            for index, (name, inode, is_folder) in enumerate(names):
+                path = folder + b"/" + name
+                if crowded and index % LOOKED_UP and not is_folder:
+                    self.port.entries += 1
+                    self.port.put("entry", p=_name(path), kind="file", ino=inode)
+                elif self.entry(path, inode, not crowded or index % OPENED == 0) == "dir":
+                    folders.append(path)
             pending += reversed(folders)
 
     def entry(self, path: bytes, listed_inode: int, closely: bool) -> str | None:
@@ -244,7 +248,7 @@ class Disk:
         try:
             if size > HASHED_MAX:
                 for start, end in _extents(fd, size):
-                    for at in range(start, end, CHUNK):
+                    for at in {start, max(start, end - CHUNK)}:
                         if not os.pread(fd, min(CHUNK, end - at), at):
                             self.port.fault("read", path, f"no data at {at} of {size}")
                 return None

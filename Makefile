@@ -1,0 +1,51 @@
+# The few commands of this project; `make` lists them.
+# The first Python that is new enough and can make an environment.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help image test lint types unit readers bench clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+image: $(VENV)/installed ## Build specs/images/quickstart.yaml to build/quickstart.img and print its tree.
+	mkdir -p build
+	$(BIN)/ntfsbuild build specs/images/quickstart.yaml -o build/quickstart.img
+	$(BIN)/ntfsbuild tree build/quickstart.img
+
+test: lint types readers ## Lint, types and all tests, with the foreign readers.
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(VENV)/tested ## Lint, and check the formatting.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/tested ## Check the types.
+	$(BIN)/mypy
+
+unit: $(VENV)/tested ## Only the quick tests, without the foreign readers.
+	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/foreign
+
+readers: ## Install the foreign readers through apt, where that is possible.
+	tests/tools/install_foreign_readers
+
+bench: $(VENV)/tested ## Measure against the peers on the same trees.
+	$(BIN)/python bench/bench.py
+
+clean: ## Remove what was built; the environment stays.
+	rm -rf build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+$(VENV)/tested: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e .[test]
+	touch $@ $(VENV)/installed
