@@ -41,7 +41,9 @@ class RecordStore:
         self._in_chunk: list[int] = []  # The slots in use.
         self._late: dict[int, bytes] = {}
 
-    def header(self, number: int, body_bytes: int, flags: int, links: int, next_instance: int) -> bytes:
+    def header(
+        self, number: int, body_bytes: int, flags: int, links: int, next_instance: int, sequence: int = 1
+    ) -> bytes:
         """What stands before the attributes: the header and the room for its update sequence array.
 
         `body_bytes` counts the attributes and the end marker.
@@ -52,7 +54,7 @@ class RecordStore:
                 FileRecordHeader.SIZE,
                 self._usa_count,
                 0,
-                number if 0 < number <= file_record.LAST_RESERVED else 1,
+                sequence,
                 links,
                 self.attributes_offset,
                 flags,
@@ -73,10 +75,20 @@ class RecordStore:
 
     def record(self, number: int, attributes: Sequence[bytes], *, flags: int = 0, links: int = 1) -> bytes:
         """A whole record; the attributes come in order and get the instance ids 0, 1, 2, …"""
+        sequence = file_record.system_sequence(number)
+        return self._record(number, attributes, flags | file_record.IN_USE, links, sequence)
+
+    def free_record(self, number: int, attributes: Sequence[bytes]) -> bytes:
+        """A whole record that nobody uses, as Windows prepares them: its sequence number is its number."""
+        return self._record(number, attributes, 0, 0, number)
+
+    def _record(
+        self, number: int, attributes: Sequence[bytes], flags: int, links: int, sequence: int
+    ) -> bytes:
         body = attribute.numbered(attributes)
         assert len(body) <= self.attribute_room, f"record {number}: {len(body)} bytes of attributes"
         body += file_record.END_MARKER
-        return self.header(number, len(body), flags | file_record.IN_USE, links, len(attributes)) + body
+        return self.header(number, len(body), flags, links, len(attributes), sequence) + body
 
     def reserve(self, count: int = 1) -> int:
         """The first of `count` numbers whose records come later, by `put_late`."""
@@ -164,15 +176,18 @@ class RecordStore:
         """$MFT's $BITMAP value: records in use; 16 to 23 are free."""
         size = align(-(-(self._capacity // self.record_bytes) // 8), 8)
         bits = (1 << self.next_number) - 1
-        for number in range(file_record.LAST_RESERVED + 1, file_record.QUOTA):
+        for number in range(file_record.FIRST_FREE, file_record.LAST_FREE + 1):
             bits &= ~(1 << number)
         return bits.to_bytes(size, "little")
 
     def finish(self) -> None:
         """Write everything that is still here, and zeros where no record lies."""
         self._flush_chunk()
-        numbers = sorted(self._late)
         size, start = self.record_bytes, 0
+        free_first, free_last = file_record.FIRST_FREE, file_record.LAST_FREE
+        self._zero(free_first * size, (free_last + 1 - free_first) * size)
+        self._zero(self.next_number * size, self._capacity - self.next_number * size)
+        numbers = sorted(self._late)
         while start < len(numbers):
             end = start + 1
             while end < len(numbers) and numbers[end] == numbers[end - 1] + 1 and end - start < self._slots:
@@ -184,9 +199,6 @@ class RecordStore:
             self._write_records(numbers[start], piece)
             start = end
         self._late = {}
-        free_first, free_last = file_record.LAST_RESERVED + 1, file_record.QUOTA
-        self._zero(free_first * size, (free_last - free_first) * size)
-        self._zero(self.next_number * size, self._capacity - self.next_number * size)
 
     def _zero(self, offset: int, size_bytes: int) -> None:
         for at, count in self._extents(offset, size_bytes):

@@ -341,7 +341,7 @@ class SystemFiles:
         records.put_late(number, records.record(number, attributes, flags=flags))
 
     def _write_reserved(self, records: RecordStore) -> None:
-        """Records 12 to 15: in use, without a name."""
+        """Records 12 to 15: in use, without a name; and free ones that look like them."""
         attributes = [
             standard_information(self._times, SYSTEM_ATTRIBUTES, 0),
             _descriptor(security.SYSTEM_READ_WRITE),
@@ -349,6 +349,12 @@ class SystemFiles:
         ]
         for number in range(file_record.FIRST_RESERVED, file_record.LAST_RESERVED + 1):
             records.put_late(number, records.record(number, attributes, links=0))
+        # A reader of $MFTMirr expects a record in every place of it.  Windows, too, prepares as many as
+        # the first cluster of $MFT holds, and leaves zeros behind that.
+        mirrored = self._mirror.size_bytes // self._options.record_bytes
+        free = range(file_record.FIRST_FREE, min(file_record.LAST_FREE + 1, mirrored))
+        for number in (*free, *range(records.next_number, mirrored)):
+            records.put_late(number, records.free_record(number, attributes))
 
     def finish(self, records: RecordStore, geometry: Geometry) -> None:
         """Write the mirror of the first records and the boot sector at both its places."""
