@@ -207,7 +207,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Bare:
 
 
 HEX = [block for block in BLOCKS if block.words[0] == "hex"]
-VERBS = {"structure", "at", "from", "runs", "lznt1", "fixups", "size", "constant"}
+VERBS = {"structure", "at", "from", "lznt1", "fixups", "size", "constant"}
 
 
 def by_option(option: str) -> Any:
@@ -232,7 +232,7 @@ def test_every_block_is_understood() -> None:
         where = f"{block.page}.md:{block.line}"
         assert set(block.options) <= VERBS, where
         assert set(block.options) & (VERBS - {"at", "size"}), f"{where}: nothing is done with it"
-        assert bool(block.follower) == bool({"structure", "runs", "lznt1"} & set(block.options)), where
+        assert bool(block.follower) == bool({"structure", "lznt1"} & set(block.options)), where
     others = {block.words[0] for block in BLOCKS if block.words[0] != "hex"}
     assert others == {"yaml", "listing", "order"}
 
