@@ -13,7 +13,7 @@ LARGEST_BYTES = 64 * _MIB
 
 
 def log_file_bytes(volume_bytes: int) -> int:
-    """The size of the log for a volume, as the other formatters choose it; a multiple of 4096."""
+    """The size of the log for a volume, much as mkntfs chooses it, but never less for a larger volume."""
     if volume_bytes < 2 * _MIB:
         return 256 * _KIB
     if volume_bytes < 4 * _MIB:
