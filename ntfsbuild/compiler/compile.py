@@ -118,9 +118,8 @@ def _files(directory: PlannedDirectory) -> Iterator[MakeFile]:
     times, from_source = rule.ticks, rule.from_source
     if not entries and len(directory.layers) == 1 and not from_source:
         tree, position = directory.layers[0].tree, directory.layers[0].position
-        content = tree.content
-        for name in directory.files:
-            yield MakeFile(prefix + name, content(name), times, _ARCHIVE, position)
+        for name, content in zip(tree.names, tree.contents(), strict=True):
+            yield MakeFile(prefix + name, content, times, _ARCHIVE, position)
         return
     for name in directory.files:
         entry = entries.get(name)

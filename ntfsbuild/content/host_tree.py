@@ -53,6 +53,13 @@ class HostTree:
         """The content of a file of this directory."""
         return HostFile(self._path_of(name), None, None)
 
+    def contents(self) -> Iterator[HostFile]:
+        """The contents of all files, in the order of `names`; the directory's path is put together once."""
+        prefix, links = _below(self.path, b""), self._links
+        for name in self.names:
+            linked = links.get(name) if links else None
+            yield HostFile(linked or prefix + name.encode(), None, None)
+
     def mtime_ticks(self, name: str) -> int:
         """When a file of this directory was last modified; "" is the directory itself."""
         return mtime_ticks(self._path_of(name) if name else self.path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple, cast
 
 from ntfsbuild.content.archive import Archive, open_archive
@@ -73,6 +73,10 @@ class TarTree:
             parts.append(Segment(at, TarMember(self._archive, path, offset, length, None)))
             offset += length
         return Segments(member.size_bytes, tuple(parts))
+
+    def contents(self) -> Iterator[Content]:
+        """The contents of all files, in the order of `names`."""
+        return map(self.content, self.names)
 
     def mtime_ticks(self, name: str) -> int | None:
         """When a file of this directory was last modified; "" is the directory itself.
