@@ -73,6 +73,6 @@ class ViewEntry(OnDisk, size=0x10):
     reserved: int = u16(at=0x0E, default=0)
 
 
-def vcn_unit(cluster_bytes: int) -> int:
+def vcn_unit(cluster_bytes: int, block_bytes: int = BLOCK_BYTES) -> int:
     """Bytes that one VCN of an index counts: a cluster, or 512 where clusters are larger than a block."""
-    return cluster_bytes if cluster_bytes <= BLOCK_BYTES else 512
+    return cluster_bytes if cluster_bytes <= block_bytes else 512

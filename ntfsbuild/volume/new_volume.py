@@ -1,8 +1,9 @@
 """A volume made from nothing: formatted, filled, and written at `commit`.
 
 The layout, in ascending order: $Boot, $MFTMirr, $UpCase, $AttrDef, $MFT, the files' data as it comes,
-then at commit the directories' index blocks, $Secure, the MFT bitmap, $LogFile and $Bitmap.  What
-depends on the size of the volume comes last, so that the smallest volume needs no second pass.
+then at commit the directories' index blocks, $Secure, the MFT bitmap, the root's index blocks, $LogFile
+and $Bitmap.  What depends on the size of the volume comes last, so that the smallest one needs no second
+pass.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ class StreamReader:
             raise CorruptVolume(
                 f"{stream.initialized_bytes} bytes initialized of a stream of {stream.data_bytes}"
             )
+        self._check_runs(stream)
         compressed = stream.flags & attribute.COMPRESSION_MASK and stream.compression_unit
         found = self._compressed(stream) if compressed else self._plain(stream.runs)
         done = 0
@@ -50,6 +51,16 @@ class StreamReader:
         if done < stream.initialized_bytes:
             raise CorruptVolume(f"the run list ends after {done} bytes of {stream.initialized_bytes}")
         yield from _zeros(stream.data_bytes - done)
+
+    def _check_runs(self, stream: Attribute) -> None:
+        """Damage must not make endless streams: sizes are bounded by the runs, the runs by the volume."""
+        clusters = sum(count for _, count in stream.runs)
+        if stream.data_bytes > clusters * self._geometry.cluster_bytes:
+            raise CorruptVolume(f"{stream.data_bytes} bytes in {clusters} clusters")
+        if not stream.flags & (attribute.SPARSE | attribute.COMPRESSION_MASK):
+            most = self._geometry.cluster_count
+            if clusters > most:
+                raise CorruptVolume(f"a run list of {clusters} clusters, the volume has {most}")
 
     def read_at(self, stream: Attribute, offset: int, size_bytes: int) -> bytes:
         """A part of a plain non-resident stream, as it lies in its clusters."""

@@ -14,6 +14,7 @@ from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image.raw import ImageReader
 from ntfsbuild.ondisk import attribute, attribute_list, file_name, file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.index import vcn_unit
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
 from ntfsbuild.volume.boot import read_boot
@@ -39,7 +40,7 @@ class Volume:
         self._storage = storage
         boot = read_boot(storage)
         self.geometry: Geometry = boot.geometry
-        self._index_unit = vcn_unit(boot.geometry.cluster_bytes)
+        self._index_unit = vcn_unit(boot.geometry.cluster_bytes, boot.index_block_bytes)
         self._streams = StreamReader(storage, boot.geometry)
         self._mft = self._find_mft(boot.mft_lcn)
         self._folded: dict[int, dict[str, list[NameEntry]]] = {}
@@ -77,14 +78,14 @@ class Volume:
 
         NTFS's own files (`$MFT`, `$Extend`, …) are listed with `system` only.
         """
-        return self._list(self._resolve(path), system)
+        return self._list(self._referenced(self._resolve(path)), system)
 
     def walk(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[str, DirectoryItem]]:
         """Everything below a directory, with its path; a directory comes before what it holds."""
-        start = self._resolve(path)
+        start = self._referenced(self._resolve(path))
         above = "" if path.strip("/") == "" else "/" + path.strip("/")
         pending = [(above, iter(self._list(start, system)))]
-        ancestors = [start]
+        ancestors = [start.number]
         while pending:
             here, items = pending[-1]
             item = next(items, None)
@@ -97,12 +98,13 @@ class Volume:
             if item.is_directory:
                 if item.record in ancestors:
                     raise CorruptVolume(f"{item_path} (record {item.record}) lies inside itself")
-                pending.append((item_path, iter(self._list(item.record, system))))
+                below = self._referenced(reference(item.record, item.sequence))
+                pending.append((item_path, iter(self._list(below, system))))
                 ancestors.append(item.record)
 
     def stat(self, path: str = "/") -> FileInfo:
         """Everything about a file or directory."""
-        record = self._record(self._resolve(path))
+        record = self._referenced(self._resolve(path))
         attributes = self._attributes(record)
         information = self._standard_information(record, attributes)
         streams = tuple(_stream_info(one) for one in attributes if one.type_code == attribute.DATA)
@@ -132,7 +134,7 @@ class Volume:
 
     def pieces(self, path: str, stream: str = "") -> Iterator[bytes]:
         """The content of a stream, in pieces; the main stream has no name."""
-        record = self._record(self._resolve(path))
+        record = self._referenced(self._resolve(path))
         found = self._attribute(record, attribute.DATA, stream)
         if found is None:
             if record.is_directory and not stream:
@@ -160,7 +162,7 @@ class Volume:
         # Each piece maps at least the record that holds the next one.
         for entry in attribute_list.entries(self._streams.read(listed[0])):
             if entry.type_code == attribute.DATA and entry.name_length == 0 and entry.lowest_vcn:
-                record = self._record(entry.reference & _RECORD_MASK)
+                record = self._referenced(entry.reference)
                 pieces += [
                     one
                     for one in _select(record.attributes, attribute.DATA, "")
@@ -176,32 +178,43 @@ class Volume:
         data = self._streams.read_at(self._mft, number * size, size)
         return parse_record(data, number)
 
+    def _referenced(self, meant: int) -> Record:
+        """The record that a reference means; raises CorruptVolume where something else is there by now."""
+        number, sequence = meant & _RECORD_MASK, meant >> 48
+        record = self._record(number)
+        if not record.in_use or record.sequence != sequence:
+            state = "in use" if record.in_use else "free"
+            raise CorruptVolume(
+                f"record {number}: it is {state} with sequence number {record.sequence}, "
+                f"a reference expects {sequence}"
+            )
+        return record
+
     def _attributes(self, record: Record) -> list[Attribute]:
         """All attributes of a file, those of its other records included, pieces joined."""
         listed = _select(record.attributes, attribute.ATTRIBUTE_LIST, "")
         if not listed:
             return list(record.attributes)
         records = {record.number: record}
-        found: dict[tuple[int, str, int], list[Attribute]] = {}
+        found: dict[tuple[int, str, int, int], list[Attribute]] = {}
         for entry in attribute_list.entries(self._streams.read(listed[0])):
             number = entry.reference & _RECORD_MASK
             if number not in records:
-                records[number] = self._record(number)
+                records[number] = self._referenced(entry.reference)
             one = _listed_attribute(records[number], entry)
-            several = one.instance if one.type_code == attribute.FILE_NAME else 0
-            found.setdefault((one.type_code, one.name, several << 48 | number if several else 0), []).append(
-                one
-            )
+            # A file has many names, each an attribute of its own; all else with one name is in pieces.
+            which = (number, one.instance) if one.type_code == attribute.FILE_NAME else (0, 0)
+            found.setdefault((one.type_code, one.name, *which), []).append(one)
         return [joined(pieces) for pieces in found.values()]
 
     def _attribute(self, record: Record, type_code: int, name: str = "") -> Attribute | None:
         found = _select(self._attributes(record), type_code, name)
         if not found and name:  # Stream names, too, are the same in any case.
-            folded = upcase.upper(name)
+            folded = upcase.upper(name, self._case)
             found = [
                 one
                 for one in self._attributes(record)
-                if one.type_code == type_code and upcase.upper(one.name) == folded
+                if one.type_code == type_code and upcase.upper(one.name, self._case) == folded
             ]
         return found[0] if found else None
 
@@ -213,21 +226,20 @@ class Volume:
 
     # ------------------------------------------------------------------ directories
 
-    def _entries(self, number: int) -> Iterator[NameEntry]:
-        record = self._record(number)
-        root = self._attribute(record, attribute.INDEX_ROOT, _INDEX_NAME)
+    def _entries(self, directory: Record) -> Iterator[NameEntry]:
+        root = self._attribute(directory, attribute.INDEX_ROOT, _INDEX_NAME)
         if root is None or root.value is None:
-            raise VolumeError(f"record {number} is not a directory")
-        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, _INDEX_NAME)
+            raise VolumeError(f"record {directory.number} is not a directory")
+        blocks = self._attribute(directory, attribute.INDEX_ALLOCATION, _INDEX_NAME)
 
         def read_block(vcn: int, size_bytes: int) -> bytes:
             if blocks is None or vcn * self._index_unit + size_bytes > blocks.data_bytes:
                 raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
             return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
 
-        return name_entries(root.value, read_block, f"record {number}")
+        return name_entries(root.value, read_block, f"record {directory.number}")
 
-    def _list(self, number: int, system: bool) -> list[DirectoryItem]:
+    def _list(self, directory: Record, system: bool) -> list[DirectoryItem]:
         return [
             DirectoryItem(
                 entry.name,
@@ -241,7 +253,7 @@ class Volume:
                 entry.namespace,
                 entry.reparse_tag,
             )
-            for entry in self._entries(number)
+            for entry in self._entries(directory)
             if entry.namespace != file_name.DOS
             and (record := entry.reference & _RECORD_MASK) != file_record.ROOT
             and (system or record > file_record.LAST_RESERVED)
@@ -251,31 +263,32 @@ class Volume:
     def _case(self) -> dict[int, int]:
         """The volume's own $UpCase."""
         found = self._attribute(self._record(file_record.UPCASE), attribute.DATA)
-        data = b"" if found is None else self._streams.read(found)
-        if len(data) != upcase.TABLE_BYTES:
-            raise CorruptVolume(f"$UpCase has {len(data)} bytes, expected {upcase.TABLE_BYTES}")
-        return upcase.parse_table(data)
+        if found is None or found.size_bytes != upcase.TABLE_BYTES:
+            raise CorruptVolume(f"record {file_record.UPCASE}: $UpCase has not {upcase.TABLE_BYTES} bytes")
+        return upcase.parse_table(self._streams.read(found))
 
     def _resolve(self, path: str) -> int:
-        """The record number of a path."""
-        numbers = [file_record.ROOT]
+        """The file reference of a path."""
+        root = self._record(file_record.ROOT)
+        references = [reference(file_record.ROOT, root.sequence)]
         for name in path.split("/"):
             if name in ("", "."):
                 continue
             if name == "..":
-                numbers = numbers[:-1] or numbers
+                references = references[:-1] or references
                 continue
-            numbers.append(self._look_up(numbers[-1], name, path))
-        return numbers[-1]
+            references.append(self._look_up(references[-1], name, path))
+        return references[-1]
 
     def _look_up(self, directory: int, name: str, path: str) -> int:
         """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
         folded = self._folded.get(directory)
         if folded is None:
-            if not self._record(directory).is_directory:
+            record = self._referenced(directory)
+            if not record.is_directory:
                 raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
             folded = {}
-            for entry in self._entries(directory):
+            for entry in self._entries(record):
                 folded.setdefault(upcase.upper(entry.name, self._case), []).append(entry)
             if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
                 self._folded.clear()
@@ -284,7 +297,7 @@ class Volume:
         if not found:
             raise VolumeError(f"{path}: not found")
         exact = [entry for entry in found if entry.name == name]
-        return (exact or found)[0].reference & _RECORD_MASK
+        return (exact or found)[0].reference
 
 
 def _select(
