@@ -156,5 +156,13 @@ def large_folders(geometry: Geometry, paths: Collection[str]) -> bool:
     return max(room.values()) > geometry.index_block - 0x80
 
 
+def levels(paths: Collection[str]) -> int:
+    return max((path.count("/") for path in paths), default=0)
+
+
+def utf8_length(path: str) -> int:
+    return len(path.encode("utf-8", "surrogatepass"))
+
+
 def utf16_units(name: str) -> int:
     return len(name) + sum(character > "\uffff" for character in name)

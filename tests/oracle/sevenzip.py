@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO
 
-from tests.oracle.model import CHUNK, TICKS_1970, Entry, Geometry, Reader, Reading, sha256_of
+from tests.oracle.model import CHUNK, TICKS_1970, Entry, Geometry, Reader, Reading, levels, sha256_of
 from tests.oracle.tools import decode_name, environment, last_lines, run
 
+LEVELS_MAX = 256
 OPTIONS = ("-sns-", "-x![SYSTEM]")  # No named streams, no metafiles.
 ATTRIBUTES = {ord(letter): 1 << bit for bit, letter in enumerate("RHS8DAdNTsLCOIEV")}
 
@@ -93,6 +94,8 @@ def shown(path: str) -> str:
 def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
     if geometry.sector != 512:
         return "opens no volume whose sectors are not 512 bytes"
+    if levels(paths) > LEVELS_MAX:
+        return f"goes no deeper than {LEVELS_MAX} directories"
     return None
 
 

@@ -18,8 +18,10 @@ from tests.oracle.model import (
     Reading,
     Tree,
     is_system,
+    levels,
     lone_surrogates,
     sha256_of,
+    utf8_length,
 )
 from tests.oracle.tools import decode_name, last_lines, run
 
@@ -96,7 +98,7 @@ def _ticks(seconds: int, nanoseconds: int) -> int | None:
 
 
 INDEX_BLOCK = 4096
-FLS_ENTRIES_MAX = 50_000
+FLS_ENTRIES_MAX, FLS_LEVELS_MAX, FLS_PATH_MAX, FLS_NAME_MAX = 50_000, 128, 4000, 511
 FLS_LINE = re.compile(
     rb"(?P<kind>./.) (?P<deleted>\* )?(?P<record>\d+)(?:-\d+-\d+)?:?(?:\(realloc\):)?\t(?P<rest>.*)", re.S
 )
@@ -149,13 +151,20 @@ def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
     return lone_surrogates(paths)
 
 
-def refuses_crowds(geometry: Geometry, paths: Collection[str]) -> str | None:
+def fls_refuses(geometry: Geometry, paths: Collection[str]) -> str | None:
+    """Limits of the program alone, which its library does not have."""
     if len(paths) > FLS_ENTRIES_MAX:
-        return f"takes minutes for more than {FLS_ENTRIES_MAX} names; its library is asked"
+        return f"takes minutes for more than {FLS_ENTRIES_MAX} names"
+    if levels(paths) > FLS_LEVELS_MAX:
+        return f"goes no deeper than {FLS_LEVELS_MAX} directories"
+    if max(map(utf8_length, paths), default=0) > FLS_PATH_MAX:
+        return f"shows no path of more than {FLS_PATH_MAX} bytes"
+    if max((utf8_length(path.rpartition("/")[2]) for path in paths), default=0) > FLS_NAME_MAX:
+        return f"shows directories whose name has more than {FLS_NAME_MAX} bytes twice"
     return refuses(geometry, paths)
 
 
 READERS = (
     Reader("pytsk3", ("pytsk3",), read_pytsk3, refuses),
-    Reader("fls", ("fls",), read_fls, refuses_crowds, control_as_caret),
+    Reader("fls", ("fls",), read_fls, fls_refuses, control_as_caret),
 )

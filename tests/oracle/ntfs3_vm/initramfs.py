@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.oracle.ntfs3_vm.kernel import Kernel, cache_folder
@@ -47,6 +48,7 @@ def _build(kernel: Kernel, busybox: Path, python: Path) -> bytes:
         cpio.folder(folder)
     cpio.add("dev/console", b"", 0o20600, device=(5, 1))
     cpio.file("bin/busybox", busybox)
+    cpio.libraries(_shared_libraries(busybox))  # None, where it is static.
     cpio.file("init", GUEST / "init")
     cpio.file("agent.py", GUEST / "agent.py")
     for module in kernel.modules:
@@ -76,8 +78,7 @@ def _add_python(cpio: "Cpio", python: Path) -> None:
             py_compile.compile(str(source), f"{work}/x.pyc", doraise=True, invalidation_mode=unchecked)
             z.write(f"{work}/x.pyc", inner + ".pyc")
     cpio.add(f"py/{platlib}/python{major}{minor}.zip", archive.getvalue(), 0o100644)
-    for library in sorted(libraries):
-        cpio.file(library, Path(os.path.realpath(library)))
+    cpio.libraries(libraries)
 
 
 def _shared_libraries(binary: Path) -> set[str]:
@@ -98,6 +99,10 @@ class Cpio:
 
     def file(self, name: str, source: Path) -> None:
         self.add(name, source.read_bytes(), 0o100755)
+
+    def libraries(self, paths: Iterable[str]) -> None:
+        for path in sorted(paths):
+            self.file(path, Path(os.path.realpath(path)))
 
     def add(self, name: str, content: bytes, mode: int, device: tuple[int, int] = (0, 0)) -> None:
         name = name.strip("/")

@@ -23,6 +23,7 @@ CHUNK = 1 << 20
 HASHED_MAX = 256 << 20  # Of larger files both ends of each extent are read, and nothing is hashed.
 CROWD = 5_000  # In a directory of more entries, only some names are looked up, and fewer files opened.
 LOOKED_UP, OPENED = 5, 20
+STEP = 5  # So many names, of 255 three-byte characters each, stay below PATH_MAX.
 KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "dir",
@@ -165,44 +166,52 @@ class Disk:
         return True
 
     def walk(self) -> None:
-        """Directories are listed twice: ntfs3 may end a damaged one early and only then mark it bad."""
         pending, seen = [b""], set()
         while pending:
-            folder = pending.pop()
-            self.port.path = folder or b"/"
-            names: list[tuple[bytes, int, bool]] = []
+            path = pending.pop()
+            self.port.path = path or b"/"
             try:
-                inode = os.stat(MOUNT_POINT + folder).st_ino
-                if inode in seen:
-                    self.port.fault("loop", folder, "the directory was seen before")
-                    continue
-                seen.add(inode)
-                with os.scandir(MOUNT_POINT + folder) as items:
-                    names = [(item.name, item.inode(), item.is_dir(follow_symlinks=False)) for item in items]
-                again = os.listdir(MOUNT_POINT + folder)
-                if sorted(again) != sorted(name for name, *_ in names):
-                    self.port.fault("readdir", folder, f"{len(names)} names, then {len(again)}")
+                fd = _open_folder(path)
             except OSError as error:
-                self.port.fault("readdir", folder, error)
-            if len({name for name, *_ in names}) != len(names):
-                self.port.fault("readdir", folder, "a name is listed twice")
-            folders = []
-            crowded = len(names) > CROWD
-            for index, (name, inode, is_folder) in enumerate(names):
-                path = folder + b"/" + name
-                if crowded and index % LOOKED_UP and not is_folder:
-                    self.port.entries += 1
-                    self.port.put("entry", p=_name(path), kind="file", ino=inode)
-                elif self.entry(path, inode, not crowded or index % OPENED == 0) == "dir":
-                    folders.append(path)
-            pending += reversed(folders)
+                self.port.fault("open", path, error)
+                continue
+            inode = os.fstat(fd).st_ino
+            if inode in seen:
+                self.port.fault("loop", path, "the directory was seen before")
+            else:
+                seen.add(inode)
+                pending += reversed(self.folder(path, b"/proc/self/fd/%d/" % fd))
+            os.close(fd)
 
-    def entry(self, path: bytes, listed_inode: int, closely: bool) -> str | None:
+    def folder(self, path: bytes, at: bytes) -> list[bytes]:
+        """Listed twice: ntfs3 may end a damaged directory early and only then mark it bad."""
+        names: list[tuple[bytes, int, bool]] = []
+        try:
+            with os.scandir(at) as items:
+                names = [(item.name, item.inode(), item.is_dir(follow_symlinks=False)) for item in items]
+            again = os.listdir(at)
+            if sorted(again) != sorted(name for name, *_ in names):
+                self.port.fault("readdir", path, f"{len(names)} names, then {len(again)}")
+        except OSError as error:
+            self.port.fault("readdir", path, error)
+        if len({name for name, *_ in names}) != len(names):
+            self.port.fault("readdir", path, "a name is listed twice")
+        crowded, folders = len(names) > CROWD, []
+        for index, (name, inode, is_folder) in enumerate(names):
+            child = path + b"/" + name
+            if crowded and index % LOOKED_UP and not is_folder:
+                self.port.entries += 1
+                self.port.put("entry", p=_name(child), kind="file", ino=inode)
+            elif self.entry(child, at + name, inode, not crowded or index % OPENED == 0) == "dir":
+                folders.append(child)
+        return folders
+
+    def entry(self, path: bytes, at: bytes, listed_inode: int, closely: bool) -> str | None:
+        """`path` is what it is called, `at` a short way to it."""
         self.port.path = path
         self.port.entries += 1
-        full = MOUNT_POINT + path
         try:
-            info = os.lstat(full)
+            info = os.lstat(at)
         except OSError as error:  # In the directory's list, but not found by name.
             self.port.fault("lookup", path, error)
             return None
@@ -210,47 +219,45 @@ class Disk:
         if listed_inode != info.st_ino:
             self.port.fault("inode", path, f"readdir says {listed_inode}, stat {info.st_ino}")
         times = [info.st_mtime_ns, info.st_atime_ns, info.st_ctime_ns]
-        fields: dict[str, object] = {
-            "p": _name(path), "kind": kind, "ino": info.st_ino, "links": info.st_nlink, "t": times
-        }  # fmt: skip
+        fields: dict[str, object] = {"p": _name(path), "kind": kind, "ino": info.st_ino, "t": times}
+        fields["links"] = info.st_nlink
         if kind == "file":
             fields["size"] = info.st_size
         try:
             if kind == "symlink":
-                fields["target"] = _name(os.readlink(full))
+                fields["target"] = _name(os.readlink(at))
             elif closely:
-                self.look_closely(path, kind, info.st_size, fields)
+                self.look_closely(path, at, info, fields)
         except OSError as error:
             self.port.fault("read", path, error)
         self.port.put("entry", **fields)
         return kind
 
-    def look_closely(self, path: bytes, kind: str, size: int, fields: dict[str, object]) -> None:
-        full = MOUNT_POINT + path
-        fields["created"] = _birth(full)
-        attributes = struct.unpack("<I", os.getxattr(full, "system.ntfs_attrib"))[0]
+    def look_closely(self, path: bytes, at: bytes, info: os.stat_result, fields: dict[str, object]) -> None:
+        fields["created"] = _birth(at)
+        attributes = struct.unpack("<I", os.getxattr(at, "system.ntfs_attrib"))[0]
         fields["attributes"] = attributes
         try:
-            if not os.getxattr(full, "system.ntfs_security"):
+            if not os.getxattr(at, "system.ntfs_security"):
                 self.port.fault("security", path, "the security descriptor is empty")
         except OSError as error:
             if error.errno not in (errno.ENODATA, errno.ENOENT, errno.EOPNOTSUPP):
                 self.port.fault("security", path, error)
-        if kind != "file":
+        if not stat.S_ISREG(info.st_mode):
             return
-        fields["sha256"] = self.digest(path, size)
-        appendable = 0 < size <= 16 << 20 and fields["links"] == 1 and not attributes & NOT_APPENDABLE
+        fields["sha256"] = self.digest(path, at, info.st_size)
+        appendable = 0 < info.st_size <= 16 << 20 and info.st_nlink == 1 and not attributes & NOT_APPENDABLE
         if appendable and (self.victim is None or path < self.victim):
             self.victim = path
 
-    def digest(self, path: bytes, size: int) -> str | None:
-        fd = os.open(MOUNT_POINT + path, os.O_RDONLY | os.O_NOFOLLOW)
+    def digest(self, path: bytes, at: bytes, size: int) -> str | None:
+        fd = os.open(at, os.O_RDONLY | os.O_NOFOLLOW)
         try:
             if size > HASHED_MAX:
                 for start, end in _extents(fd, size):
-                    for at in {start, max(start, end - CHUNK)}:
-                        if not os.pread(fd, min(CHUNK, end - at), at):
-                            self.port.fault("read", path, f"no data at {at} of {size}")
+                    for offset in {start, max(start, end - CHUNK)}:
+                        if not os.pread(fd, min(CHUNK, end - offset), offset):
+                            self.port.fault("read", path, f"no data at {offset} of {size}")
                 return None
             state, got = hashlib.sha256(), 0
             while piece := os.read(fd, CHUNK):
@@ -261,6 +268,19 @@ class Disk:
             return state.hexdigest()
         finally:
             os.close(fd)
+
+
+def _open_folder(path: bytes) -> int:
+    """Step by step where the path is longer than the kernel takes at once."""
+    fd = os.open(MOUNT_POINT, os.O_RDONLY)
+    names = [name for name in path.split(b"/") if name]
+    for start in range(0, len(names), STEP):
+        try:
+            below = os.open(b"/".join(names[start : start + STEP]), os.O_RDONLY, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = below
+    return fd
 
 
 def _birth(path: bytes) -> int | None:
