@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 CHUNK = 1 << 20
 TICKS_1970 = 116_444_736_000_000_000  # FILETIME of 1970-01-01: 100 ns since 1601-01-01 UTC.
@@ -45,11 +46,11 @@ DIRECTORY_ATTRIBUTES = 0x3000_0010
 Tree = dict[str, Entry]
 
 
-def directory(**more: int | None) -> Entry:
+def directory(**more: Any) -> Entry:
     return Entry(kind="dir", **more)
 
 
-def file(content: bytes | Iterable[bytes], **more: int | None) -> Entry:
+def file(content: bytes | Iterable[bytes], **more: Any) -> Entry:
     """What every reader has to say of a file with this content; a large one comes in pieces."""
     size, sha256, sha1 = digest([content] if isinstance(content, bytes) else content)
     return Entry(kind="file", size=size, sha256=sha256, sha1=sha1, **more)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.oracle.model import CHUNK, Entry, Reader, Reading, Tree, directory, file, sha256_of
 from tests.oracle.tools import decode_name, environment, last_lines, run, text
@@ -153,7 +154,7 @@ def _visit(folder: int, name: str, path: str, reading: Reading) -> int | None:
 
 def write(image: Path, tree: Tree) -> Tree:
     """Make, rename, grow, shrink and delete on a mounted volume; what has to be there afterwards."""
-    after = {path: replace(entry, **dict.fromkeys(TIMES)) for path, entry in tree.items()}
+    after = {path: replace(entry, **UNKNOWN) for path, entry in tree.items()}
     with mounted(image, "rw") as mount_point:
         base = mount_point / "written by ntfs-3g"
         base.mkdir()
@@ -168,13 +169,13 @@ def write(image: Path, tree: Tree) -> Tree:
             if number % 5 == 2:
                 path = path.rename(path.with_suffix(".renamed"))
             after[f"{base.name}/{path.name}"] = file(content)
-        for path in sorted(path for path, entry in tree.items() if entry.kind == "file")[:20:2]:
-            (mount_point / path).unlink()
-            del after[path]
+        for name in sorted(name for name, entry in tree.items() if entry.kind == "file")[:20:2]:
+            (mount_point / name).unlink()
+            del after[name]
     return after
 
 
-TIMES = ("created", "modified", "changed", "accessed", "links")
+UNKNOWN: dict[str, Any] = dict.fromkeys(("created", "modified", "changed", "accessed", "links"))
 
 
 # ---- checkers: what each prints for a volume that it finds sound
