@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.errors import HostError, ManifestError
 from ntfsbuild.executor import Progress
 from ntfsbuild.executor import execute as _execute
@@ -68,7 +68,7 @@ def build(
 
     `prefill` fills the storage with a byte first, for tests: what the writer forgot would show.
     """
-    with _garbage_collector_off():
+    with garbage_collector_at_rest():
         if not isinstance(manifest, Manifest):
             manifest = load(manifest)
         plan = make_plan(manifest, allow_outside=allow_outside, default_ticks=default_ticks)
@@ -79,7 +79,7 @@ def execute(
     plan: Plan, out: AnyPath, *, progress: Report | None = None, prefill: int | None = None
 ) -> BuildResult:
     """Carry out a plan, and put the image at `out` when it is complete."""
-    with _garbage_collector_off(), _image_beside(out, prefill) as image:
+    with garbage_collector_at_rest(), _image_beside(out, prefill) as image:
         done = _execute(plan, image, progress)
     return BuildResult(os.fspath(out), done.geometry.size_bytes, done.files, done.directories - 1)
 
@@ -115,15 +115,3 @@ def _host_message(error: OSError, out: AnyPath) -> str:
     if error.errno == errno.EFBIG:
         reason += ": the host's file system holds no file of that size"
     return f"{os.fspath(out)}: {reason}"
-
-
-@contextlib.contextmanager
-def _garbage_collector_off() -> Iterator[None]:
-    """Building makes no cycles worth finding, and the collector would look at every entry again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -11,7 +11,7 @@ PROJECT = Path(__file__).parents[1]
 ROOT = PROJECT / "ntfsbuild"
 
 LAYERS = [
-    "errors",
+    "errors collector",
     "ondisk image",
     "content",
     "manifest plan volume",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.errors import HostError, ManifestError, Mark, Problem
 from ntfsbuild.manifest.metadata import read_defaults
 from ntfsbuild.manifest.model import Defaults, Manifest
@@ -32,7 +30,7 @@ def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Mani
         raise HostError(f"{file}: {error.strerror}") from None
     except ValueError:
         raise ManifestError(f"{file!r} is not a path") from None  # U+0000 in it.
-    with _garbage_collector_at_rest():
+    with garbage_collector_at_rest():
         document = read_document(source, file, _shared_words())
         del source  # As large as what is made of it.
         return _read_manifest(document)
@@ -40,7 +38,7 @@ def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Mani
 
 def load_bytes(source: bytes, file: str) -> Manifest:
     """Check the bytes of a manifest; `file` is its name in messages."""
-    with _garbage_collector_at_rest():
+    with garbage_collector_at_rest():
         return _read_manifest(read_document(source, file, _shared_words()))
 
 
@@ -89,15 +87,3 @@ def _section(values: Values, root: Node, key: str) -> Node | None:
 
 def _mapping(values: Values, root: Node, key: str) -> Node | None:
     return values.child(root, key) if isinstance(root.data.get(key), dict) else None
-
-
-@contextmanager
-def _garbage_collector_at_rest() -> Iterator[None]:
-    """Loading makes no cycles, and a collector that looks for them takes most of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
