@@ -18,7 +18,7 @@ image: $(VENV)/installed ## Build specs/images/quickstart.yaml to build/quicksta
 	$(BIN)/ntfsbuild tree build/quickstart.img
 
 test: lint types readers ## Lint, types and all tests, with the foreign readers.
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/tested ## Lint, and check the formatting.
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ types: $(VENV)/tested ## Check the types.
 	$(BIN)/mypy
 
 unit: $(VENV)/tested ## Only the quick tests, without the foreign readers.
-	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/foreign
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/foreign
 
 readers: ## Install the foreign readers through apt, where that is possible.
 	tests/tools/install_foreign_readers

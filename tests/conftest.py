@@ -13,7 +13,7 @@ from tests.oracle import READERS, Entry, Reader, judge_all
 from tests.oracle.tools import missing
 
 VOLUMES = Path(__file__).parents[2] / "shared" / "volumes"
-LEFT_OUT = pytest.StashKey[set[str]]()
+LEFT_OUT: pytest.StashKey[set[str]] = pytest.StashKey()
 Cases = Sequence[tuple[Path, Mapping[str, Entry]]]
 
 
@@ -85,7 +85,8 @@ def _no_large_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["left_out"] = sorted(session.config.stash[LEFT_OUT])
+        left_out: set[str] = session.config.stash[LEFT_OUT]
+        output["left_out"] = sorted(left_out)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -95,8 +96,8 @@ def pytest_testnodedown(node: object, error: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    left_out = config.stash[LEFT_OUT]
+    left_out: set[str] = config.stash[LEFT_OUT]
     if left_out:
         terminalreporter.section("NOT PROVED: foreign tools are missing", red=True, bold=True)
-        for line in sorted(left_out):
-            terminalreporter.write_line(line, red=True)
+    for line in sorted(left_out):
+        terminalreporter.write_line(line, red=True)

@@ -19,8 +19,10 @@ ZEROS = bytes(1 << 20)
 class Case:
     """One volume: geometry, files, directories; `write` makes the manifest, `expected` the truth."""
 
-    def __init__(self, *, times: str | None = None, posix: bool = False, **volume: str | int) -> None:
-        self.volume = volume
+    def __init__(
+        self, volume: Mapping[str, str | int] | None = None, *, times: str | None = None, posix: bool = False
+    ) -> None:
+        self.volume = volume or {}
         self.defaults = ({"times": times} if times else {}) | ({"names": "posix"} if posix else {})
         self.ticks = ticks(times or EPOCH)
         self.keys: dict[str, object] = {}

@@ -24,7 +24,7 @@ def test_every_size_around_the_limits(
     tmp_path: Path, judged: Callable[[Cases], None], record: int, cluster: int, resident: range
 ) -> None:
     """The room for content shrinks as the name grows, so the limit falls elsewhere in each directory."""
-    case = Case(record=record, cluster=cluster)
+    case = Case({"record": record, "cluster": cluster})
     for folder, filler in (("short", ""), ("medium", "n" * 101), ("long", "n" * 240)):
         step = 1 if folder == "short" else 3
         for size in sorted(_sizes(resident, cluster))[:: 1 if folder == "short" else step]:
@@ -33,7 +33,7 @@ def test_every_size_around_the_limits(
 
 
 def test_more_than_four_gigabytes(tmp_path: Path, judged: Callable[[Cases], None]) -> None:
-    case = Case(size="6GiB")
+    case = Case({"size": "6GiB"})
     pieces = [
         (0, b"first"),
         (4096 * 3 - 2, b"across a cluster"),

@@ -35,11 +35,11 @@ def _crowded(case: Case, cluster: int) -> Case:
 def _volumes(sector: int, record: int) -> list[Case]:
     cases = []
     for cluster in [size for size in CLUSTERS if size >= sector]:
-        geometry = {"sector": sector, "cluster": cluster, "record": record}
+        geometry: dict[str, str | int] = {"sector": sector, "cluster": cluster, "record": record}
         times = "2024-02-29T12:34:56.7654321Z"
         cases += [
-            _few(Case(times=times, size="auto+4MiB", label="fęw", **geometry), cluster),
-            _crowded(Case(times=times, **geometry), cluster),
+            _few(Case({**geometry, "size": "auto+4MiB", "label": "fęw"}, times=times), cluster),
+            _crowded(Case(geometry, times=times), cluster),
         ]
     return cases
 
@@ -54,7 +54,7 @@ def test_every_cluster_size(
 @pytest.mark.parametrize(("sector", "record"), MATRIX)
 def test_empty_volumes(tmp_path: Path, judged: Callable[[Cases], None], sector: int, record: int) -> None:
     cases = [
-        Case(sector=sector, record=record, cluster=cluster, **size)
+        Case({"sector": sector, "record": record, "cluster": cluster, **size})
         for cluster in CLUSTERS
         if cluster >= sector
         for size in ({}, {"size": 1000 * max(cluster, 8192) + sector})

@@ -21,13 +21,15 @@ GEOMETRIES = [
     (4096, 4 * KIB), (4096, 64 * KIB), (4096, 2 * MIB),
 ]  # fmt: skip
 SIZES = [0, 1, 600, 700, 800, 3500, 4095, 4096, 4097, 65537, 1_000_003]
-FEW = {
+FEW: dict[str, bytes | None] = {
     "d": None,
     "d/e": None,
     "d/e/deep": pattern(70_000),
     **{f"size-{size}": pattern(size, size) for size in SIZES},
 }
-MANY = {"many": None} | {f"many/{n:03}-{'n' * (n % 100)}": b"%d" % n for n in range(300)}
+MANY: dict[str, bytes | None] = {"many": None} | {
+    f"many/{n:03}-{'n' * (n % 100)}": b"%d" % n for n in range(300)
+}
 
 
 def _size(cluster: int) -> int:
@@ -64,7 +66,7 @@ MARKS = ["\ufeffbyte order mark", "\ufffe"]
 
 @pytest.mark.parametrize("names", [ODD, LONE, MARKS], ids=["odd", "lone surrogates", "byte order marks"])
 def test_names(tmp_path: Path, judged: Callable[[Cases], None], names: list[str]) -> None:
-    tree = {name: b"%d" % n for n, name in enumerate(names)}
+    tree: dict[str, bytes | None] = {name: b"%d" % n for n, name in enumerate(names)}
     tree |= {"d": None, "d/$MFT": b"m", "d/$Extend": None, "d/$Extend/x": b"x"}
     image = tmp_path / "names.img"
     judged([(image, specimen.make(image, tree, size=32 * MIB))])

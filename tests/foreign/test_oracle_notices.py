@@ -31,6 +31,8 @@ class Volume:
 
     def __init__(self, data: bytearray) -> None:
         self.data = data
+        mft: int
+        mirror: int
         (mft,) = struct.unpack_from("<Q", data, 0x30)
         (mirror,) = struct.unpack_from("<Q", data, 0x38)
         self.mft, self.mirror = mft * CLUSTER, mirror * CLUSTER
@@ -40,7 +42,7 @@ class Volume:
 
     def attribute(self, number: int, type_code: int, name: str = "") -> int:
         at = self.record(number)
-        at += struct.unpack_from("<H", self.data, at + 0x14)[0]
+        at += int(struct.unpack_from("<H", self.data, at + 0x14)[0])
         while (found := struct.unpack_from("<I", self.data, at)[0]) != 0xFFFFFFFF:
             length, _, units, offset = struct.unpack_from("<IBBH", self.data, at + 4)
             own = self.data[at + offset : at + offset + 2 * units].decode("utf-16-le")

@@ -25,7 +25,7 @@ def test_nested_directories_with_thousands_of_files(tmp_path: Path, judged: Call
 @pytest.mark.parametrize("cluster", [512, 4 * KIB, 64 * KIB])
 def test_one_wide_directory(tmp_path: Path, judged: Callable[[Cases], None], cluster: int) -> None:
     """Names in an order that is neither theirs nor that of their records."""
-    case = Case(cluster=cluster)
+    case = Case({"cluster": cluster})
     for number in range(2500):
         case.file(f"wide/{number * 1009 % 2500:x} {'é' * (number % 90)}.", b"")
     case.defaults["names"] = "posix"

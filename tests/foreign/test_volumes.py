@@ -37,7 +37,7 @@ SIZES: list[dict[str, str | int]] = [
 def test_from_tiny_to_huge(tmp_path: Path, judged: Callable[[Cases], None]) -> None:
     cases = []
     for number, volume in enumerate(SIZES):
-        case = Case(**volume)
+        case = Case(volume)
         case.files({"a.txt": b"resident", "b/c.bin": pattern(20_000)})
         cases.append(case.build(tmp_path / f"{number}.img"))
     judged(cases)
@@ -56,7 +56,9 @@ def test_storage_full_of_old_bytes(tmp_path: Path, judged: Callable[[Cases], Non
     ]
     judged(
         [
-            _mixed(Case(size="auto+2MiB", **geometry)).build(tmp_path / f"{number}.img", prefill=OLD_BYTES)
+            _mixed(Case({"size": "auto+2MiB", **geometry})).build(
+                tmp_path / f"{number}.img", prefill=OLD_BYTES
+            )
             for number, geometry in enumerate(geometries)
         ]
     )
@@ -65,7 +67,7 @@ def test_storage_full_of_old_bytes(tmp_path: Path, judged: Callable[[Cases], Non
 @pytest.mark.parametrize("volume", [{}, {"cluster": 512}, {"cluster": "64KiB"}, {"sector": "4KiB"}])
 @pytest.mark.needs(*ntfs3_vm.TOOLS)
 def test_the_kernel_writes_to_it_and_it_stays_sound(tmp_path: Path, volume: dict[str, str | int]) -> None:
-    image, _ = _mixed(Case(size="auto+32MiB", **volume)).build(tmp_path / "kernel.img")
+    image, _ = _mixed(Case({"size": "auto+32MiB", **volume})).build(tmp_path / "kernel.img")
     written = ntfs3_vm.write(image)
     assert not written.complaints
     assert written.entries
@@ -77,7 +79,7 @@ def test_the_kernel_writes_to_it_and_it_stays_sound(tmp_path: Path, volume: dict
 def test_ntfs_3g_writes_to_it_and_it_stays_sound(
     tmp_path: Path, judged: Callable[[Cases], None], volume: dict[str, str | int]
 ) -> None:
-    image, expected = _mixed(Case(size="auto+32MiB", **volume)).build(tmp_path / "ntfs3g.img")
+    image, expected = _mixed(Case({"size": "auto+32MiB", **volume})).build(tmp_path / "ntfs3g.img")
     judged([(image, write_with_ntfs3g(image, expected))])
 
 
