@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ntfsbuild.builder import BuildResult, Progress, build, execute, load, make_plan
     from ntfsbuild.errors import NtfsBuildError
-    from ntfsbuild.volume import Volume
+    from ntfsbuild.volume.volume import Volume
 
 __all__ = [
     "BuildResult",
@@ -38,7 +38,7 @@ _HOMES = {
     "BuildResult": "ntfsbuild.builder",
     "NtfsBuildError": "ntfsbuild.errors",
     "Progress": "ntfsbuild.builder",
-    "Volume": "ntfsbuild.volume",
+    "Volume": "ntfsbuild.volume.volume",
     "build": "ntfsbuild.builder",
     "execute": "ntfsbuild.builder",
     "load": "ntfsbuild.builder",

@@ -25,7 +25,8 @@ from ntfsbuild.report.listing import (
 )
 
 if TYPE_CHECKING:
-    from ntfsbuild.volume import DirectoryItem, Volume
+    from ntfsbuild.volume.info import DirectoryItem
+    from ntfsbuild.volume.volume import Volume
 
 image_argument = click.argument("image", type=click.Path())
 path_argument = click.argument("path", default="/")
@@ -121,7 +122,7 @@ def _opened(image: str) -> Iterator[Volume]:
 
 
 def _open(image: str) -> Volume:
-    from ntfsbuild.volume import Volume
+    from ntfsbuild.volume.volume import Volume
 
     try:
         return Volume.open(image)

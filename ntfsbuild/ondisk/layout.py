@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import operator
 import struct
-from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
 
 from ntfsbuild.errors import CorruptVolume
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import construct
 
 
-class _Codec(NamedTuple):
+class Codec(NamedTuple):
     """One field's type: its `struct` letter, its width, and its name in construct."""
 
     letter: str
@@ -26,21 +25,26 @@ class _Codec(NamedTuple):
     construct_name: str
 
 
-_U8 = _Codec("B", 1, "Int8ul")
-_S8 = _Codec("b", 1, "Int8sl")
-_U16 = _Codec("H", 2, "Int16ul")
-_U32 = _Codec("I", 4, "Int32ul")
-_U64 = _Codec("Q", 8, "Int64ul")
-_S64 = _Codec("q", 8, "Int64sl")
+_U8 = Codec("B", 1, "Int8ul")
+_S8 = Codec("b", 1, "Int8sl")
+_U16 = Codec("H", 2, "Int16ul")
+_U32 = Codec("I", 4, "Int32ul")
+_U64 = Codec("Q", 8, "Int64ul")
+_S64 = Codec("q", 8, "Int64sl")
 
 _REQUIRED: Any = object()
 
 
-def _declare(codec: _Codec, at: int, default: Any) -> Any:
-    metadata = {"codec": codec, "at": at}
-    if default is _REQUIRED:
-        return field(metadata=metadata)
-    return field(metadata=metadata, default=default)
+class Declared(NamedTuple):
+    """A field as its structure declares it: its type, its offset, and what it holds unless said."""
+
+    codec: Codec
+    at: int
+    default: Any
+
+
+def _declare(codec: Codec, at: int, default: Any) -> Any:
+    return Declared(codec, at, default)
 
 
 def u8(*, at: int, default: Any = _REQUIRED) -> Any:
@@ -75,7 +79,7 @@ def s64(*, at: int, default: Any = _REQUIRED) -> Any:
 
 def raw(size_bytes: int, *, at: int, default: Any = _REQUIRED) -> Any:
     """`size_bytes` bytes as they are, at offset `at`."""
-    codec = _Codec(f"{size_bytes}s", size_bytes, f"Bytes:{size_bytes}")
+    codec = Codec(f"{size_bytes}s", size_bytes, f"Bytes:{size_bytes}")
     return _declare(codec, at, default)
 
 
@@ -83,28 +87,58 @@ def raw(size_bytes: int, *, at: int, default: Any = _REQUIRED) -> Any:
     frozen_default=True, kw_only_default=True, field_specifiers=(u8, s8, u16, u32, u64, s64, raw)
 )
 class OnDisk:
-    """The base of every declared structure: `class Name(OnDisk, size=0x30)`."""
+    """The base of every declared structure: `class Name(OnDisk, size=0x30)`.
+
+    Instances are plain values: made from keywords, compared by content, never changed.
+    """
 
     SIZE: ClassVar[int]
     LETTERS: ClassVar[str]  # The struct letters, so that larger layouts can be composed of smaller ones.
     LAYOUT: ClassVar[struct.Struct]
-    _fields: ClassVar[tuple[Field[Any], ...]]
+    FIELDS: ClassVar[dict[str, Declared]]
+    _defaults: ClassVar[dict[str, Any]]
     _values: ClassVar[operator.attrgetter[tuple[Any, ...]]]
 
     def __init_subclass__(cls, *, size: int) -> None:
-        dataclass(frozen=True, kw_only=True)(cls)
-        cls.SIZE, cls._fields = size, fields(cls)  # type: ignore[arg-type]
+        cls.SIZE = size
+        cls.FIELDS = {name: one for name, one in vars(cls).items() if isinstance(one, Declared)}
         end = 0
-        for f in cls._fields:
-            if f.metadata["at"] != end:
-                raise TypeError(f"{cls.__name__}.{f.name} lies at {end:#x}")
-            end += f.metadata["codec"].size_bytes
+        for name, declared in cls.FIELDS.items():
+            delattr(cls, name)
+            if declared.at != end:
+                raise TypeError(f"{cls.__name__}.{name} lies at {end:#x}")
+            end += declared.codec.size_bytes
         if end != size:
             raise TypeError(f"{cls.__name__} is {end:#x} bytes long")
-        cls.LETTERS = "".join(f.metadata["codec"].letter for f in cls._fields)
+        cls.LETTERS = "".join(declared.codec.letter for declared in cls.FIELDS.values())
         cls.LAYOUT = struct.Struct("<" + cls.LETTERS)
-        cls._values = operator.attrgetter(*(f.name for f in cls._fields))
+        cls._defaults = {
+            name: declared.default
+            for name, declared in cls.FIELDS.items()
+            if declared.default is not _REQUIRED
+        }
+        cls._values = operator.attrgetter(*cls.FIELDS)
         assert cls.LAYOUT.size == size
+
+    def __init__(self, **values: Any) -> None:
+        found = self._defaults | values
+        if found.keys() != self.FIELDS.keys():
+            wrong = ", ".join(sorted(found.keys() ^ self.FIELDS.keys()))
+            raise TypeError(f"{type(self).__name__}: missing or unknown: {wrong}")
+        self.__dict__.update(found)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.__dict__ == self.__dict__
+
+    def __hash__(self) -> int:
+        return hash(self.pack())
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.FIELDS)
+        return f"{type(self).__name__}({values})"
 
     def pack(self) -> bytes:
         """The structure as bytes."""
@@ -117,13 +151,12 @@ class OnDisk:
             raise CorruptVolume(
                 f"{cls.__name__} needs {cls.SIZE:#x} bytes at {at:#x}, {max(0, len(data) - at):#x} are left"
             )
-        values = cls.LAYOUT.unpack_from(data, at)
-        return cls(**{f.name: value for f, value in zip(cls._fields, values, strict=True)})
+        return cls(**dict(zip(cls.FIELDS, cls.LAYOUT.unpack_from(data, at), strict=True)))
 
     @classmethod
     def offset_of(cls, name: str) -> int:
         """Where a field lies in the structure, in bytes."""
-        return next(int(f.metadata["at"]) for f in cls._fields if f.name == name)
+        return cls.FIELDS[name].at
 
     @classmethod
     def construct(cls) -> construct.Construct[Any, Any]:
@@ -135,7 +168,9 @@ class OnDisk:
             kind, _, size_bytes = name.partition(":")
             return getattr(construct, kind)(int(size_bytes)) if size_bytes else getattr(construct, kind)
 
-        return construct.Struct(*(f.name / codec(f.metadata["codec"].construct_name) for f in cls._fields))
+        return construct.Struct(
+            *(name / codec(declared.codec.construct_name) for name, declared in cls.FIELDS.items())
+        )
 
 
 def align(value: int, unit: int) -> int:

@@ -10,8 +10,8 @@ from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.report.words import count_text, escaped, exact_time, time_text
 
 if TYPE_CHECKING:
-    from ntfsbuild.volume import FileInfo, NameInfo, StreamInfo
     from ntfsbuild.volume.geometry import Geometry
+    from ntfsbuild.volume.info import FileInfo, NameInfo, StreamInfo
 
 _TIME_NAMES = ("created", "modified", "changed", "accessed")
 _DOS_NAMESPACE = 2

@@ -1,8 +1,1 @@
-"""NTFS volumes: read one that is there (`Volume`), or make a new one (`NewVolume`)."""
-
-from __future__ import annotations
-
-from ntfsbuild.volume.info import DirectoryItem, FileInfo, NameInfo, StreamInfo
-from ntfsbuild.volume.volume import Volume
-
-__all__ = ["DirectoryItem", "FileInfo", "NameInfo", "StreamInfo", "Volume"]
+"""NTFS volumes: read one that is there (`volume.Volume`), or make a new one (`new_volume.NewVolume`)."""

@@ -127,8 +127,8 @@ def test_every_structure_is_documented_as_it_is_declared(structure: type[OnDisk]
         for offset, width, field, _ in table.rows
     ]
     assert written == [
-        (f.metadata["at"], f.metadata["codec"].size_bytes, f.metadata["codec"].letter in "bhiq", f.name)
-        for f in structure._fields
+        (declared.at, declared.codec.size_bytes, declared.codec.letter in "bhiq", name)
+        for name, declared in structure.FIELDS.items()
     ]
 
 

@@ -22,6 +22,7 @@ from ntfsbuild.ondisk import (
     security,
     upcase,
 )
+from ntfsbuild.ondisk.index import IndexHeader
 from ntfsbuild.ondisk.layout import OnDisk, u8, u16
 from ntfsbuild.ondisk.standard_information import StandardInformation
 
@@ -51,9 +52,9 @@ def test_the_two_views_of_a_declaration_agree(structure: type[OnDisk]) -> None:
 
     parsed = slow.parse(data)
     assert slow.sizeof() == structure.SIZE
-    for name in (f.name for f in structure._fields):
+    for name in structure.FIELDS:
         assert getattr(fast, name) == parsed[name], name
-    assert fast.pack() == data == slow.build({f.name: getattr(fast, f.name) for f in structure._fields})
+    assert fast.pack() == data == slow.build({name: getattr(fast, name) for name in structure.FIELDS})
 
 
 @pytest.mark.parametrize("structure", declared(), ids=lambda cls: cls.__name__)
@@ -73,6 +74,21 @@ def test_a_slipped_offset_fails_at_import() -> None:
 
         class Short(OnDisk, size=2):
             only: int = u8(at=0)
+
+
+def test_structures_are_plain_values() -> None:
+    one = IndexHeader(entries_offset=16, length_bytes=32, allocated_bytes=32, flags=0)
+    same = IndexHeader.unpack(one.pack())
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != IndexHeader(entries_offset=16, length_bytes=32, allocated_bytes=32, flags=1)
+    assert repr(one).startswith("IndexHeader(entries_offset=16, length_bytes=32,")
+    with pytest.raises(AttributeError, match="IndexHeader cannot be changed"):
+        one.flags = 1  # type: ignore[misc]
+    with pytest.raises(TypeError, match="IndexHeader: missing or unknown: flags"):
+        IndexHeader(entries_offset=16, length_bytes=32, allocated_bytes=32)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="missing or unknown: more"):
+        IndexHeader(entries_offset=16, length_bytes=32, allocated_bytes=32, flags=0, more=1)  # type: ignore[call-arg]
 
 
 def test_every_module_names_a_page_that_exists() -> None:
