@@ -50,3 +50,8 @@ def host_failure(path: bytes, failure: OSError) -> NtfsBuildError:
     if message is not None:
         return ManifestError(f"{shown(path)} {message}")
     return HostError(f"{shown(path)}: {os.strerror(failure.errno) if failure.errno else failure}")
+
+
+def wrong_digest(path: bytes, expected: bytes, found: bytes) -> ManifestError:
+    """The error for a content that is not the one whose SHA-256 was said."""
+    return ManifestError(f"{shown(path)}: its SHA-256 is {found.hex()}, {expected.hex()} was expected")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ntfsbuild.content import archive, host_file
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Part, Segment, Segments, TarMember
-from ntfsbuild.content.problems import shown
+from ntfsbuild.content.problems import shown, wrong_digest
 from ntfsbuild.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -149,9 +149,7 @@ def _checked(found: Iterable[Piece], size: int, expected: bytes, path: bytes) ->
         yield offset, piece
     _hash_zeros(digest, size - end)
     if digest.digest() != expected:
-        raise ManifestError(
-            f"{shown(path)} changed: SHA-256 {expected.hex()} expected, {digest.hexdigest()} found"
-        )
+        raise wrong_digest(path, expected, digest.digest())
 
 
 def _hash_zeros(digest: _Hash, count: int) -> None:
