@@ -21,6 +21,7 @@ from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.new_volume import NewVolume
 
 _PROGRESS_EVERY_FILES = 512
+_PROGRESS_EVERY_BYTES = 64 << 20
 
 
 class Progress(NamedTuple):
@@ -42,24 +43,32 @@ class Executed(NamedTuple):
 Report: TypeAlias = Callable[[Progress], None]
 
 
-def execute(plan: Plan, storage: Storage, report: Report | None = None) -> Executed:
-    """Carry out the operations of a plan on empty storage, in the order given."""
+def execute(
+    plan: Plan, storage: Storage, report: Report | None = None, target: bytes | None = None
+) -> Executed:
+    """Carry out the operations of a plan on empty storage, in the order given.
+
+    `target` is the path of the image, which cannot be its own source.
+    """
     operations = iter(plan.operations)
     first = next(operations, None)
     if not isinstance(first, Format):
         raise ManifestError(f"{plan.manifest_file}: a plan begins with a format operation")
-    execution = _Execution(plan.manifest_file, first, storage, report)
+    execution = _Execution(plan.manifest_file, first, storage, report, target)
     return execution.run(operations)
 
 
 class _Execution:
     """The state of one execution."""
 
-    def __init__(self, file: str, operation: Format, storage: Storage, report: Report | None) -> None:
+    def __init__(
+        self, file: str, operation: Format, storage: Storage, report: Report | None, target: bytes | None
+    ) -> None:
         self._file = file
         self._format = operation
         self._report = report
-        self._data_bytes = 0
+        self._directories = self._files = self._data_bytes = 0
+        self._target = target
         self._parent_path = ""
         self._parent = 0
         try:
@@ -67,7 +76,7 @@ class _Execution:
         except ManifestError as error:
             raise self._placed(error, operation.origin, "volume") from None
 
-    def _placed(self, error: Exception, origin: int, path: str) -> ManifestError:
+    def _placed(self, error: Exception | str, origin: int, path: str) -> ManifestError:
         """The error with the place in the manifest that asked for the operation."""
         if isinstance(error, ManifestError) and error.problems:
             return error
@@ -77,18 +86,18 @@ class _Execution:
         return ManifestError([Problem(mark, path, str(error))])
 
     def run(self, operations: Iterable[Operation]) -> Executed:
-        directories = files = 0
+        """Carry out everything behind the format."""
+        self._tell()
         for operation in operations:
             try:
                 match operation:
                     case MakeFile():
                         self._make_file(operation)
-                        files += 1
-                        if self._report and not files % _PROGRESS_EVERY_FILES:
-                            self._report(Progress(files, self._format.files, self._data_bytes))
+                        self._files += 1
+                        if not self._files % _PROGRESS_EVERY_FILES:
+                            self._tell()
                     case MakeDirectory():
                         self._make_directory(operation)
-                        directories += 1
                     case Format():
                         raise ManifestError("a plan has one format operation, the first")
                     case _:
@@ -97,16 +106,21 @@ class _Execution:
                 path = "" if isinstance(operation, Format) else "tree" + operation.path
                 raise self._placed(error, operation.origin, path) from None
         geometry = self._commit()
+        self._tell()
+        return Executed(geometry, self._directories, self._files)
+
+    def _tell(self) -> None:
         if self._report:
-            self._report(Progress(files, files, self._data_bytes))
-        return Executed(geometry, directories, files)
+            self._report(Progress(self._files, self._format.files, self._data_bytes))
 
     def _commit(self) -> Geometry:
         try:
             return self._volume.commit()
         except NoRoom as error:
             # Who formats chose the size: the fault is the manifest's, not the volume's.
-            raise self._placed(error, self._format.origin, "volume/size") from None
+            raise self._placed(f"size: {error}", self._format.origin, "volume") from None
+        except ManifestError as error:
+            raise self._placed(error, self._format.origin, "volume") from None
 
     def _make_directory(self, operation: MakeDirectory) -> None:
         path, times, attributes, posix_names, _ = operation
@@ -115,6 +129,7 @@ class _Execution:
             return
         parent, name = self._split(path)
         self._volume.make_directory(parent, name, times, attributes, posix_names)
+        self._directories += 1
 
     def _split(self, path: str) -> tuple[int, str]:
         """The record of the parent directory, and the last name."""
@@ -142,13 +157,17 @@ class _Execution:
     ) -> None:
         """A small file is read straight to where it will be written from; a large one is copied below."""
         path, expected_bytes, sha256 = content
+        if path == self._target:
+            raise ManifestError(f"{shown(path)} is the image itself, which this build replaces")
         try:
             descriptor = host_file.open_path(path, host_file.OPEN_FLAGS)
             try:
                 landing = self._volume.landing()
                 size = os.readv(descriptor, [landing])
-                if not size:
-                    host_file.check_regular(path, os.fstat(descriptor))  # A FIFO reads as empty, too.
+                status = os.fstat(descriptor)
+                if size != status.st_size and size < LANDING_BYTES:
+                    host_file.check_regular(path, status)  # A FIFO reads as empty, too.
+                    size = _read_on(descriptor, landing, size)
             finally:
                 os.close(descriptor)
         except OSError as failure:
@@ -171,15 +190,21 @@ class _Execution:
             return
         descriptor, size = host_file.open_regular(path)
         try:
+            if size < LANDING_BYTES:
+                raise ManifestError(f"{shown(path)} holds more than its size, {size} bytes, says")
             if expected_bytes is not None and size != expected_bytes:
                 raise host_file.changed(path, expected_bytes, size)
             space = self._volume.take_space(size)
             end = 0
             for begin, next_end in host_file.extents(descriptor, os.fstat(descriptor), path):
                 space.zero(end, begin)
-                copied = space.copy_from(descriptor, begin, next_end - begin)
-                if copied != next_end - begin:
-                    raise host_file.changed(path, size, begin + copied)
+                for at in range(begin, next_end, _PROGRESS_EVERY_BYTES):
+                    count = min(_PROGRESS_EVERY_BYTES, next_end - at)
+                    copied = space.copy_from(descriptor, at, count)
+                    if copied != count:
+                        raise host_file.changed(path, size, at + copied)
+                    self._data_bytes += count
+                    self._tell()
                 end = next_end
             space.zero(end, size)
             if os.fstat(descriptor).st_size != size:
@@ -188,15 +213,14 @@ class _Execution:
             os.close(descriptor)
         space.finish()
         self._volume.make_spaced_file(parent, name, space, times, attributes)
-        self._data_bytes += size
 
     def _make_from_pieces(
         self, parent: int, name: str, content: Content, times: Ticks4, attributes: int
     ) -> None:
         size = size_of(content)
-        self._data_bytes += size
         if size <= LANDING_BYTES // 2:
             self._volume.make_file(parent, name, read(content), times, attributes)
+            self._data_bytes += size
             return
         space = self._volume.take_space(size)
         end = 0
@@ -204,9 +228,19 @@ class _Execution:
             space.zero(end, at)
             space.write(at, data)
             end = at + len(data)
+            self._data_bytes += len(data)
+            if at % _PROGRESS_EVERY_BYTES == 0:
+                self._tell()
         space.zero(end, size)
         space.finish()
         self._volume.make_spaced_file(parent, name, space, times, attributes)
+
+
+def _read_on(descriptor: int, landing: memoryview, size: int) -> int:
+    """Read to the end: some file systems give less than was asked for, or do not know the size."""
+    while size < LANDING_BYTES and (count := os.readv(descriptor, [landing[size:]])):
+        size += count
+    return size
 
 
 def _wrong_digest(path: bytes, expected: bytes, found: bytes) -> ManifestError:

@@ -17,6 +17,9 @@ from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.standard_information import Ticks4
 
 
+_SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A source tree laid into a directory, and where the manifest asked for it."""
@@ -193,6 +196,10 @@ class TreePlanner:
                 if wrong := names.what_is_wrong(name, posix=planned.posix_names):
                     complain(name, wrong)
         folded = names.folded(every)
+        if planned.path == "/" and not _SYSTEM_NAMES.isdisjoint(folded):
+            for name, key in zip(every, folded, strict=True):
+                if key in _SYSTEM_NAMES:
+                    complain(name, "is the name of one of NTFS's own files")
         if len(set(folded)) != len(every) and not planned.posix_names:
             first: dict[str, str] = {}
             for name, key in zip(every, folded, strict=True):

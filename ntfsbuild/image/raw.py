@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-from typing import Protocol, Self
+import stat
+from typing import Protocol
+
+from ntfsbuild.errors import HostError, VolumeError
 
 _CHUNK_BYTES = 1 << 20
 _COPY_BYTES = 1 << 16
+_KERNEL_COPIES_NOT = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
 
 class Storage(Protocol):
@@ -32,30 +35,32 @@ class Storage(Protocol):
 
 
 class RawImage:
-    """A new image file, sparse: regions that nobody writes take no room and read as zeros.
+    """A new image, sparse: regions that nobody writes take no room and read as zeros.
 
-    The file is emptied if it is there, and locked: BlockingIOError tells that somebody else writes it.
+    It is written to an open, empty file, which stays its opener's to close.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(self._descriptor).st_size:
-                # Not otherwise: ext4 takes it for the replacing of a file, and writes all out on close.
-                os.ftruncate(self._descriptor, 0)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+    def __init__(self, descriptor: int, shown: str) -> None:
+        self._descriptor = descriptor
+        self._shown = shown  # Its name in messages.
         self._kernel_copies = hasattr(os, "copy_file_range")
+
+    def _refused(self, error: OSError) -> HostError:
+        reason = error.strerror or str(error)
+        if error.errno == errno.EFBIG:
+            reason += ": the host's file system holds no file of that size"
+        return HostError(f"{self._shown}: {reason}")
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write all of `data` at `offset`."""
-        written = os.pwrite(self._descriptor, data, offset)
-        if written < len(data):
-            view = memoryview(data)
-            while written < len(view):
-                written += os.pwrite(self._descriptor, view[written:], offset + written)
+        try:
+            written = os.pwrite(self._descriptor, data, offset)
+            if written < len(data):
+                view = memoryview(data)
+                while written < len(view):
+                    written += os.pwrite(self._descriptor, view[written:], offset + written)
+        except OSError as error:
+            raise self._refused(error) from error
 
     def zero(self, offset: int, size_bytes: int) -> None:
         """Nothing to do: a new file reads as zeros, and no region is written twice."""
@@ -82,36 +87,22 @@ class RawImage:
             try:
                 return os.copy_file_range(descriptor, self._descriptor, size_bytes, source_offset, offset)
             except OSError as error:
-                if error.errno not in (
-                    errno.EXDEV,
-                    errno.EINVAL,
-                    errno.ENOSYS,
-                    errno.EOPNOTSUPP,
-                    errno.EPERM,
-                ):
-                    raise
+                if error.errno not in _KERNEL_COPIES_NOT:
+                    raise self._refused(error) from error
                 self._kernel_copies = False
-        data = os.pread(descriptor, min(size_bytes, _CHUNK_BYTES), source_offset)
+        try:
+            data = os.pread(descriptor, min(size_bytes, _CHUNK_BYTES), source_offset)
+        except OSError as error:
+            raise self._refused(error) from error
         self.write(offset, data)
         return len(data)
 
     def set_size(self, size_bytes: int) -> None:
         """Give the image its final size."""
-        os.ftruncate(self._descriptor, size_bytes)
-
-    def sync(self) -> None:
-        """Bring everything to the disk."""
-        os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        try:
+            os.ftruncate(self._descriptor, size_bytes)
+        except OSError as error:
+            raise self._refused(error) from error
 
 
 class PrefilledImage(RawImage):
@@ -120,8 +111,8 @@ class PrefilledImage(RawImage):
     Used by tests; the file grows as it is written, and grows filled.
     """
 
-    def __init__(self, path: str | os.PathLike[str], fill: int) -> None:
-        super().__init__(path)
+    def __init__(self, descriptor: int, shown: str, fill: int) -> None:
+        super().__init__(descriptor, shown)
         self._filling = bytes([fill]) * _CHUNK_BYTES
         self._end = 0
 
@@ -188,21 +179,63 @@ class BoundedStorage:
         self._storage.set_size(size_bytes)
 
 
+class NoStorage:
+    """Takes everything and keeps nothing: for finding out whether something would work."""
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Drop the data."""
+
+    def zero(self, offset: int, size_bytes: int) -> None:
+        """Do nothing."""
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Zeros."""
+        return bytes(size_bytes)
+
+    def copy_from(self, descriptor: int, source_offset: int, offset: int, size_bytes: int) -> int:
+        """Copy nothing, and say that all was copied."""
+        return size_bytes
+
+    def set_size(self, size_bytes: int) -> None:
+        """Do nothing."""
+
+
 class ImageReader:
-    """An existing image, or what lies behind `offset` in it, open for reading."""
+    """An existing image, or what lies behind `offset` in it, open for reading.
+
+    Raises HostError where the host refuses, VolumeError for what is neither a file nor a block device.
+    """
 
     def __init__(self, path: str | os.PathLike[str], offset: int = 0) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._shown = os.fspath(path)
+        try:
+            # A FIFO must not make us wait.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (OSError, ValueError) as error:
+            raise self._refused(error) from None
+        kind = stat.S_IFMT(os.fstat(self._descriptor).st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFBLK):
+            self.close()
+            if kind == stat.S_IFDIR:
+                raise HostError(f"{self._shown}: {os.strerror(errno.EISDIR)}")
+            raise VolumeError("not an NTFS volume: neither a file nor a block device")
         self._offset = offset
         # Also right for block devices, whose stat has no size.
         self.size_bytes = max(0, os.lseek(self._descriptor, 0, os.SEEK_END) - offset)
 
+    def _refused(self, error: OSError | ValueError) -> HostError:
+        return HostError(f"{self._shown}: {getattr(error, 'strerror', None) or error}")
+
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Read `size_bytes`; fewer only at the end."""
+        size_bytes = min(size_bytes, self.size_bytes - offset)
         parts = []
         offset += self._offset
         while size_bytes > 0:
-            part = os.pread(self._descriptor, size_bytes, offset)
+            try:
+                part = os.pread(self._descriptor, size_bytes, offset)
+            except OSError as error:
+                raise self._refused(error) from error
             if not part:
                 break
             parts.append(part)

@@ -13,7 +13,6 @@ HAS_CHILDREN = 1  # In an index header: the root of a large index, or an inner b
 ENTRY_HAS_CHILD = 1
 ENTRY_IS_LAST = 2
 
-COLLATE_BINARY = 0x00
 COLLATE_FILE_NAME = 0x01
 COLLATE_ULONG = 0x10
 COLLATE_SID = 0x11

@@ -30,7 +30,6 @@ _S8 = Codec("b", 1, "Int8sl")
 _U16 = Codec("H", 2, "Int16ul")
 _U32 = Codec("I", 4, "Int32ul")
 _U64 = Codec("Q", 8, "Int64ul")
-_S64 = Codec("q", 8, "Int64sl")
 
 _REQUIRED: Any = object()
 
@@ -72,20 +71,13 @@ def u64(*, at: int, default: Any = _REQUIRED) -> Any:
     return _declare(_U64, at, default)
 
 
-def s64(*, at: int, default: Any = _REQUIRED) -> Any:
-    """A little-endian signed 64-bit number at offset `at`."""
-    return _declare(_S64, at, default)
-
-
 def raw(size_bytes: int, *, at: int, default: Any = _REQUIRED) -> Any:
     """`size_bytes` bytes as they are, at offset `at`."""
     codec = Codec(f"{size_bytes}s", size_bytes, f"Bytes:{size_bytes}")
     return _declare(codec, at, default)
 
 
-@dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(u8, s8, u16, u32, u64, s64, raw)
-)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(u8, s8, u16, u32, u64, raw))
 class OnDisk:
     """The base of every declared structure: `class Name(OnDisk, size=0x30)`.
 

@@ -9,6 +9,7 @@ from ntfsbuild.ondisk.layout import align
 EMPTY_BYTE = 0xFF
 
 _KIB, _MIB = 1 << 10, 1 << 20
+LOG_PAGE_BYTES = 4096
 LARGEST_BYTES = 64 * _MIB
 
 
@@ -18,4 +19,4 @@ def log_file_bytes(volume_bytes: int) -> int:
         return 256 * _KIB
     if volume_bytes < 4 * _MIB:
         return 512 * _KIB
-    return min(max(2 * _MIB, align(volume_bytes // 200, 4096)), LARGEST_BYTES)
+    return min(max(2 * _MIB, align(volume_bytes // 200, LOG_PAGE_BYTES)), LARGEST_BYTES)

@@ -6,6 +6,7 @@ from ntfsbuild.errors import CorruptVolume
 
 CHUNK_BYTES = 4096
 UNIT_CLUSTERS = 16
+LARGEST_UNIT_BYTES = UNIT_CLUSTERS * 4096  # Larger clusters are never compressed.
 
 _COMPRESSED = 0x8000
 _LENGTH_MASK = 0x0FFF

@@ -10,6 +10,21 @@ from ntfsbuild.ondisk import upcase
 MAX_NAME_UNITS = 255
 MAX_PATH_UNITS = 32767
 
+# NTFS's own files, all in the root: no user's file can have such a name there, in whatever case.
+SYSTEM_NAMES = (
+    "$MFT",
+    "$MFTMirr",
+    "$LogFile",
+    "$Volume",
+    "$AttrDef",
+    "$Bitmap",
+    "$Boot",
+    "$BadClus",
+    "$Secure",
+    "$UpCase",
+    "$Extend",
+)
+
 _ILLEGAL = '\x00-\x1f"*/:<>?\\\\|'
 _DEVICES = "CON|PRN|AUX|NUL|CONIN\\$|CONOUT\\$|COM[0-9¹²³]|LPT[0-9¹²³]"
 
@@ -37,8 +52,6 @@ def what_is_wrong(name: str, *, posix: bool) -> str | None:
         return f"{name!r} is not a name"
     if "\0" in name or "/" in name:
         return "a name cannot hold NUL or '/'"
-    if found := _surrogate.search(name):
-        return f"U+{ord(found[0]):04X} is half a surrogate pair, which is not a character"
     if units(name) > MAX_NAME_UNITS:
         return f"the name has {units(name)} UTF-16 units, {MAX_NAME_UNITS} are allowed"
     return None if posix else _what_win32_refuses(name)
@@ -46,6 +59,8 @@ def what_is_wrong(name: str, *, posix: bool) -> str | None:
 
 def _what_win32_refuses(name: str) -> str | None:
     hint = "; `names: posix` allows it"
+    if found := _surrogate.search(name):
+        return f"U+{ord(found[0]):04X} is half a surrogate pair, which is not a character" + hint
     if found := _illegal_character.search(name):
         shown = found[0] if found[0].isprintable() else f"U+{ord(found[0]):04X}"
         return f"Windows allows no {shown} in names" + hint
@@ -72,7 +87,7 @@ def all_legal(names: Sequence[str], *, posix: bool) -> bool:
     elif max(map(units, names)) > MAX_NAME_UNITS:
         return False
     if posix:
-        return not ("\0" in joined or _surrogate.search(joined) or "." in names or ".." in names)
+        return not ("\0" in joined or "." in names or ".." in names)
     return _suspicious.search(joined) is None
 
 

@@ -60,14 +60,24 @@ class FormatOptions:
             return f"an MFT record of {record} bytes: with sectors of {sector} bytes, {allowed} is possible"
         if size is not None and (size % sector or size < 2 * sector):
             return f"a volume of {size} bytes is not a whole number of sectors of {sector} bytes"
-        if size is not None and self._geometry(size).cluster_count > MOST_CLUSTERS:
-            return (
-                f"a volume of {size} bytes has too many clusters of {cluster} bytes: "
-                f"{MOST_CLUSTERS} are possible"
-            )
+        if size is not None and (problem := self.problem_of(self._geometry(size))):
+            return problem
         if len(self.label.encode("utf-16-le", "surrogatepass")) > 2 * MAX_LABEL_UNITS:
             return f"the label has more than {MAX_LABEL_UNITS} UTF-16 units"
         return None
+
+    def problem_of(self, geometry: Geometry) -> str | None:
+        """Why a volume of that size cannot be, in words."""
+        cluster = self.cluster_bytes
+        if geometry.cluster_count <= MOST_CLUSTERS:
+            return None
+        while geometry.size_bytes // cluster > MOST_CLUSTERS:
+            cluster *= 2
+        hint = f"; clusters of {cluster} bytes would do" if cluster <= LARGEST_CLUSTER else ""
+        return (
+            f"a volume of {geometry.size_bytes} bytes has {geometry.cluster_count} clusters of "
+            f"{self.cluster_bytes} bytes, {MOST_CLUSTERS} are possible{hint}"
+        )
 
     def geometry(self) -> Geometry | None:
         """The geometry of a volume of the size asked for; None where the size is yet to be found."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 
 from ntfsbuild.errors import ManifestError, NoRoom
-from ntfsbuild.image.raw import BoundedStorage, Storage
+from ntfsbuild.image.raw import BoundedStorage, NoStorage, Storage
 from ntfsbuild.ondisk import attribute, file_name, file_record, names, security
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -28,7 +28,7 @@ from ntfsbuild.volume.format_options import FormatOptions
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.index_writer import IndexWriter, directory_index
 from ntfsbuild.volume.record_store import RecordStore
-from ntfsbuild.volume.space import Space, Tail, smallest, tail_of
+from ntfsbuild.volume.space import Space, Tail, fitting, smallest, tail_of
 from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES, SystemFiles, standard_information
 
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
@@ -219,10 +219,6 @@ class NewVolume:
         run = space.lcn, space.clusters
         return self._make_non_resident(parent, raw_name, space.size_bytes, run, times, attributes)
 
-    def fits_record(self, name: str, size_bytes: int) -> bool:
-        """Whether a file of that name keeps that much content in its record."""
-        return size_bytes <= self._resident_room[len(_encode_name(name))]
-
     def _make_resident(
         self, parent: int, raw_name: bytes, data: bytes, times: Ticks4, attributes: int
     ) -> int:
@@ -325,23 +321,26 @@ class NewVolume:
         # The root's index lists the sizes of $LogFile and $Bitmap, and its own size matters for theirs:
         # it is packed once for its size alone.
         scratch = Space(cluster_bytes)
-        nowhere = ClusterWriter(BoundedStorage(self._storage, 0), scratch)
+        nowhere = ClusterWriter(NoStorage(), scratch)
         self._root_record(IndexWriter(nowhere, cluster_bytes), tail_of(1, cluster_bytes))
         used = self._space.next_lcn + scratch.next_lcn
         options = self._options
         limit = options.geometry()
         if limit is None:
-            return smallest(used, cluster_bytes, options.extra_bytes, options.extra_percent)
-        tail = tail_of(limit.cluster_count, cluster_bytes)
-        missing = (used + tail.own_clusters - tail.clusters) * cluster_bytes
-        if missing > 0:
-            needed = options.geometry_of(smallest(used, cluster_bytes).clusters).size_bytes
-            raise NoRoom(
-                f"{limit.size_bytes} bytes are too few by {missing}: the smallest volume that holds all this "
-                f"has {needed} bytes",
-                missing,
-            )
-        return tail
+            tail = smallest(used, cluster_bytes, options.extra_bytes, options.extra_percent)
+            if problem := options.problem_of(options.geometry_of(tail.clusters)):
+                raise ManifestError(problem)
+            return tail
+        least = smallest(used, cluster_bytes)
+        if limit.cluster_count >= least.clusters:
+            return fitting(used, limit.cluster_count, cluster_bytes)
+        needed = options.geometry_of(least.clusters).size_bytes
+        missing = needed - limit.size_bytes
+        raise NoRoom(
+            f"{limit.size_bytes} bytes are too few by {missing}: the smallest volume that holds all this "
+            f"has {needed} bytes",
+            missing,
+        )
 
     def _root_record(self, indexes: IndexWriter, tail: Tail) -> bytes:
         """The root's record, its index written: it lists the system files and itself besides its own."""

@@ -10,7 +10,6 @@ from ntfsbuild.ondisk.attribute import AttributeHeader, NonResidentHeader, Resid
 from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.runs import Run, decode_runs
 
-_COMPRESSED_SIZE_AT = 0x40
 _NO_NUMBER_USA_OFFSET = 0x2A  # Records of this form have no number of their own.
 
 
@@ -28,7 +27,6 @@ class Attribute(NamedTuple):
     allocated_bytes: int = 0
     data_bytes: int = 0
     initialized_bytes: int = 0
-    compressed_bytes: int | None = None
 
     @property
     def resident(self) -> bool:
@@ -121,13 +119,6 @@ def _parse_non_resident(whole: memoryview, head: AttributeHeader, name: str) -> 
     header = NonResidentHeader.unpack(whole)
     if header.runs_offset >= len(whole):
         raise CorruptVolume(f"a run list at {header.runs_offset:#x}")
-    compressed = None
-    if (
-        header.lowest_vcn == 0
-        and head.flags & (attribute.COMPRESSION_MASK | attribute.SPARSE)
-        and header.runs_offset >= _COMPRESSED_SIZE_AT + 8
-    ):
-        compressed = int.from_bytes(whole[_COMPRESSED_SIZE_AT : _COMPRESSED_SIZE_AT + 8], "little")
     runs = tuple(decode_runs(whole[header.runs_offset :]))
     clusters = sum(count for _, count in runs)
     if (header.highest_vcn + 1) % 2**64 - header.lowest_vcn != clusters:
@@ -146,7 +137,6 @@ def _parse_non_resident(whole: memoryview, head: AttributeHeader, name: str) -> 
         header.allocated_bytes,
         header.data_bytes,
         header.initialized_bytes,
-        compressed,
     )
 
 

@@ -143,7 +143,7 @@ class RecordStore:
 
     def _write(self, offset: int, data: bytes | bytearray) -> None:
         while offset + len(data) > self._capacity:
-            self._grow(_GROW_BYTES)
+            self._grow_by_half()
         view = memoryview(data)
         for at, count in self._extents(offset, len(data)):
             self._storage.write(at, view[:count])
@@ -152,6 +152,10 @@ class RecordStore:
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Bytes of $MFT as they were written."""
         return b"".join(self._storage.read(at, count) for at, count in self._extents(offset, size_bytes))
+
+    def _grow_by_half(self) -> None:
+        """More room than was said: by ever larger runs, for all of them must fit record 0."""
+        self._grow(max(_GROW_BYTES, self._capacity // 2))
 
     def _grow(self, size_bytes: int) -> None:
         # A whole number of records even where a cluster is smaller than one.
@@ -170,7 +174,7 @@ class RecordStore:
 
     def _ensure_numbers(self) -> None:
         while self.next_number * self.record_bytes > self._capacity:
-            self._grow(_GROW_BYTES)
+            self._grow_by_half()
 
     def bitmap(self) -> bytes:
         """$MFT's $BITMAP value: records in use; 16 to 23 are free."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from ntfsbuild.ondisk.log_file import log_file_bytes
+from ntfsbuild.ondisk.log_file import LOG_PAGE_BYTES, log_file_bytes
 from ntfsbuild.volume.geometry import bitmap_bytes
 
 
@@ -70,3 +70,15 @@ def smallest(
     tail = grow(used_clusters)
     extra = -(-extra_bytes // cluster_bytes) + math.ceil(tail.clusters * extra_percent / 100)
     return grow(used_clusters + extra) if extra else tail
+
+
+def fitting(used_clusters: int, clusters: int, cluster_bytes: int) -> Tail:
+    """The log and the bitmap of a volume of a given size, at least `smallest` of what it holds.
+
+    The log is the usual one, or as much smaller as it takes: logs grow in steps, and a volume just above
+    a step must not hold less than one just below.
+    """
+    tail = tail_of(clusters, cluster_bytes)
+    room = clusters - used_clusters - tail.bitmap_clusters
+    unit = max(1, LOG_PAGE_BYTES // cluster_bytes)
+    return tail._replace(log_clusters=min(tail.log_clusters, room // unit * unit))

@@ -99,6 +99,8 @@ class StreamReader:
         """Unit by unit: all clusters there means stored, none means zeros, else it is compressed."""
         unit_clusters = 1 << stream.compression_unit
         unit_bytes = unit_clusters * self._geometry.cluster_bytes
+        if unit_clusters != lznt1.UNIT_CLUSTERS or unit_bytes > lznt1.LARGEST_UNIT_BYTES:
+            raise CorruptVolume(f"a compression unit of {unit_clusters} clusters")
         for runs in _units(stream.runs, unit_clusters):
             here = sum(count for lcn, count in runs if lcn is not None)
             data = b"".join(self._plain(tuple(run for run in runs if run[0] is not None)))

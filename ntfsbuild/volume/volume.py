@@ -71,7 +71,10 @@ class Volume:
     def label(self) -> str:
         """The name of the volume."""
         found = self._attribute(self._record(file_record.VOLUME), attribute.VOLUME_NAME)
-        return "" if found is None else self._streams.read(found).decode("utf-16-le", "surrogatepass")
+        raw_label = b"" if found is None else self._streams.read(found)
+        if len(raw_label) % 2:
+            raise CorruptVolume(f"record {file_record.VOLUME}: $VOLUME_NAME has {len(raw_label)} bytes")
+        return raw_label.decode("utf-16-le", "surrogatepass")
 
     def listdir(self, path: str = "/", *, system: bool = False) -> list[DirectoryItem]:
         """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out.
@@ -85,22 +88,25 @@ class Volume:
         start = self._referenced(self._resolve(path))
         above = "" if path.strip("/") == "" else "/" + path.strip("/")
         pending = [(above, iter(self._list(start, system)))]
-        ancestors = [start.number]
+        seen = {start.number}
         while pending:
             here, items = pending[-1]
             item = next(items, None)
             if item is None:
                 pending.pop()
-                ancestors.pop()
                 continue
             item_path = f"{here}/{item.name}"
             yield item_path, item
             if item.is_directory:
-                if item.record in ancestors:
-                    raise CorruptVolume(f"{item_path} (record {item.record}) lies inside itself")
+                if item.record in seen:
+                    raise CorruptVolume(f"{item_path} (record {item.record}) is listed in two places")
+                seen.add(item.record)
                 below = self._referenced(reference(item.record, item.sequence))
                 pending.append((item_path, iter(self._list(below, system))))
-                ancestors.append(item.record)
+
+    def resolve(self, path: str) -> str:
+        """The path with its names as they are spelled on the volume, without `.` and `..`."""
+        return "/" + "/".join(name for name, _ in self._way(path))
 
     def stat(self, path: str = "/") -> FileInfo:
         """Everything about a file or directory."""
@@ -269,18 +275,27 @@ class Volume:
 
     def _resolve(self, path: str) -> int:
         """The file reference of a path."""
-        root = self._record(file_record.ROOT)
-        references = [reference(file_record.ROOT, root.sequence)]
+        way = self._way(path)
+        return way[-1][1] if way else self._root_reference
+
+    @functools.cached_property
+    def _root_reference(self) -> int:
+        return reference(file_record.ROOT, self._record(file_record.ROOT).sequence)
+
+    def _way(self, path: str) -> list[tuple[str, int]]:
+        """Name and file reference of each step from the root."""
+        way: list[tuple[str, int]] = []
         for name in path.split("/"):
             if name in ("", "."):
                 continue
             if name == "..":
-                references = references[:-1] or references
+                way = way[:-1]
                 continue
-            references.append(self._look_up(references[-1], name, path))
-        return references[-1]
+            found = self._look_up(way[-1][1] if way else self._root_reference, name, path)
+            way.append((found.name, found.reference))
+        return way
 
-    def _look_up(self, directory: int, name: str, path: str) -> int:
+    def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
         """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
         folded = self._folded.get(directory)
         if folded is None:
@@ -297,7 +312,7 @@ class Volume:
         if not found:
             raise VolumeError(f"{path}: not found")
         exact = [entry for entry in found if entry.name == name]
-        return (exact or found)[0].reference
+        return (exact or found)[0]
 
 
 def _select(
