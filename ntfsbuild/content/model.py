@@ -6,7 +6,9 @@ Paths of host files are `bytes`: what a name means must not depend on the locale
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
+
+SIZE_MAX: Final = (1 << 63) - 1  # NTFS holds sizes as signed 64-bit integers.
 
 
 class Inline(NamedTuple):

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from ntfsbuild.content.model import EMPTY, Content, Fill, HostFile, Inline, Segment, Segments
+from ntfsbuild.content.model import EMPTY, SIZE_MAX, Content, Fill, HostFile, Inline, Segment, Segments
 from ntfsbuild.manifest.node import Node
-from ntfsbuild.manifest.sizes import SIZE_MAX, parse_size
+from ntfsbuild.manifest.sizes import parse_size
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.volume import parse_integer
 from ntfsbuild.manifest.words import quoted, shown

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
+from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.manifest.model import Size
 from ntfsbuild.manifest.words import shown
 
-SIZE_MAX: Final = (1 << 63) - 1  # NTFS holds sizes as signed 64-bit integers.
 _UNITS: dict[str, int] = {
     "": 1,
     **{prefix: 1000**power for power, prefix in enumerate("KMGTPE", 1)},

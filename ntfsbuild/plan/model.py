@@ -9,16 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.ondisk.standard_information import Ticks4
+
+# What a user may ask for.  All other bits follow from what a file is, and would lie where it is not that.
+ATTRIBUTES: Final = (
+    "readonly",
+    "hidden",
+    "system",
+    "archive",
+    "temporary",
+    "offline",
+    "not_content_indexed",
+)
 
 
 class Format(NamedTuple):
     """Make an empty volume.  `size_bytes` None: the smallest that holds the tree, plus the extras.
 
-    `directories` and `files` count what follows, so that the $MFT is laid out in one run.
+    `directories` (besides the root) and `files` count what follows, so that the $MFT is laid out in one run.
     """
 
     size_bytes: int | None
@@ -39,7 +50,7 @@ class Format(NamedTuple):
 
 
 class MakeDirectory(NamedTuple):
-    """Create a directory; its parent came earlier.  The path `/` sets the root's own metadata."""
+    """Create a directory; its parent came earlier.  The path `/`, which is the first, sets up the root."""
 
     path: str
     times: Ticks4

@@ -15,21 +15,29 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from ntfsbuild.content.confinement import Confinement
-from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Part, Segment, Segments, TarMember
+from ntfsbuild.content.model import (
+    SIZE_MAX,
+    Content,
+    Fill,
+    HostFile,
+    Inline,
+    Part,
+    Segment,
+    Segments,
+    TarMember,
+)
 from ntfsbuild.errors import ManifestError, Mark, Problem, pack_position, unpack_position
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import parse_filetime
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.plan.lines import TIME_NAMES, VERSION
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.plan.model import ATTRIBUTES, Format, MakeDirectory, MakeFile, Operation, Plan
 
 _PROBLEMS_MAX = 50
-_SIZE_MAX = (1 << 63) - 1
 _SEED_MAX = (1 << 64) - 1
 _ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
 _SERIAL = re.compile(r"0x[0-9a-f]{16}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_HEXADECIMAL = re.compile(r"0x[0-9a-f]{1,8}", re.ASCII)
 
 _REQUIRED: Any = object()
 
@@ -86,7 +94,7 @@ class _Reader:
         self.confine = confine
         self._real_folders: dict[bytes, bytes] = {}
         self._finished = False
-        self._formatted = False
+        self._formatted = self._rooted = False
         self.content_fields: dict[str, _Fields] = {
             "text": {"text": (_utf8, _REQUIRED)},
             "base64": {"base64": (_base64, _REQUIRED)},
@@ -143,7 +151,7 @@ class _Reader:
         kind = data.pop("op", None)
         if not isinstance(kind, str) or kind not in self.operation_fields:
             raise _LineError("is not an operation (format, directory, file or commit)", "op")
-        self._check_order(kind)
+        self._check_order(kind, data.get("path"))
         values = _taken(data, self.operation_fields[kind])
         match kind:
             case "file":
@@ -154,12 +162,16 @@ class _Reader:
                 return Format(**values)
         return None
 
-    def _check_order(self, kind: str) -> None:
-        misplaced = (kind == "format") == self._formatted
-        self._formatted = True  # Also when it is missing: that is said once.
-        if misplaced:
-            raise _LineError("there is one format, and it comes first", "op")
+    def _check_order(self, kind: str, path: Any) -> None:
+        """A format, the root, all else, a commit; what is missing is said once."""
+        is_format, is_root = kind == "format", kind == "directory" and path == "/"
+        formatted, rooted = self._formatted, self._rooted
+        self._formatted, self._rooted = True, rooted or not is_format
         self._finished = kind == "commit"
+        if is_format == formatted:
+            raise _LineError("there is one format, and it comes first", "op")
+        if not is_format and is_root == rooted:
+            raise _LineError("the directory / is there once, right behind the format", "op")
 
     def _content(self, value: Any) -> Content:
         if isinstance(value, dict) and "data" in value:
@@ -189,7 +201,7 @@ class _Reader:
     def _segments(self, value: Any) -> tuple[Segment, ...]:
         if not isinstance(value, list):
             raise _LineError("is not a list")
-        return tuple(_inside(str(index), self._segment, each) for index, each in enumerate(value))
+        return tuple(_inside(index, self._segment, each) for index, each in enumerate(value))
 
     def _segment(self, value: Any) -> Segment:
         part = dict(_mapping(value))
@@ -255,11 +267,13 @@ def _taken(data: dict[str, Any], fields: _Fields) -> dict[str, Any]:
     return values
 
 
-def _inside(name: str, convert: _Value, value: Any) -> Any:
+def _inside(step: str | int, convert: _Value, value: Any) -> Any:
+    """The value converted; a fault gets the step to it, as the paths of a manifest are written."""
     try:
         return convert(value)
     except _LineError as fault:
-        fault.path = f"{name}/{fault.path}" if fault.path else name
+        separator = ": " if fault.path and not fault.path.startswith("[") else ""
+        fault.path = (f"[{step}]" if isinstance(step, int) else step) + separator + fault.path
         raise
 
 
@@ -298,7 +312,7 @@ def _integer(least: int, most: int) -> _Value:
     return convert
 
 
-_size = _integer(0, _SIZE_MAX)
+_size = _integer(0, SIZE_MAX)
 
 
 def _optional_size(value: Any) -> int | None:
@@ -378,17 +392,15 @@ def _attributes(value: Any) -> int:
         raise _LineError("is not a list")
     bits = 0
     for index, each in enumerate(value):
-        bits |= _inside(str(index), _attribute, each)
+        bits |= _inside(index, _attribute, each)
     return bits
 
 
 def _attribute(value: Any) -> int:
     bit = _ATTRIBUTE_BITS.get(_text(value))
-    if bit is not None:
-        return bit
-    if _HEXADECIMAL.fullmatch(value):
-        return int(value, 16)
-    raise _LineError(f"is not an attribute ({', '.join(_ATTRIBUTE_BITS)}, or bits in hexadecimal)")
+    if bit is None:
+        raise _LineError(f"is not an attribute ({', '.join(_ATTRIBUTE_BITS)})")
+    return bit
 
 
 def _path(value: Any) -> str:
@@ -397,7 +409,7 @@ def _path(value: Any) -> str:
     return str(value)
 
 
-_ATTRIBUTE_BITS = {(flag.name or "").lower(): int(flag) for flag in FileAttributes}
+_ATTRIBUTE_BITS = {name: int(FileAttributes[name.upper()]) for name in ATTRIBUTES}
 _TIMES: _Fields = dict.fromkeys(TIME_NAMES, (_ticks, _REQUIRED))
 _HEADER: _Fields = {"manifest": (_utf8, _REQUIRED), "digest": (lambda value: _digest(value).hex(), _REQUIRED)}
 _FORMAT: _Fields = {
@@ -413,8 +425,8 @@ _FORMAT: _Fields = {
     "sectors_per_track": (_integer(0, 0xFFFF), _REQUIRED),
     "heads": (_integer(0, 0xFFFF), _REQUIRED),
     "times": (_times, _REQUIRED),
-    "directories": (_integer(0, 0xFFFFFFFF), 0),
-    "files": (_integer(0, 0xFFFFFFFF), 0),
+    "directories": (_integer(0, 0xFFFFFFFF), _REQUIRED),
+    "files": (_integer(0, 0xFFFFFFFF), _REQUIRED),
     "origin": (_origin, 0),
 }
 _DIRECTORY: _Fields = {

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.manifest.file_content import parse_base64, parse_hex
 from ntfsbuild.manifest.model import Size
-from ntfsbuild.manifest.sizes import SIZE_MAX, parse_size, parse_volume_size, size_text
+from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
 from ntfsbuild.manifest.words import listed, nearest, quoted, shown
 
 

@@ -19,12 +19,13 @@ from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segment, Se
 from ntfsbuild.errors import ManifestError, pack_position
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.plan import lines, parsing
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.plan.model import ATTRIBUTES, Format, MakeDirectory, MakeFile, Operation, Plan
 
 ROOT = Path(__file__).parents[2]
 BASE = b"/work"  # Any folder that is there; the lines must not depend on it.
 SCHEMA = json.loads((ROOT / "schemas/plan.schema.json").read_text())
 SHA256 = bytes(range(32))
+SETTABLE = 0x1 | 0x2 | 0x4 | 0x20 | 0x100 | 0x1000 | 0x2000
 
 
 @pytest.fixture(name="base")
@@ -37,6 +38,9 @@ def formatting(**changes: Any) -> Format:
     times = (133_000_000_000_000_000,) * 4
     plain = Format(None, 0, 0.0, "LABEL", 0x1C2D3E4F5061728, 4096, 512, 1024, 0, 63, 255, times, 1, 2, 0)
     return plain._replace(**changes)
+
+
+ROOT_DIRECTORY = MakeDirectory("/", (0, 0, 0, 0), 0, False, 0)
 
 
 def written(operations: list[Operation], base: bytes) -> list[str]:
@@ -75,9 +79,9 @@ def test_a_plan_reads_as_it_was_written(base: bytes) -> None:
     operations: list[Operation] = [
         formatting(),
         MakeDirectory("/", times, 0, False, 0),
-        MakeDirectory("/posix", (5, 5, 5, 5), 0x12, True, pack_position(17, 3)),
+        MakeDirectory("/posix", (5, 5, 5, 5), 0x2, True, pack_position(17, 3)),
         *(MakeFile(f"/f{k}", content, times, 0x20, 1 << 20 | k + 1) for k, content in enumerate(contents)),
-        MakeFile("/bits", Inline(b""), times, 0xFFFFFFFF, 0),
+        MakeFile("/bits", Inline(b""), times, SETTABLE, 0),
         MakeFile("/half\ud800pair", Inline(b""), times, 0, 0),
     ]
 
@@ -114,7 +118,7 @@ def contents() -> st.SearchStrategy[Content]:
             st.text(st.characters(blacklist_characters="/"), min_size=1).map(lambda name: "/" + name),
             contents(),
             st.tuples(*[st.integers(0, TICKS_MAX)] * 4),
-            st.integers(0, 0xFFFFFFFF),
+            st.integers(0, 0xFFFFFFFF).map(lambda bits: bits & SETTABLE),
             st.just(0) | st.builds(pack_position, st.integers(1, 10**9), st.integers(1, 1 << 21)),
         ),
         max_size=3,
@@ -122,7 +126,7 @@ def contents() -> st.SearchStrategy[Content]:
 )
 @settings(max_examples=150, deadline=None)
 def test_any_plan_reads_as_it_was_written(files: list[MakeFile]) -> None:
-    operations = [formatting(extra_percent=0.1, size_bytes=512), *files]
+    operations = [formatting(extra_percent=0.1, size_bytes=512), ROOT_DIRECTORY, *files]
     text = written(operations, BASE)
     assert parsed(text, BASE) == operations
     assert written(parsed(text, BASE), BASE) == text
@@ -148,6 +152,10 @@ def test_everything_in_the_schema_is_described() -> None:
     assert all("description" in definition for definition in SCHEMA["$defs"].values())
 
 
+UNSETTABLE = [
+    "directory_index", "view_index", "compressed", "sparse", "encrypted", "reparse_point", "ea", "normal",
+    "0x80000000", "0x1ffffffff",
+]  # fmt: skip
 GOOD: dict[str, Any] = {
     "op": "file",
     "path": "/a",
@@ -159,16 +167,17 @@ BAD_FILES: list[tuple[dict[str, Any], str]] = [
     ({"op": "fyle"}, "op: is not an operation (format, directory, file or commit)"),
     ({"op": 5}, "op: is not an operation"),
     ({"op": "format"}, "op: there is one format, and it comes first"),
+    ({"op": "directory", "path": "/"}, "op: the directory / is there once, right behind the format"),
     ({"path": "a"}, "path: is not a path"),
     ({"path": "/a/"}, "path: is not a path"),
     ({"path": "/a//b"}, "path: is not a path"),
     ({"path": 7}, "path: is not a text"),
     ({"times": "yesterday"}, "times: is not a time"),
-    ({"times": {"created": "2024-01-01"}}, "times/modified: is missing"),
+    ({"times": {"created": "2024-01-01"}}, "times: modified: is missing"),
     ({"times": 5}, "times: is not an object"),
     ({"attributes": "hidden"}, "attributes: is not a list"),
-    ({"attributes": ["archive", "hiden"]}, "attributes/1: is not an attribute (readonly, hidden"),
-    ({"attributes": ["0x1ffffffff"]}, "attributes/0: is not an attribute"),
+    ({"attributes": ["archive", "hiden"]}, "attributes[1]: is not an attribute (readonly, hidden"),
+    *[({"attributes": [word]}, "attributes[0]: is not an attribute") for word in UNSETTABLE],
     ({"mode": 7}, "mode: is not known here (path, times, attributes, origin, content)"),
     ({"origin": "3"}, "origin: is not a place in the manifest"),
     ({"origin": "3:9999999"}, "origin: is not a place in the manifest"),
@@ -176,39 +185,39 @@ BAD_FILES: list[tuple[dict[str, Any], str]] = [
     ({"content": "x"}, "content: is not an object"),
     ({"content": {}}, "content: is not a content (one of text, base64, fill, source, archive, data)"),
     ({"content": {"text": "x", "base64": ""}}, "content: is not a content"),
-    ({"content": {"text": "x", "at": 1}}, "content/at: is not known here (text)"),
-    ({"content": {"text": "\ud800"}}, "content/text: holds half a surrogate pair"),
-    ({"content": {"base64": "x"}}, "content/base64: is not base64"),
-    ({"content": {"base64": "é"}}, "content/base64: is not base64"),
-    ({"content": {"fill": "ones", "size_bytes": 1}}, "content/fill: is not one of zero, random"),
-    ({"content": {"fill": "zero"}}, "content/size_bytes: is missing"),
-    ({"content": {"fill": "random", "size_bytes": 1}}, "content/seed: belongs to a random fill"),
-    ({"content": {"fill": "zero", "size_bytes": 1, "seed": 1}}, "content/seed: belongs to a random fill"),
-    ({"content": {"fill": "zero", "size_bytes": -1}}, "content/size_bytes: is not a whole number from 0"),
-    ({"content": {"fill": "zero", "size_bytes": True}}, "content/size_bytes: is not a whole number from 0"),
-    ({"content": {"fill": "zero", "size_bytes": 1.0}}, "content/size_bytes: is not a whole number from 0"),
-    ({"content": {"fill": "zero", "size_bytes": 1 << 63}}, "content/size_bytes: is not a whole number"),
-    ({"content": {"source": "a", "sha256": "ab"}}, "content/sha256: is not a SHA-256"),
-    ({"content": {"source": "../a"}}, "content/source: "),
-    ({"content": {"source": "/etc/passwd"}}, "content/source: "),
-    ({"content": {"source": "sub/.."}}, "content/source: is not the path of a file"),
-    ({"content": {"source": ""}}, "content/source: is not the path of a file"),
-    ({"content": {"source": "a\0b"}}, "content/source: is not a path"),
-    ({"content": {"source": "none/a"}}, "content/source: "),
-    ({"content": {"data": [], "size_bytes": None}}, "content/size_bytes: is not a whole number"),
-    ({"content": {"data": {}, "size_bytes": 1}}, "content/data: is not a list"),
-    ({"content": {"data": [{"text": "x"}], "size_bytes": 1}}, "content/data/0/at: is missing"),
-    ({"content": {"data": [{"at": 0, "data": []}], "size_bytes": 1}}, "content/data/0: is not a content"),
+    ({"content": {"text": "x", "at": 1}}, "content: at: is not known here (text)"),
+    ({"content": {"text": "\ud800"}}, "content: text: holds half a surrogate pair"),
+    ({"content": {"base64": "x"}}, "content: base64: is not base64"),
+    ({"content": {"base64": "é"}}, "content: base64: is not base64"),
+    ({"content": {"fill": "ones", "size_bytes": 1}}, "content: fill: is not one of zero, random"),
+    ({"content": {"fill": "zero"}}, "content: size_bytes: is missing"),
+    ({"content": {"fill": "random", "size_bytes": 1}}, "content: seed: belongs to a random fill"),
+    ({"content": {"fill": "zero", "size_bytes": 1, "seed": 1}}, "content: seed: belongs to a random fill"),
+    ({"content": {"fill": "zero", "size_bytes": -1}}, "content: size_bytes: is not a whole number from 0"),
+    ({"content": {"fill": "zero", "size_bytes": True}}, "content: size_bytes: is not a whole number from 0"),
+    ({"content": {"fill": "zero", "size_bytes": 1.0}}, "content: size_bytes: is not a whole number from 0"),
+    ({"content": {"fill": "zero", "size_bytes": 1 << 63}}, "content: size_bytes: is not a whole number"),
+    ({"content": {"source": "a", "sha256": "ab"}}, "content: sha256: is not a SHA-256"),
+    ({"content": {"source": "../a"}}, "content: source: "),
+    ({"content": {"source": "/etc/passwd"}}, "content: source: "),
+    ({"content": {"source": "sub/.."}}, "content: source: is not the path of a file"),
+    ({"content": {"source": ""}}, "content: source: is not the path of a file"),
+    ({"content": {"source": "a\0b"}}, "content: source: is not a path"),
+    ({"content": {"source": "none/a"}}, "content: source: "),
+    ({"content": {"data": [], "size_bytes": None}}, "content: size_bytes: is not a whole number"),
+    ({"content": {"data": {}, "size_bytes": 1}}, "content: data: is not a list"),
+    ({"content": {"data": [{"text": "x"}], "size_bytes": 1}}, "content: data[0]: at: is missing"),
+    ({"content": {"data": [{"at": 0, "data": []}], "size_bytes": 1}}, "content: data[0]: is not a content"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "message"), BAD_FILES)
 def test_faults_are_named_with_their_place(base: bytes, change: dict[str, Any], message: str) -> None:
-    text = written([formatting()], base)
-    text.insert(2, json.dumps(GOOD | change) + "\n")
+    text = written([formatting(), ROOT_DIRECTORY], base)
+    text.insert(3, json.dumps(GOOD | change) + "\n")
     with pytest.raises(ManifestError) as caught:
         parsed(text, base)
-    assert str(caught.value).startswith(f"plan.jsonl:3:1: {message}")
+    assert str(caught.value).startswith(f"plan.jsonl:4:1: {message}")
 
 
 @pytest.mark.parametrize(
@@ -224,9 +233,9 @@ def test_faults_are_named_with_their_place(base: bytes, change: dict[str, Any], 
     ],
 )
 def test_lines_that_are_no_json(base: bytes, line: str, message: str) -> None:
-    text = written([formatting()], base)
-    text.insert(2, line + "\n")
-    with pytest.raises(ManifestError, match=f"^plan.jsonl:3:1: {message}"):
+    text = written([formatting(), ROOT_DIRECTORY], base)
+    text.insert(3, line + "\n")
+    with pytest.raises(ManifestError, match=f"^plan.jsonl:4:1: {message}"):
         parsed(text, base)
 
 
@@ -235,9 +244,10 @@ def test_bytes_that_are_no_utf8(base: bytes) -> None:
         parsing.read([b'{"a": "\xff"}\n'], "plan.jsonl", base, Confinement((base,)))
 
 
-@pytest.mark.parametrize("keep", range(1, 4))
+@pytest.mark.parametrize("keep", range(1, 5))
 def test_a_plan_that_is_cut_off(base: bytes, keep: int) -> None:
-    operations: list[Operation] = [formatting(), MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)]
+    file = MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)
+    operations: list[Operation] = [formatting(), ROOT_DIRECTORY, file]
     with pytest.raises(ManifestError, match=rf"^plan\.jsonl:{keep + 1}:1: the plan is cut off"):
         parsed(written(operations, base)[:keep], base)
 
@@ -261,44 +271,70 @@ def test_what_is_not_a_plan(base: bytes, header: dict[str, Any], message: str) -
 
 
 def test_all_faults_are_told_at_once(base: bytes) -> None:
-    text = written([formatting(), *[MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)] * 3], base)
-    text[2] = text[2].replace("/a", "a")
-    text[4] = text[4].replace('"text"', '"txt"')
-    text.append(text[3])
+    file = MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)
+    text = written([formatting(), ROOT_DIRECTORY, *[file] * 3], base)
+    text[3] = text[3].replace("/a", "a")
+    text[5] = text[5].replace('"text"', '"txt"')
+    text.append(text[4])
     with pytest.raises(ManifestError) as caught:
         parsed(text, base)
-    assert [problem.mark.line for problem in caught.value.problems] == [3, 5, 7]
+    assert [problem.mark.line for problem in caught.value.problems] == [4, 6, 8]
 
 
 def test_a_plan_without_a_format(base: bytes) -> None:
-    text = written([formatting(), MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)], base)
-    with pytest.raises(ManifestError, match=r"^plan\.jsonl:2:1: op: there is one format"):
-        parsed([text[0], *text[2:]], base)
+    text = written([formatting(), ROOT_DIRECTORY, MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)], base)
+    for kept in (text[2:], text[3:]):  # Said once, and nothing else.
+        with pytest.raises(ManifestError, match=r"^plan\.jsonl:2:1: op: there is one format[^\n]*$"):
+            parsed([text[0], *kept], base)
+
+
+@pytest.mark.parametrize("files", [0, 1, 2])
+def test_a_plan_without_the_root(base: bytes, files: int) -> None:
+    file = MakeFile("/a", Inline(b""), (0, 0, 0, 0), 0, 0)
+    text = written([formatting(), *[file] * files, ROOT_DIRECTORY._replace(path="/d")], base)
+    with pytest.raises(ManifestError, match=r"^plan\.jsonl:3:1: op: the directory / is there once[^\n]*$"):
+        parsed(text, base)
+
+
+@pytest.mark.parametrize("name", ["files", "directories"])
+def test_a_format_says_how_much_follows(base: bytes, name: str) -> None:
+    text = written([formatting(), ROOT_DIRECTORY], base)
+    line = json.loads(text[1])
+    del line[name]
+    assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(line)
+    with pytest.raises(ManifestError, match=rf"^plan\.jsonl:2:1: {name}: is missing"):
+        parsed([text[0], json.dumps(line), *text[2:]], base)
+
+
+def test_a_plan_allows_the_attributes_that_a_manifest_allows() -> None:
+    manifest = json.loads((ROOT / "schemas/manifest.schema.json").read_text())
+    allowed = manifest["$defs"]["attributes"]["items"]["enum"]
+    assert allowed == SCHEMA["$defs"]["attributes"]["items"]["enum"] == list(ATTRIBUTES)
 
 
 def test_links_out_of_the_folder_are_refused(base: bytes) -> None:
     os.symlink(b"/etc", base + b"/out")
     line = json.dumps(GOOD | {"content": {"source": "out/passwd"}})
-    text = written([formatting()], base)
+    text = written([formatting(), ROOT_DIRECTORY], base)
+    text.insert(3, line)
     with pytest.raises(ManifestError, match="leaves the manifest's folder"):
-        parsed([*text[:2], line, text[2]], base)
-    allowed = parsing.read(
-        (each.encode() for each in [*text[:2], line, text[2]]), "", base, Confinement((base, b"/etc"))
-    )
-    assert list(allowed.operations)[1].content.path == b"/etc/passwd"  # type: ignore[union-attr]
+        parsed(text, base)
+    allowed = parsing.read((each.encode() for each in text), "", base, Confinement((base, b"/etc")))
+    assert list(allowed.operations)[2].content.path == b"/etc/passwd"  # type: ignore[union-attr]
 
 
 def test_a_long_plan_is_never_held_whole(base: bytes) -> None:
     def endless() -> Iterator[bytes]:
-        text = written([formatting(), MakeFile("/a", Inline(b"x" * 1000), (0, 0, 0, 0), 0, 0)], base)
-        yield from (line.encode() for line in text[:2])
+        file = MakeFile("/a", Inline(b"x" * 1000), (0, 0, 0, 0), 0, 0)
+        text = written([formatting(), ROOT_DIRECTORY, file], base)
+        yield from (line.encode() for line in text[:3])
         for _ in range(5000):
-            yield text[2].encode()
-        yield text[3].encode()
+            yield text[3].encode()
+        yield text[4].encode()
 
     tracemalloc.start()
     plan = parsing.read(endless(), "plan.jsonl", base, Confinement((base,)))
-    assert sum(1 for _ in plan.operations) == 5001
+    assert sum(1 for _ in plan.operations) == 5002
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
