@@ -53,7 +53,8 @@ def test_500_levels(tmp_path: Path, judged: Callable[[Cases], None]) -> None:
 def test_posix_names(tmp_path: Path, judged: Callable[[Cases], None], names: list[str]) -> None:
     case = Case(posix=True)
     for number, name in enumerate(names):
-        case.file(name, b"%d" % number)
+        if name != "$mft":  # The name of a metafile, but for case: refused in the root, and only there.
+            case.file(name, b"%d" % number)
         case.file(f"folder {number}/{name}/below", b"%d" % number)
     case.files({"d/$MFT": b"not the", "d/$Extend/x": b"real one"})
     judged([case.build(tmp_path / "posix.img")])
