@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ntfsbuild.cli.settings import Settings
-from ntfsbuild.cli.streams import flush_output, use_utf8
+from ntfsbuild.cli.streams import flush_output, say, use_utf8
 
 PROGRAM = "ntfsbuild"
 COMPLETION_VARIABLE = "_NTFSBUILD_COMPLETE"
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(sys.argv[1:] if arguments is None else arguments, settings)
     except _Stopped as stopped:
         if not settings.quiet:
-            print(f"{PROGRAM}: stopped by {signal.Signals(stopped.number).name}", file=sys.stderr)
+            say(f"{PROGRAM}: stopped by {signal.Signals(stopped.number).name}")
         return 128 + stopped.number
 
 

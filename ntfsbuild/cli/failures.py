@@ -15,7 +15,7 @@ import traceback
 import click
 
 from ntfsbuild.cli.settings import Settings
-from ntfsbuild.cli.streams import abandon_output
+from ntfsbuild.cli.streams import finish_output, sayable
 from ntfsbuild.errors import EXIT_BUG, HostError, ManifestError, NtfsBuildError
 from ntfsbuild.report.failures import failure_data, failure_text
 
@@ -28,23 +28,22 @@ def report(error: Exception, settings: Settings) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if _nobody_reads(error):
-        abandon_output()
+        finish_output()
         return _EXIT_PIPE
-    if settings.debug and not isinstance(error, click.ClickException):
-        traceback.print_exception(error)
-    if isinstance(error, click.UsageError) and not settings.json:
-        error.show(sys.stderr)
-        return ManifestError.exit_code
     known = _known(error)
-    if known is None:
-        return _say_bug(error, settings)
-    if settings.json:
-        print(json.dumps(failure_data(known), ensure_ascii=False), file=sys.stderr)
-    else:
-        print(failure_text(known, _PROGRAM), file=sys.stderr)
-    if isinstance(error, OSError):
-        abandon_output()  # It may have been the output that failed.
-    return known.exit_code
+    with sayable():
+        if settings.debug and not isinstance(error, click.ClickException):
+            traceback.print_exception(error)
+        if known is None:
+            _say_bug(error, settings)
+        elif isinstance(error, click.UsageError) and not settings.json:
+            error.show(sys.stderr)
+        elif settings.json:
+            print(json.dumps(failure_data(known), ensure_ascii=False), file=sys.stderr)
+        else:
+            print(failure_text(known, _PROGRAM), file=sys.stderr)
+    finish_output()  # It may have been the output that failed.
+    return EXIT_BUG if known is None else known.exit_code
 
 
 def _nobody_reads(error: Exception) -> bool:
@@ -70,7 +69,7 @@ def _host_words(error: OSError) -> str:
     return words if error.filename is None else f"{os.fsdecode(error.filename)}: {words}"
 
 
-def _say_bug(error: Exception, settings: Settings) -> int:
+def _say_bug(error: Exception, settings: Settings) -> None:
     name = type(error).__name__
     message = " ".join(f"{name}: {error}".split()) if str(error) else name
     hint = "" if settings.debug else "; run with --debug for the traceback"
@@ -79,4 +78,3 @@ def _say_bug(error: Exception, settings: Settings) -> int:
         print(json.dumps(data, ensure_ascii=False), file=sys.stderr)
     else:
         print(f"{_PROGRAM}: bug: {message}{hint}", file=sys.stderr)
-    return EXIT_BUG

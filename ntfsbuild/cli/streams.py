@@ -6,18 +6,45 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterable
-from typing import BinaryIO, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, TextIO, cast
+
+from ntfsbuild.errors import HostError
+
+_CLOSED = "standard output is closed"
 
 
 def use_utf8() -> None:
     """Make both streams UTF-8 with plain line feeds; what it cannot express is escaped."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # The caller closed it.
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        if stream is None:
+            setattr(sys, name, _closed(name))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _closed(name: str) -> TextIO:
+    """What stands for a stream that the caller closed: errors are lost, results are an error."""
+    if name == "stderr":
+        return open(os.devnull, "w", encoding="utf-8")
+    return io.TextIOWrapper(io.BufferedWriter(_ClosedOutput()), encoding="utf-8", errors="backslashreplace")
+
+
+class _ClosedOutput(io.RawIOBase):
+    """Takes nothing, until it is abandoned."""
+
+    abandoned = False
+
+    def writable(self) -> bool:
+        """So that it can be buffered."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Refuse."""
+        if not self.abandoned:
+            raise HostError(_CLOSED)
+        return len(data)
 
 
 def binary_output() -> BinaryIO:
@@ -26,31 +53,81 @@ def binary_output() -> BinaryIO:
     return cast(BinaryIO, sys.stdout.buffer)
 
 
+def binary_input() -> BinaryIO:
+    """Standard input for bytes."""
+    if sys.stdin is None:  # The caller closed it.
+        raise HostError("standard input is closed")
+    return cast(BinaryIO, sys.stdin.buffer)
+
+
 def flush_output() -> None:
     """Write out what is buffered, while an error can still be reported."""
     sys.stdout.flush()
 
 
-def abandon_output() -> None:
-    """Throw away what could not be written, so that the interpreter does not try again when it exits."""
+def finish_output() -> None:
+    """Write out what is buffered after an error; what cannot be written is thrown away.
+
+    Else the interpreter would try again when it exits.
+    """
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, HostError):
+        _abandon(sys.stdout)
+
+
+def _abandon(stream: TextIO) -> None:
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if isinstance(raw, _ClosedOutput):
+        raw.abandoned = True
+        return
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
 
 
-def save(path: str, pieces: Iterable[bytes]) -> None:
-    """Write a file beside its place, and put it there when it is whole; a device is written as it is."""
-    target = os.path.realpath(path)
-    if os.path.exists(target) and not os.path.isfile(target):
-        with open(target, "wb") as device:
-            device.writelines(pieces)
-        return
-    beside = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.part")
+def say(text: str) -> None:
+    """A line on standard error; where it cannot be written, nobody is told, and that changes nothing."""
+    with sayable():
+        print(text, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def sayable() -> Iterator[None]:
+    """Whatever is written to standard error in here is no reason to fail."""
     try:
-        with open(beside, "wb") as file:
-            file.writelines(pieces)
-        os.replace(beside, target)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
+        yield
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _abandon(sys.stderr)
+
+
+def save(path: str, pieces: Iterable[bytes]) -> None:
+    """Write a file that takes its place when it is whole; a device or a pipe is written as it is."""
+    from ntfsbuild.image.replacing import replacing
+
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with _naming(path), open(path, "wb") as device:
+            _write(device, pieces, path)
+        return
+    with replacing(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
+        _write(file, pieces, path)
+
+
+def _write(file: BinaryIO, pieces: Iterable[bytes], path: str) -> None:
+    for piece in pieces:
+        with _naming(path):
+            file.write(piece)
+    with _naming(path):
+        file.flush()
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise HostError(f"{path}: {error.strerror or error}") from error
