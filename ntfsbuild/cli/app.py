@@ -19,11 +19,20 @@ def run(arguments: list[str], settings: Settings) -> int:
     """Parse the arguments and run the command; errors pass through."""
     from ntfsbuild.cli import building, describing, reading  # noqa: F401  They add their commands to `app`.
 
-    if COMPLETION_VARIABLE in os.environ:
-        app.main([], PROGRAM, COMPLETION_VARIABLE)  # A shell asks what could come next; does not return.
+    if asked := os.environ.get(COMPLETION_VARIABLE):
+        return _complete(asked)
     with app.make_context(PROGRAM, arguments, obj=settings) as context:
         code = app.invoke(context)
     return code if isinstance(code, int) else 0
+
+
+def _complete(asked: str) -> int:
+    """Tell a shell what could come next; `asked` is what the script of `completion` asks for."""
+    from click.shell_completion import shell_complete
+
+    if shell_complete(app, {}, PROGRAM, COMPLETION_VARIABLE, asked):
+        raise click.UsageError(f'{COMPLETION_VARIABLE}: "{asked}" is not what a completion script asks for')
+    return 0
 
 
 def common(command: _Command) -> _Command:
@@ -51,6 +60,23 @@ _COMMON = (
 )
 
 
+class HostPath(click.Path):
+    """A path of the host, which is judged by who opens it: there the exit code follows from the blame."""
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Only what can be no path at all is refused."""
+        text = os.fspath(value)
+        if not text or "\0" in text:
+            self.fail(
+                "the path holds U+0000" if text else "the path is empty",
+                parameter,
+                context,
+            )
+        return str(text)
+
+
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 2 the manifest, the plan or the arguments are wrong; 3 the volume is; "
@@ -65,7 +91,7 @@ def app() -> None:
 def manifest_options(command: _Command) -> _Command:
     """The argument and the options of every command that reads a manifest."""
     command = allow_outside(command)
-    return click.argument("manifest", type=click.Path())(command)
+    return click.argument("manifest", type=HostPath())(command)
 
 
 def allow_outside(command: _Command) -> _Command:
@@ -74,6 +100,6 @@ def allow_outside(command: _Command) -> _Command:
         "--allow-outside",
         multiple=True,
         metavar="DIR",
-        type=click.Path(),
+        type=HostPath(),
         help="Let sources lie in this folder too, outside the manifest's. May be given several times.",
     )(command)

@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from ntfsbuild.cli.app import allow_outside, app, common, manifest_options
+from ntfsbuild.cli.app import HostPath, allow_outside, app, common, manifest_options
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
-from ntfsbuild.cli.streams import save
+from ntfsbuild.cli.streams import binary_input, save, say
 from ntfsbuild.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ntfsbuild.plan.model import Operation, Plan
 
 output_option = click.option(
-    "-o", "--output", required=True, metavar="IMAGE", type=click.Path(), help="Where the image is put."
+    "-o", "--output", required=True, metavar="IMAGE", type=HostPath(), help="Where the image is put."
 )
 
 
@@ -84,7 +84,7 @@ def validate(settings: Settings, manifest: str, allow_outside: tuple[str, ...]) 
 
 @app.command()
 @manifest_options
-@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Save the plan there, as JSON lines.")
+@click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Save the plan there, as JSON lines.")
 @common
 @click.pass_obj
 def plan(settings: Settings, manifest: str, output: str | None, allow_outside: tuple[str, ...]) -> None:
@@ -106,16 +106,16 @@ def plan(settings: Settings, manifest: str, output: str | None, allow_outside: t
     save(output, (line.encode() for line in lines.write(made, base)))
     if _folder_of(output) != base and not settings.quiet:
         where = os.path.dirname(manifest) or "."
-        print(f"note: the plan is for sources in {where}: execute it with --base {where}", file=sys.stderr)
+        say(f"note: the plan is for sources in {where}: execute it with --base {where}")
 
 
 @app.command()
-@click.argument("plan", type=click.Path())
+@click.argument("plan", type=HostPath())
 @output_option
 @click.option(
     "--base",
     metavar="DIR",
-    type=click.Path(),
+    type=HostPath(),
     help="The manifest's folder, from which sources are looked for. Default: the folder of PLAN, "
     "or the working directory when the manifest lies there and not beside PLAN.",
 )
@@ -144,7 +144,7 @@ def execute(
         except ManifestError as error:
             if base is None and "does not exist" in str(error) and not settings.json:
                 hint = f"sources are looked for in {os.fsdecode(folder)}; --base DIR names another folder"
-                print(f"note: {hint}", file=sys.stderr)
+                say(f"note: {hint}")
             raise
     _say_built(result, settings)
 
@@ -206,13 +206,10 @@ def _content_size(operation: Operation) -> int | None:
 
 def _opened(plan: str, stack: ExitStack) -> IO[bytes]:
     if plan == "-":
-        return sys.stdin.buffer
-    try:
-        return stack.enter_context(open(plan, "rb"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise ManifestError(f"{plan}: no such file") from None
-    except IsADirectoryError:
-        raise ManifestError(f"{plan}: a directory, not a plan") from None
+        return binary_input()
+    from ntfsbuild.content.host_file import open_given
+
+    return stack.enter_context(os.fdopen(open_given(plan, "a plan"), "rb"))
 
 
 def _chained(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from ntfsbuild.content.problems import host_failure, shown
-from ntfsbuild.errors import ManifestError
+from ntfsbuild.errors import HostError, ManifestError
 from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
 
 PIECE_BYTES = 1 << 20
@@ -43,6 +43,29 @@ def open_path(path: bytes, flags: int) -> int:
     finally:
         if parent is not None:
             os.close(parent)
+
+
+def open_given(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], what: str) -> int:
+    """A file descriptor of `what` a user named: links are followed, and a pipe may stand for a file.
+
+    A FIFO that nobody writes reads as empty, instead of waiting for somebody.
+    """
+    name = os.fsdecode(path)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ManifestError(f"{name}: no such file") from None
+    except OSError as error:
+        raise HostError(f"{name}: {error.strerror}") from None
+    except ValueError:
+        raise ManifestError(f"{name!r} is not a path") from None  # U+0000 in it.
+    mode = os.fstat(fd).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        os.close(fd)
+        kind = "a directory" if stat.S_ISDIR(mode) else "a device"
+        raise ManifestError(f"{name}: {kind}, not {what}")
+    os.set_blocking(fd, True)
+    return fd
 
 
 def open_regular(path: bytes) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ntfsbuild.collector import garbage_collector_at_rest
+from ntfsbuild.content.host_file import open_given
 from ntfsbuild.errors import HostError, ManifestError, Mark, Problem
 from ntfsbuild.manifest.metadata import read_defaults
 from ntfsbuild.manifest.model import Defaults, Manifest
@@ -20,16 +21,10 @@ def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Mani
     """Read and check a manifest; messages name it as it was given."""
     file = os.fsdecode(path)
     try:
-        with open(path, "rb") as stream:
+        with os.fdopen(open_given(path, "a manifest"), "rb") as stream:
             source = stream.read()
-    except (FileNotFoundError, NotADirectoryError):
-        raise ManifestError(f"{file}: no such file") from None
-    except IsADirectoryError:
-        raise ManifestError(f"{file}: a directory, not a manifest") from None
     except OSError as error:
         raise HostError(f"{file}: {error.strerror}") from None
-    except ValueError:
-        raise ManifestError(f"{file!r} is not a path") from None  # U+0000 in it.
     with garbage_collector_at_rest():
         document = read_document(source, file, _shared_words())
         del source  # As large as what is made of it.
