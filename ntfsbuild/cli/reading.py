@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ntfsbuild.cli.app import app, common
+from ntfsbuild.cli.app import HostPath, app, common
 from ntfsbuild.cli.settings import Settings
 from ntfsbuild.cli.streams import binary_output, save
 from ntfsbuild.errors import HostError, VolumeError
@@ -28,23 +28,50 @@ if TYPE_CHECKING:
     from ntfsbuild.volume.info import DirectoryItem
     from ntfsbuild.volume.volume import Volume
 
-image_argument = click.argument("image", type=click.Path())
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _size(_: click.Context, __: click.Parameter, text: str | None) -> int:
+    """A count of bytes, as a manifest writes it; 0 when it is not given."""
+    if text is None:
+        return 0
+    from ntfsbuild.manifest.sizes import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def image_options(command: _Command) -> _Command:
+    """The argument and the option that say which volume is meant."""
+    offset = click.option(
+        "--offset",
+        callback=_size,
+        metavar="BYTES",
+        help="Where the volume begins in IMAGE, such as 1MiB: the start of its partition.",
+    )
+    return click.argument("image", type=HostPath())(offset(command))
+
+
 path_argument = click.argument("path", default="/")
 system_option = click.option("-a", "--all", "system", is_flag=True, help="Show NTFS's own files, too.")
 
 
 @app.command()
-@image_argument
+@image_options
 @path_argument
 @click.option("-l", "--long", is_flag=True, help="Show attributes, size and time of modification (UTC).")
 @click.option("-R", "--recursive", is_flag=True, help="Show everything below, with whole paths.")
 @system_option
 @common
 @click.pass_obj
-def ls(settings: Settings, image: str, path: str, long: bool, recursive: bool, system: bool) -> None:
+def ls(
+    settings: Settings, image: str, offset: int, path: str, long: bool, recursive: bool, system: bool
+) -> None:
     """List the directory PATH of IMAGE, or one file."""
-    with _opened(image) as volume:
-        items = _listed(volume, path, recursive=recursive, system=system)
+    with _opened(image, offset) as volume:
+        items = _listed(volume, volume.resolve(_absolute(path)), recursive=recursive, system=system)
         if settings.json:
             _print_array(map(listed_data, items))
             return
@@ -54,19 +81,20 @@ def ls(settings: Settings, image: str, path: str, long: bool, recursive: bool, s
 
 
 @app.command()
-@image_argument
+@image_options
 @path_argument
 @system_option
 @common
 @click.pass_obj
-def tree(settings: Settings, image: str, path: str, system: bool) -> None:
+def tree(settings: Settings, image: str, offset: int, path: str, system: bool) -> None:
     """Draw the tree below PATH of IMAGE; with --json all that is in it, in the same order."""
-    with _opened(image) as volume:
-        items = _listed(volume, path, recursive=True, system=system)
+    with _opened(image, offset) as volume:
+        top = volume.resolve(_absolute(path))
+        items = _listed(volume, top, recursive=True, system=system)
         if settings.json:
             _print_array(map(listed_data, items))
             return
-        top = _absolute(path)
+        # What lies in the top has depth 0; the top itself is there, at -1, when it is a file.
         depth = 1 if top == "/" else top.count("/") + 1
         drawn = ((item.path.count("/") - depth, name_text(item, whole_path=False)) for item in items)
         for line in tree_lines(top, drawn):
@@ -74,14 +102,14 @@ def tree(settings: Settings, image: str, path: str, system: bool) -> None:
 
 
 @app.command()
-@image_argument
+@image_options
 @click.argument("path")
-@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write it there.")
+@click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Write it there.")
 @click.option("--stream", default="", metavar="NAME", help="Read this named stream.")
 @common
-def cat(image: str, path: str, output: str | None, stream: str) -> None:
+def cat(image: str, offset: int, path: str, output: str | None, stream: str) -> None:
     """Write the content of the file PATH of IMAGE to standard output."""
-    with _opened(image) as volume:
+    with _opened(image, offset) as volume:
         pieces = volume.pieces(_absolute(path), stream)
         if output is not None:
             save(output, pieces)
@@ -92,17 +120,17 @@ def cat(image: str, path: str, output: str | None, stream: str) -> None:
 
 
 @app.command()
-@image_argument
+@image_options
 @click.argument("path", required=False)
 @common
 @click.pass_obj
-def stat(settings: Settings, image: str, path: str | None) -> None:
+def stat(settings: Settings, image: str, offset: int, path: str | None) -> None:
     """Show all about PATH of IMAGE, or about the volume when no PATH is given."""
-    with _opened(image) as volume:
+    with _opened(image, offset) as volume:
         if path is None:
             facts = volume_facts(volume.label, volume.geometry)
         else:
-            facts = file_facts(volume.stat(_absolute(path)))
+            facts = file_facts(volume.stat(volume.resolve(_absolute(path))))
     if settings.json:
         print(json.dumps(facts, ensure_ascii=False))
         return
@@ -111,21 +139,21 @@ def stat(settings: Settings, image: str, path: str | None) -> None:
 
 
 @contextmanager
-def _opened(image: str) -> Iterator[Volume]:
+def _opened(image: str, offset: int) -> Iterator[Volume]:
     """The volume of an image; what is wrong with it is said with the image's name."""
     try:
-        with _open(image) as volume:
+        with _open(image, offset) as volume:
             yield volume
     except VolumeError as error:
         error.args = (f"{image}: {error}",)
         raise
 
 
-def _open(image: str) -> Volume:
+def _open(image: str, offset: int) -> Volume:
     from ntfsbuild.volume.volume import Volume
 
     try:
-        return Volume.open(image)
+        return Volume.open(image, offset=offset)
     except OSError as error:
         raise HostError(f"{image}: {error.strerror or error}") from None
 
@@ -134,9 +162,8 @@ def _absolute(path: str) -> str:
     return "/" + path.strip("/")
 
 
-def _listed(volume: Volume, path: str, *, recursive: bool, system: bool) -> Iterator[Listed]:
+def _listed(volume: Volume, top: str, *, recursive: bool, system: bool) -> Iterator[Listed]:
     """What lies in a directory, in the order of its index, or everything below it; or one file."""
-    top = _absolute(path)
     info = volume.stat(top)
     if not info.is_directory:
         yield Listed(top, False, info.size_bytes, info.attributes, info.times, info.record)

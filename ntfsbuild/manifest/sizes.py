@@ -14,7 +14,7 @@ _UNITS: dict[str, int] = {
     **{f"{prefix}i": 1024**power for power, prefix in enumerate("KMGTPE", 1)},
 }
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,39})(?:\.([0-9]{1,39}))?([KMGTPE]i?)?B")
-_PLAIN = re.compile(r"0|[1-9][0-9]{0,39}")
+_PLAIN = re.compile(r"0|[1-9][0-9]{0,39}|0x[0-9A-Fa-f]{1,32}")
 _AUTO = re.compile(r"auto(?:\+(?:([0-9]{1,4}(?:\.[0-9]{1,9})?)%|(.+)))?", re.DOTALL)
 
 
@@ -54,7 +54,7 @@ def size_text(size_bytes: int) -> str:
 
 def _bytes_of(text: str, what: str) -> int:
     if _PLAIN.fullmatch(text):
-        return int(text)
+        return int(text, 0)
     match = _SIZE.fullmatch(text)
     if not match:
         raise ValueError(f"{shown(text)} is not {what}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ntfsbuild.errors import CorruptVolume, HostError, ManifestError, NoRoom, NtfsBuildError, Problem
+from ntfsbuild.errors import CorruptVolume, HostError, ManifestError, NtfsBuildError, Problem
 from ntfsbuild.report.words import escaped
 
 _KINDS: dict[type[NtfsBuildError], str] = {
     ManifestError: "manifest",
     CorruptVolume: "corrupt_volume",
-    NoRoom: "no_room",
     HostError: "host",
 }
 
@@ -28,8 +27,6 @@ def failure_data(error: NtfsBuildError) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": kind, "exit_code": error.exit_code, "message": str(error)}
     if isinstance(error, ManifestError):
         data["problems"] = problems_data(error)
-    if isinstance(error, NoRoom):
-        data["missing_bytes"] = error.missing_bytes
     return {"error": data}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ntfsbuild.ondisk import file_name
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.report.words import count_text, escaped, exact_time, time_text
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
     from ntfsbuild.volume.info import FileInfo, NameInfo, StreamInfo
 
 _TIME_NAMES = ("created", "modified", "changed", "accessed")
-_DOS_NAMESPACE = 2
-_NAMESPACES = {0: "posix", 1: "win32", 2: "dos", 3: "win32+dos"}
+_NAMESPACES = {
+    file_name.POSIX: "posix",
+    file_name.WIN32: "win32",
+    file_name.DOS: "dos",
+    file_name.WIN32_AND_DOS: "win32+dos",
+}
 _LETTERS = (
     (FileAttributes.READONLY, "r"),
     (FileAttributes.HIDDEN, "h"),
@@ -79,11 +84,15 @@ def long_text(item: Listed, *, whole_path: bool) -> str:
 def tree_lines(top: str, drawn: Iterable[tuple[int, str]]) -> Iterator[str]:
     """A drawn tree of depths and names in the order of a walk, and how much it holds.
 
+    What lies in `top` has depth 0.  A file has nothing in it: it is all that is drawn, and has depth -1.
     Whether a name is the last of its directory is known only when its whole subtree has passed: the
     names are held until then.
     """
     held = list(drawn)
     yield escaped(top)
+    if held and held[0][0] < 0:
+        yield from ("", "0 directories, 1 file")
+        return
     rails: list[str] = []
     for (depth, name), is_last in zip(held, _last_ones([depth for depth, _ in held]), strict=True):
         del rails[depth:]
@@ -129,7 +138,7 @@ def file_facts(info: FileInfo) -> dict[str, Any]:
     item = Listed(info.path, info.is_directory, info.size_bytes, info.attributes, info.times, info.record)
     return {
         **listed_data(item),
-        "name": next((name.name for name in info.names if name.namespace != _DOS_NAMESPACE), ""),
+        "name": next((name.name for name in info.names if name.namespace != file_name.DOS), ""),
         "sequence": info.sequence,
         "link_count": info.link_count,
         "security_id": info.security_id,

@@ -101,6 +101,44 @@ def test_tree(run: Run) -> None:
     )
 
 
+@pytest.mark.usefixtures("image")
+def test_the_tree_of_a_file(run: Run) -> None:
+    done = run("tree", "disk.img", "/docs/deep/ER/a.txt")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "/docs/deep/er/a.txt\n\n0 directories, 1 file\n"
+    assert len(json.loads(run("tree", "disk.img", "hello.txt", "--json").stdout)) == 1
+
+
+@pytest.mark.usefixtures("image")
+def test_a_path_is_shown_as_it_is_spelled_on_the_volume(run: Run) -> None:
+    assert run("tree", "disk.img", "/DOCS/deep/../Deep/./er").stdout.startswith("/docs/deep/er\n└── a.txt")
+    assert run("ls", "disk.img", "HELLO.TXT").stdout == "hello.txt\n"
+    assert run("ls", "-R", "disk.img", "DOCS/Deep").stdout == "/docs/deep/er/\n/docs/deep/er/a.txt\n"
+    assert json.loads(run("ls", "--json", "disk.img", "/DOCS/").stdout)[0]["path"] == "/docs/deep"
+    for path in ("/HELLO.TXT", "/docs/../Hello.txt", "hello.txt/"):
+        facts = json.loads(run("stat", "disk.img", path, "--json").stdout)
+        assert (facts["path"], facts["name"]) == ("/hello.txt", "hello.txt")
+
+
+@pytest.mark.parametrize("offset", ["65536", "64KiB", "0x10000"])
+def test_a_volume_that_begins_inside_its_image(folder: Path, run: Run, image: Path, offset: str) -> None:
+    (folder / "whole.img").write_bytes(b"\xaa" * 65536 + image.read_bytes())
+    for command in (["ls", "-R"], ["tree"], ["stat"], ["stat", "-", "hello.txt"], ["cat", "-", "hello.txt"]):
+        verb, *rest = [part for part in command if part != "-"]
+        expected = run(verb, "disk.img", *rest)
+        assert expected.returncode == 0
+        assert run(verb, "whole.img", *rest, "--offset", offset).stdout == expected.stdout
+    assert run("ls", "whole.img").returncode == 3
+
+
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize("offset", ["64 KiB", "-1", "many", "8EiB"])
+def test_an_offset_that_is_none(run: Run, offset: str) -> None:
+    done = run("ls", "disk.img", f"--offset={offset}")
+    assert done.returncode == 2
+    assert "Invalid value for '--offset': " in done.stderr
+
+
 def test_the_rails_of_a_tree() -> None:
     drawn = [(0, "a/"), (1, "b/"), (2, "c"), (1, "d/"), (0, "e/"), (1, "f"), (1, "g")]
     assert list(tree_lines("/", drawn)) == [

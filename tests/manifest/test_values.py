@@ -19,6 +19,8 @@ from ntfsbuild.manifest.words import listed, nearest, quoted, shown
         (0, 0),
         ("0", 0),
         ("0B", 0),
+        ("0x1F0", 0x1F0),
+        ("0x7fffFFFFffffFFFF", SIZE_MAX),
         ("17B", 17),
         ("3KB", 3_000),
         ("3KiB", 3_072),
@@ -48,7 +50,9 @@ def test_no_sizes(text: str, parse: object) -> None:
         parse(text)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("text", [".5KB", "1.KB", "1e3B", "1\n", "1KB\n", "１KB", "²KB", "0x10", "1.5"])
+@pytest.mark.parametrize(
+    "text", [".5KB", "1.KB", "1e3B", "1\n", "1KB\n", "１KB", "²KB", "0x", "0x1.8", "0x10KB", "0o17", "1.5"]
+)
 def test_no_sizes_either(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
