@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import contextlib
+import hashlib
 import json
 import os
 import resource
@@ -245,9 +245,11 @@ def written_by(pid: int, folder: Path) -> int:
     """How much a process has written to files in a folder; they may have no name yet."""
     sizes = [0]
     with contextlib.suppress(OSError):
-        for entry in os.scandir(f"/proc/{pid}/fd"):
-            if os.readlink(entry.path).startswith(str(folder.resolve())):
-                sizes.append(os.stat(entry.path).st_size)
+        sizes += [
+            os.stat(entry.path).st_size
+            for entry in os.scandir(f"/proc/{pid}/fd")
+            if os.readlink(entry.path).startswith(str(folder.resolve()))
+        ]
     return max(sizes)
 
 
