@@ -10,12 +10,14 @@ import contextlib
 import importlib
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, TypeAlias
 
 from ntfsbuild.content.host_file import open_regular, read_at
 from ntfsbuild.content.problems import host_failure, shown
 from ntfsbuild.errors import HostError, ManifestError
 
+_BLOCK_BYTES = 512
 _CHUNK_BYTES = 1 << 20
 _OPEN_MAX = 8
 
@@ -42,6 +44,7 @@ class Archive:
 
 
 _opened: dict[bytes, Archive] = {}  # The one used last is at the end.
+_listed: dict[bytes, _Identity] = {}  # What every archive was when it was opened, long closed ones included.
 
 
 def open_archive(path: bytes) -> Archive:
@@ -54,25 +57,30 @@ def open_archive(path: bytes) -> Archive:
 
 def listed_archive(path: bytes) -> Archive:
     """The archive that was listed before under this path; it must not have changed since."""
-    known = _opened.get(path)
-    if known is None:
-        return open_archive(path)
+    archive, identity = _opened.get(path), _listed.get(path)
     try:
-        if _identity(os.lstat(path)) != known.identity:
-            raise ManifestError(f"{shown(path)} changed after it was listed")
+        if archive is None:
+            archive = _open(path)  # For the first time, or again after many others.
+            found = archive.identity
+        else:
+            found = _identity(os.lstat(path))
     except OSError as failure:
         raise host_failure(path, failure) from None
-    return _used(known)
+    if identity is not None and found != identity:
+        raise ManifestError(f"{shown(path)} changed after it was listed")
+    return _used(archive)
 
 
 def forget_archives() -> None:
     """Close every archive; the temporary files go with them."""
     _opened.clear()
+    _listed.clear()
 
 
 def _used(archive: Archive) -> Archive:
     _opened.pop(archive.path, None)
     _opened[archive.path] = archive
+    _listed[archive.path] = archive.identity
     while len(_opened) > _OPEN_MAX:
         del _opened[next(iter(_opened))]  # Closed as soon as nobody reads it any more.
     return archive
@@ -86,17 +94,39 @@ def _open(path: bytes) -> Archive:
     fd, _ = open_regular(path)
     try:
         identity = _identity(os.fstat(fd))
-        packing = _packing(os.pread(fd, 512, 0), path)
+        packing = _packing(fd, path)
         if packing is None:
             return Archive(path, os.dup(fd), identity)
-        with tempfile.TemporaryFile() as scratch:
+        with _scratch(path) as scratch:
             _unpack(packing, fd, scratch, path)
-            scratch.flush()
             return Archive(path, os.dup(scratch.fileno()), identity)
     except OSError as failure:
         raise host_failure(path, failure) from None
     finally:
         os.close(fd)
+
+
+def _scratch(path: bytes) -> IO[bytes]:
+    with _blaming_the_temporary_folder(path):
+        return tempfile.TemporaryFile(buffering=0)  # Else closing it could fail, too.
+
+
+def _put(scratch: IO[bytes], data: bytes, path: bytes) -> None:
+    with _blaming_the_temporary_folder(path):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[scratch.write(rest) :]
+
+
+@contextlib.contextmanager
+def _blaming_the_temporary_folder(path: bytes) -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        folder = shown(os.fsencode(tempfile.tempdir)) if tempfile.tempdir else "the temporary folder"
+        reason = failure.strerror or failure
+        hint = f"{shown(path)} is unpacked there; the variable TMPDIR names another one"
+        raise HostError(f"{folder}: {reason} ({hint})") from None
 
 
 class _Packing(NamedTuple):
@@ -116,11 +146,13 @@ _PACKINGS = (
 )
 
 
-def _packing(head: bytes, path: bytes) -> _Packing | None:
+def _packing(fd: int, path: bytes) -> _Packing | None:
+    """How a tar archive is compressed; None: not at all."""
+    head = os.pread(fd, _BLOCK_BYTES, 0)
     for packing in _PACKINGS:
         if head.startswith(packing.magic):
             return packing
-    if head[257:262] == b"ustar" or _is_old_tar(head):
+    if head[257:262] == b"ustar" or _is_old_tar(head) or _is_empty_tar(fd, head):
         return None
     raise ManifestError(
         f"{shown(path)} is neither a directory nor a tar archive (plain, or of gzip, xz, bzip2 or zstd)"
@@ -138,6 +170,18 @@ def _is_old_tar(head: bytes) -> bool:
     return sum(head[:148]) + sum(head[156:512]) + 8 * 0x20 == expected
 
 
+def _is_empty_tar(fd: int, head: bytes) -> bool:
+    """Nothing but the zero blocks at its end, of which there are two at least."""
+    size, offset = os.fstat(fd).st_size, 0
+    if any(head) or size % _BLOCK_BYTES or size < 2 * _BLOCK_BYTES:
+        return False
+    while chunk := os.pread(fd, _CHUNK_BYTES, offset):
+        if any(chunk):
+            return False
+        offset += len(chunk)
+    return True
+
+
 def _unpack(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None:
     for module in packing.modules:
         try:
@@ -146,7 +190,7 @@ def _unpack(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None
             continue
         with os.fdopen(os.dup(fd), "rb") as packed, unpacker.open(packed) as plain:
             while chunk := _unpacked(plain, path):
-                scratch.write(chunk)
+                _put(scratch, chunk, path)
         return
     _unpack_by_program(packing, fd, scratch, path)
 
@@ -175,7 +219,17 @@ def _unpack_by_program(packing: _Packing, fd: int, scratch: IO[bytes], path: byt
             f"{shown(path)} is compressed with {packing.name}, which this Python cannot read: "
             f"install {remedy}the program {packing.name}"
         )
-    result = subprocess.run([program, "-dcq"], stdin=fd, stdout=scratch, stderr=subprocess.PIPE, check=False)
-    if result.returncode:
-        reason = result.stderr.decode("utf-8", "backslashreplace").strip().replace("\n", "; ")
+    with subprocess.Popen(
+        [program, "-dcq"], stdin=fd, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout and process.stderr
+        try:
+            while chunk := process.stdout.read(_CHUNK_BYTES):
+                _put(scratch, chunk, path)
+        except BaseException:
+            process.kill()
+            raise
+        words = process.stderr.read()
+    if process.returncode:
+        reason = words.decode("utf-8", "backslashreplace").strip().replace("\n", "; ")
         raise ManifestError(f"{shown(path)} is damaged: {reason or packing.name + ' cannot read it'}")

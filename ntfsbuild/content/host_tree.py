@@ -8,7 +8,7 @@ What is taken:
   directories are there only as far as they are needed to hold something that was taken.
 * A symbolic link to a file or a directory counts as what it points to, under the link's name, as long
   as the target stays inside the allowed folders.  A link that leaves them, dangles, or leads back to a
-  directory that it lies in is a problem; so are sockets, FIFOs and devices.
+  directory that it lies in is a problem; so are sockets, FIFOs and devices.  What is left out is none.
 
 All problems of a tree are raised together.  Only a name is kept of a file, and no file is looked at
 beyond what the directory itself says of it, so a hundred thousand files cost a few megabytes.
@@ -238,12 +238,18 @@ class _Scan:
         if self.exclude is not None and self.exclude.match_file(here.relative, name):
             return
         path = _below(here.tree.path, name.encode())
+        # Wherever it leads: a pattern for directories must be able to leave out what may not be followed.
+        judges_directories = self.exclude is not None or self.include is not None
+        is_directory = is_link and judges_directories and os.path.isdir(path)
+        if is_directory and self._excludes_directory(here, name):
+            return
         try:
             if not is_link:
                 raise ManifestError(f"{shown(path)} is not a regular file")
             self._follow(here, name, path)
         except ManifestError as fault:
-            if self._takes_file(here, name):
+            takes = self._takes_directory if is_directory else self._takes_file
+            if takes(here, name):
                 self.problems.append(str(fault))
 
     def _follow(self, here: _Pending, name: str, path: bytes) -> None:
@@ -258,8 +264,6 @@ class _Scan:
             raise ManifestError(f"{shown(path)} is not a regular file")
 
     def _follow_directory(self, here: _Pending, name: str, path: bytes, target: bytes) -> None:
-        if self._excludes_directory(here, name):
-            return
         above = target.rstrip(b"/") + b"/"
         if any((inside + b"/").startswith(above) for inside in (*here.inside, here.tree.path)):
             raise ManifestError(f"{shown(path)} leads back to {shown(target)}, through which it was reached")

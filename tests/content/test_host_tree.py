@@ -191,6 +191,26 @@ def test_what_is_left_out_cannot_be_wrong(tmp_path: Path) -> None:
     assert scanned(tmp_path, [], ["fifo", "dang*"]) == scanned(tmp_path, ["*.txt"]) == ["good.txt"]
 
 
+def test_links_to_directories_outside_can_be_left_out(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    root = tmp_path / "root"
+    make(outside, ["a", "b/c"])
+    make(root, ["kept", "sub/kept"])
+    (root / "dirout").symlink_to(outside)
+    (root / "sub/dirout").symlink_to(outside / "b")
+    (root / "loop").symlink_to(root)
+
+    assert scanned(root, exclude=["dirout/", "loop/"]) == ["kept", "sub/", "sub/kept"]
+    assert scanned(root, exclude=["/dirout/", "sub/*/", "lo*"]) == ["kept", "sub/", "sub/kept"]
+    assert scanned(root, include=["kept"]) == ["kept", "sub/", "sub/kept"]
+    for include, exclude in (([], ["/dirout/", "loop/"]), (["dirout/"], ["/dirout/"])):
+        with pytest.raises(SourceError, match=r"/sub/dirout leaves the manifest's folder[^\n]*$"):
+            scanned(root, include, exclude)
+    (root / "fileout").symlink_to(outside / "a")
+    with pytest.raises(SourceError, match=r"/fileout leaves the manifest's folder[^\n]*$"):
+        scanned(root, exclude=["dirout/", "loop/", "fileout/"])
+
+
 def test_the_root_itself(tmp_path: Path) -> None:
     make(tmp_path, ["tree/a", "file"])
     (tmp_path / "link").symlink_to("tree")

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -305,6 +307,78 @@ def test_more_archives_than_are_kept_open(tmp_path: Path) -> None:
     assert [int(read(tree.content("a"))) for tree in trees] == list(range(40))
     archive.forget_archives()
     assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_a_change_of_an_archive_that_was_closed_in_between(tmp_path: Path) -> None:
+    trees = [scan(pack(tmp_path / f"{k}.tar", member("a", b"%d" % k)), (), ()) for k in range(20)]
+    pack(tmp_path / "b.tar", member("a", b"x"))
+    os.replace(tmp_path / "b.tar", tmp_path / "0.tar")
+    with pytest.raises(ManifestError, match=r"/0\.tar changed after it was listed"):
+        read(trees[0].content("a"))
+    assert read(trees[1].content("a")) == b"1"
+    with pytest.raises(ManifestError, match=r"/0\.tar changed after it was listed"):
+        read(trees[0].content("a"))
+
+
+def test_a_digest_judges_an_archive_that_was_listed_before(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.tar", member("a", b"one"))
+    kept = pinned(scan(path, (), ()).content("a"))
+    pack(tmp_path / "a.tar", member("a", b"one"), member("b", b"more"))
+    assert read(kept) == b"one"
+    pack(tmp_path / "a.tar", member("a", b"two"))
+    with pytest.raises(ManifestError, match=r"a\.tar: a: its SHA-256 is "):
+        read(kept)
+
+
+@pytest.mark.parametrize("blocks", [2, 20, 4096])
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_an_archive_of_nothing(tmp_path: Path, blocks: int, suffix: str) -> None:
+    data = bytes(512 * blocks)
+    (tmp_path / f"a.{suffix}").write_bytes(data if suffix == "tar" else packed(data, "gz"))
+    tree = scan(os.fsencode(tmp_path / f"a.{suffix}"), (), ())
+    assert (tree.names, tree.directories) == ([], {})
+
+
+def test_an_archive_of_nothing_by_gnu_tar(tmp_path: Path) -> None:
+    subprocess.run(["tar", "-cf", tmp_path / "a.tar", "-T", "/dev/null"], check=True)
+    assert contents(scan(os.fsencode(tmp_path / "a.tar"), (), ())) == {}
+
+
+@pytest.mark.parametrize("data", [b"", bytes(512), bytes(1000), bytes(4096) + b"x" + bytes(511)])
+def test_zeros_that_are_no_archive(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(ManifestError, match="neither a directory nor a tar archive"):
+        scan(os.fsencode(tmp_path / "a"), (), ())
+
+
+def full(**options: Any) -> IO[bytes]:
+    return open("/dev/full", "w+b", **options)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "xz", "zst"])
+@pytest.mark.parametrize("size", [10, 3 << 20])
+@pytest.mark.parametrize("by_program", [False, True])
+def test_a_full_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, size: int, by_program: bool
+) -> None:
+    pack(tmp_path / "a.tar", member("a", os.urandom(size)))
+    (tmp_path / "a.packed").write_bytes(packed((tmp_path / "a.tar").read_bytes(), suffix))
+    if by_program:
+        if suffix != "zst" or not shutil.which("zstd"):
+            pytest.skip("only zstd may be left to a program, which may not be here")
+        monkeypatch.setitem(sys.modules, "backports.zstd", None)
+        monkeypatch.setitem(sys.modules, "compression.zstd", None)
+    monkeypatch.setattr(tempfile, "tempdir", "/the/folder")
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(HostError, match=r"^/the/folder: No space left on device \(.*/a\.packed is unpacked"):
+        scan(os.fsencode(tmp_path / "a.packed"), (), ())
+
+
+def test_no_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.tgz").write_bytes(packed(bytes(1024), "gz"))
+    monkeypatch.setattr(tempfile, "tempdir", "/none")
+    with pytest.raises(HostError, match=r"^/none: No such file or directory \(.*/a\.tgz is unpacked there"):
+        scan(os.fsencode(tmp_path / "a.tgz"), (), ())
 
 
 def test_zstd_without_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
