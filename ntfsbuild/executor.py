@@ -69,7 +69,7 @@ class _Execution:
         self._report = report
         self._directories = self._files = self._data_bytes = 0
         self._target = target
-        self._parent_path = ""
+        self._parent_path: str | None = None
         self._parent = 0
         try:
             self._volume = NewVolume(storage, _options(operation))
@@ -127,23 +127,23 @@ class _Execution:
         if path == "/":
             self._volume.set_root(times, attributes, posix_names)
             return
-        parent, name = self._split(path)
+        parent_path, _, name = path.rpartition("/")
+        parent = self._enter(parent_path, path)
         self._volume.make_directory(parent, name, times, attributes, posix_names)
         self._directories += 1
 
-    def _split(self, path: str) -> tuple[int, str]:
-        """The record of the parent directory, and the last name."""
-        parent_path, slash, name = path.rpartition("/")
-        if parent_path != self._parent_path or not self._parent:
-            if not slash:
-                raise ManifestError("a path begins with '/'")
-            self._parent = self._volume.find_directory(parent_path)
-            self._parent_path = parent_path
-        return self._parent, name
+    def _enter(self, parent_path: str, path: str) -> int:
+        """The record of the directory that the next operations, too, are likely to be about."""
+        if not path.startswith("/"):
+            raise ManifestError("a path begins with '/'")
+        self._parent = self._volume.find_directory(parent_path)
+        self._parent_path = parent_path
+        return self._parent
 
     def _make_file(self, operation: MakeFile) -> None:
         path, content, times, attributes, _ = operation
-        parent, name = self._split(path)
+        parent_path, _, name = path.rpartition("/")
+        parent = self._parent if parent_path == self._parent_path else self._enter(parent_path, path)
         if isinstance(content, Inline):
             self._volume.make_file(parent, name, content.data, times, attributes)
             self._data_bytes += len(content.data)
@@ -160,14 +160,18 @@ class _Execution:
         if path == self._target:
             raise ManifestError(f"{shown(path)} is the image itself, which this build replaces")
         try:
-            descriptor = host_file.open_path(path, host_file.OPEN_FLAGS)
+            if len(path) <= host_file.PATH_BYTES_MAX:
+                descriptor = os.open(path, host_file.OPEN_FLAGS)
+            else:
+                descriptor = host_file.open_path(path, host_file.OPEN_FLAGS)
             try:
                 landing = self._volume.landing()
                 size = os.readv(descriptor, [landing])
-                status = os.fstat(descriptor)
-                if size != status.st_size and size < LANDING_BYTES:
-                    host_file.check_regular(path, status)  # A FIFO reads as empty, too.
-                    size = _read_on(descriptor, landing, size)
+                if not size:
+                    host_file.check_regular(path, os.fstat(descriptor))  # A FIFO reads as empty, too.
+                # Some file systems give less than was asked for: only nothing is the end.
+                while size < LANDING_BYTES and (count := os.readv(descriptor, [landing[size:]])):
+                    size += count
             finally:
                 os.close(descriptor)
         except OSError as failure:
@@ -234,13 +238,6 @@ class _Execution:
         space.zero(end, size)
         space.finish()
         self._volume.make_spaced_file(parent, name, space, times, attributes)
-
-
-def _read_on(descriptor: int, landing: memoryview, size: int) -> int:
-    """Read to the end: some file systems give less than was asked for, or do not know the size."""
-    while size < LANDING_BYTES and (count := os.readv(descriptor, [landing[size:]])):
-        size += count
-    return size
 
 
 def _wrong_digest(path: bytes, expected: bytes, found: bytes) -> ManifestError:

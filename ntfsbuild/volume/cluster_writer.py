@@ -25,14 +25,15 @@ class ClusterWriter:
         self._view = memoryview(self._buffer)
         self._base = 0  # Where the buffer's first byte lies on the volume.
         self._filled = 0
+        self._landing: memoryview | None = None
 
     def landing(self) -> memoryview:
-        """Memory for `LANDING_BYTES`, good until the next call of any method here."""
-        at = self._filled
-        if at > _BUFFER_BYTES - LANDING_BYTES:
-            self.flush()
-            at = 0
-        return self._view[at : at + LANDING_BYTES]
+        """Memory for `LANDING_BYTES`, good until the next call of any other method here."""
+        if self._landing is None:
+            if self._filled > _BUFFER_BYTES - LANDING_BYTES:
+                self.flush()
+            self._landing = self._view[self._filled : self._filled + LANDING_BYTES]
+        return self._landing
 
     def take(self, size_bytes: int) -> tuple[int, int]:
         """Keep the first bytes of the landing; returns their run (LCN, clusters)."""
@@ -42,6 +43,7 @@ class ClusterWriter:
         space.next_lcn = lcn + clusters
         offset = lcn * cluster_bytes
         at = self._filled
+        self._landing = None
         if offset != self._base + at:
             # Somebody else took clusters in between; what has landed stays where it is in memory.
             self._write_out()
@@ -85,6 +87,7 @@ class ClusterWriter:
 
     def _restart(self) -> None:
         self._base, self._filled = self._space.next_lcn * self._cluster_bytes, 0
+        self._landing = None
 
     def _pad(self, offset: int, size_bytes: int, clusters: int) -> None:
         self._storage.zero(offset + size_bytes, clusters * self._cluster_bytes - size_bytes)

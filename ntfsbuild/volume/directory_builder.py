@@ -54,8 +54,9 @@ class DirectoryBuilder:
         """
         if not self.keys:
             return []
-        self._check(path, self._names())
-        return [leaf_entry(self.keys[k], self.references[k]) for k in self._order(path, self._names())]
+        entry_names = self._names()
+        self._check(path, entry_names)
+        return [leaf_entry(self.keys[k], self.references[k]) for k in self._order(path, entry_names)]
 
     def sorted_root_entries(self, own: Sequence[tuple[bytes, int]]) -> list[bytes]:
         """The same for the root, whose `own` entries (the system files) need not have legal names."""

@@ -32,6 +32,7 @@ from ntfsbuild.volume.space import Space, Tail, fitting, smallest, tail_of
 from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES, SystemFiles, standard_information
 
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
+_FIRST_SEQUENCE = reference(0, 1)
 _FILE_INSTANCES = 3  # $STANDARD_INFORMATION, $FILE_NAME, $DATA: 0, 1, 2.
 _PADDING = [bytes(k) for k in range(8)]
 _CACHED_PATH_CHARACTERS = 4 << 20
@@ -179,9 +180,7 @@ class NewVolume:
             attribute.resident(attribute.DATA, bytes(size), instance=2)[: ResidentHeader.SIZE]
             for size in range(self._resident_room[0] + 1)
         ]
-        self._head_of: tuple[int, Ticks4] = (-1, (0, 0, 0, 0))
-        self._name_head = b""
-        self._parent = self._root
+        self._prepare_siblings(file_record.ROOT, self._options.times, 0)
 
     def make_file(self, parent: int, name: str, data: bytes, times: Ticks4, attributes: int) -> int:
         """Create a file with its whole content; returns its record number."""
@@ -257,6 +256,13 @@ class NewVolume:
         )
         return self._add_file(parent, raw_name, size, allocated, data_attribute, times, attributes)
 
+    def _prepare_siblings(self, parent: int, times: Ticks4, attributes: int) -> None:
+        """What files in one directory, with the same times and attributes, have in common."""
+        self._parent = self._directories[parent]
+        self._times, self._attributes = times, attributes
+        self._name_head = _name_head.pack(reference(parent, system_sequence(parent)), *times)
+        self._information = standard_information(times, attributes, self._file_security)
+
     def _add_file(
         self,
         parent: int,
@@ -268,10 +274,8 @@ class NewVolume:
         attributes: int,
     ) -> int:
         """Pack the record and the index key of a file; the hottest function there is."""
-        if self._head_of != (parent, times):
-            self._head_of = (parent, times)
-            self._name_head = _name_head.pack(reference(parent, system_sequence(parent)), *times)
-            self._parent = self._directories[parent]
+        if times is not self._times or attributes != self._attributes or parent != self._parent.record:
+            self._prepare_siblings(parent, times, attributes)
         name_bytes = len(raw_name)
         key = (
             self._name_head
@@ -279,18 +283,16 @@ class NewVolume:
             + raw_name
         )
         body = (
-            standard_information(times, attributes, self._file_security)
+            self._information
             + self._name_attribute_heads[name_bytes]
             + key
             + self._name_attribute_padding[name_bytes]
             + data_attribute
             + END_MARKER
         )
-        records = self._records
-        number = records.next_number
-        records.put(number, records.header(number, len(body), file_record.IN_USE, 1, _FILE_INSTANCES) + body)
+        number = self._records.append(body, _FILE_INSTANCES)
         self._parent.keys.append(key)
-        self._parent.references.append(0x1000000000000 | number)
+        self._parent.references.append(_FIRST_SEQUENCE | number)
         return number
 
     # ------------------------------------------------------------------ commit

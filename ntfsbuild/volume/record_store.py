@@ -35,10 +35,8 @@ class RecordStore:
         self._capacity = 0
         self._grow(expected_records * self.record_bytes)
         self.next_number = 0
-        self._slots = _CHUNK_BYTES // self.record_bytes
-        self._chunk = bytearray(_CHUNK_BYTES)
-        self._chunk_first = 0
-        self._in_chunk: list[int] = []  # The slots in use.
+        self._chunk = bytearray()  # Records in a row, the first and behind the last of them:
+        self._chunk_first = self._chunk_end = 0
         self._late: dict[int, bytes] = {}
 
     def header(
@@ -100,32 +98,27 @@ class RecordStore:
         """The record of a number that was reserved."""
         self._late[number] = record
 
-    def put(self, number: int, record: bytes) -> None:
-        """The record of the next number (`next_number`), complete."""
-        slot = number - self._chunk_first
-        if not 0 <= slot < self._slots:
+    def append(self, body: bytes, next_instance: int) -> int:
+        """Put the complete record of a file, in use and with one name; returns its number.
+
+        `body` is its attributes and the end marker.
+        """
+        number = self.next_number
+        if number != self._chunk_end:  # Numbers were reserved in between.
             self._flush_chunk()
-            self._chunk_first, slot = number, 0
-        at = slot * self.record_bytes
-        self._chunk[at : at + len(record)] = record
-        self._in_chunk.append(slot)
-        self.next_number = number + 1
+            self._chunk_first = number
+        record = self.header(number, len(body), file_record.IN_USE, 1, next_instance) + body
+        self._chunk += record.ljust(self.record_bytes, b"\0")
+        self.next_number = self._chunk_end = number + 1
+        if len(self._chunk) >= _CHUNK_BYTES:
+            self._flush_chunk()
+            self._chunk_first = self._chunk_end
+        return number
 
     def _flush_chunk(self) -> None:
-        """Write the chunk in pieces of consecutive records; slots of late records stay untouched."""
-        slots, size = self._in_chunk, self.record_bytes
-        start = 0
-        while start < len(slots):
-            end = start + 1
-            if slots[-1] - slots[start] == len(slots) - 1 - start:
-                end = len(slots)
-            while end < len(slots) and slots[end] == slots[end - 1] + 1:
-                end += 1
-            piece = self._chunk[slots[start] * size : (slots[end - 1] + 1) * size]
-            self._write_records(self._chunk_first + slots[start], piece)
-            start = end
-        self._in_chunk = []
-        self._chunk = bytearray(_CHUNK_BYTES)
+        if self._chunk:
+            self._write_records(self._chunk_first, self._chunk)
+            self._chunk = bytearray()
 
     def _write_records(self, first: int, records: bytearray) -> None:
         fixups.protect(records, self.record_bytes, FileRecordHeader.SIZE)
@@ -194,7 +187,11 @@ class RecordStore:
         numbers = sorted(self._late)
         while start < len(numbers):
             end = start + 1
-            while end < len(numbers) and numbers[end] == numbers[end - 1] + 1 and end - start < self._slots:
+            while (
+                end < len(numbers)
+                and numbers[end] == numbers[end - 1] + 1
+                and (end - start) * size < _CHUNK_BYTES
+            ):
                 end += 1
             piece = bytearray((end - start) * size)
             for k, number in enumerate(numbers[start:end]):
