@@ -29,6 +29,7 @@ STRUCTURE_KEYWORDS = [
     "dependentSchemas",
     "enum",
     "items",
+    "minItems",
     "minProperties",
     "not",
     "patternProperties",
@@ -121,7 +122,7 @@ def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
         case "required":
             for key in [key for key in schema["required"] if key not in value]:
                 yield steps, False, f"{key} is missing: {schema['properties'][key]['title']}"
-        case "minProperties":
+        case "minItems" | "minProperties":
             yield steps, False, f"something is missing: {schema['title']}"
         case "uniqueItems":
             yield steps, False, "the same is there twice"

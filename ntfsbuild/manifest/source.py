@@ -1,7 +1,7 @@
 """YAML into plain data with a position for every node: the one place that knows YAML.
 
-The parser's events become dicts, lists and JSON's scalars.  Nothing is guessed: `no`, `12:30`, `017`
-and `2024-01-01` stay text, a key is the text that was written, and what would surprise (duplicate
+The parser's events become dicts, lists and JSON's scalars.  Nothing is guessed: `no`, `True`, `+5`,
+`0x10` and `2024-01-01` stay text, a key is the text that was written, and what would surprise (duplicate
 keys, tags, merge keys, a second document, many aliases) is refused.
 """
 
@@ -53,14 +53,10 @@ ALIASES_MAX: Final = 1000
 ALIAS_WEIGHT_MAX: Final = 4 << 20  # Nodes and characters that all aliases together may stand for.
 NUMBER_LENGTH_MAX: Final = 40  # Python itself gives up at 4300 digits, with an error of its own.
 
-_CONSTANTS: dict[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_LEADS = frozenset(["", *"+-.0123456789ntfNTF~"])  # How a plain scalar begins that is not text.
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_CONSTANTS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_LEADS = frozenset(["", *"-0123456789tfn~"])  # How a plain scalar begins that is not text.
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OLD_LINE_BREAKS = {"\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P"}
 _HINTS = {
@@ -225,7 +221,7 @@ class _Composer:
                 return
 
     def _resolve(self, value: str, mark: Any) -> Data:
-        """What a plain scalar means in YAML 1.2's core schema, without what JSON does not have."""
+        """What a plain scalar means: what JSON spells so, and that `~` and nothing are null."""
         if value in _CONSTANTS:
             return _CONSTANTS[value]
         integer = _INTEGER.fullmatch(value)
@@ -236,7 +232,7 @@ class _Composer:
             self.problems.append(Problem(_mark(self.file, mark), "", message))
             return value
         if integer:
-            return int(value, 0) if value[:2] in ("0x", "0o") else int(value)
+            return int(value)
         number = float(value)
         return number if abs(number) != float("inf") else value
 

@@ -216,7 +216,7 @@ class TreeReader:
     def _read_defaults(self, node: Node) -> Defaults:
         """`defaults`, and `names`, which is short for `defaults: {names: ...}`."""
         values = self._values
-        given = values.has(node, "defaults")
+        given = values.has(node, "defaults") and node.data["defaults"] is not None
         defaults = read_defaults(values, values.child(node, "defaults")) if given else Defaults()
         names = read_names(values, node)
         if names and defaults.names:

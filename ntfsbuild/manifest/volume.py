@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ SECTOR_SIZES = [512, 1024, 2048, 4096]
 CLUSTER_SIZES = [512 << shift for shift in range(13)]
 RECORD_SIZES = [1024, 4096]
 LABEL_UNITS_MAX = 32  # What Windows formats and renames with; $AttrDef would let 128 pass.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_HEXADECIMAL = re.compile(r"0x[0-9A-Fa-f]{1,40}")
 
 Value = TypeVar("Value")
 
@@ -48,21 +51,26 @@ def read_volume(values: Values, volume: Node | None) -> VolumeSpec:
 
 def parse_label(text: str) -> str:
     """A volume label."""
-    if "\0" in text:
-        raise ValueError("a label cannot hold U+0000")
+    control = _CONTROL.search(text)
+    if control:
+        raise ValueError(f"{shown(text)} is not a label: it holds the control U+{ord(control[0]):04X}")
     units = len(text.encode("utf-16le", "surrogatepass")) // 2
     if units > LABEL_UNITS_MAX:
         raise ValueError(f"{shown(text)} is longer than a label can be ({units} UTF-16 units, at most 32)")
     return text
 
 
-def parse_integer(bits: int) -> Callable[[int], int]:
-    """A parser of unsigned integers of so many bits."""
+def parse_integer(bits: int) -> Callable[[int | str], int]:
+    """A parser of unsigned integers of so many bits, also in hexadecimal."""
 
-    def parse(value: int) -> int:
-        if not 0 <= value < 1 << bits:
-            raise ValueError(f"{value} is not an integer from 0 to 0x{(1 << bits) - 1:X}")
-        return value
+    def parse(value: int | str) -> int:
+        if isinstance(value, str) and _HEXADECIMAL.fullmatch(value):
+            number = int(value, 16)
+        else:
+            number = value if isinstance(value, int) else -1
+        if not 0 <= number < 1 << bits:
+            raise ValueError(f"{shown(value)} is not an integer from 0 to 0x{(1 << bits) - 1:X}")
+        return number
 
     return parse
 

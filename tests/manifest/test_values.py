@@ -10,6 +10,7 @@ from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.manifest.file_content import parse_base64, parse_hex
 from ntfsbuild.manifest.model import Size
 from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
+from ntfsbuild.manifest.volume import parse_integer, parse_label
 from ntfsbuild.manifest.words import listed, nearest, quoted, shown
 
 
@@ -110,3 +111,21 @@ def test_words() -> None:
     assert listed("abc") == "a, b or c"
     assert nearest("sorce", ["size", "source"]) == "source"
     assert nearest("x", ["size", "source"]) is None
+
+
+@pytest.mark.parametrize("character", ["\0", "\a", "\n", "\x1b", "\x7f", "\x85", "\x9b"])
+def test_a_label_holds_no_controls(character: str) -> None:
+    with pytest.raises(ValueError, match=rf"is not a label: it holds the control U\+{ord(character):04X}$"):
+        parse_label(f"a{character}b")
+    assert parse_label("Grüße 世界 \U0001f600") == "Grüße 世界 \U0001f600"
+
+
+@pytest.mark.parametrize(("value", "number"), [(0, 0), (65535, 65535), ("0x0", 0), ("0xffFF", 65535)])
+def test_integers_may_be_hexadecimal(value: int | str, number: int) -> None:
+    assert parse_integer(16)(value) == number
+
+
+@pytest.mark.parametrize("value", [-1, 65536, "0x10000", "10", "-0x1", "0X1", "0x", "ten", "0x" + "0" * 41])
+def test_no_integers(value: int | str) -> None:
+    with pytest.raises(ValueError, match=r"is not an integer from 0 to 0xFFFF$"):
+        parse_integer(16)(value)
