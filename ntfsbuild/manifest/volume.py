@@ -11,10 +11,8 @@ from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import listed, shown
+from ntfsbuild.ondisk.boot_sector import CLUSTER_SIZES, RECORD_SIZES, SECTOR_SIZES
 
-SECTOR_SIZES = [512, 1024, 2048, 4096]
-CLUSTER_SIZES = [512 << shift for shift in range(13)]
-RECORD_SIZES = [1024, 4096]
 LABEL_UNITS_MAX = 32  # What Windows formats and renames with; $AttrDef would let 128 pass.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HEXADECIMAL = re.compile(r"0x[0-9A-Fa-f]{1,40}")
@@ -75,7 +73,7 @@ def parse_integer(bits: int) -> Callable[[int | str], int]:
     return parse
 
 
-def _one_of(allowed: list[int], what: str) -> Callable[[int | str], int]:
+def _one_of(allowed: tuple[int, ...], what: str) -> Callable[[int | str], int]:
     def parse(value: int | str) -> int:
         hint = f"{what} ({listed(map(size_text, allowed))})"
         size_bytes = parse_size(value, hint)
