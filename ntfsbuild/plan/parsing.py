@@ -34,7 +34,9 @@ from ntfsbuild.plan.lines import TIME_NAMES, VERSION
 from ntfsbuild.plan.model import ATTRIBUTES, Format, MakeDirectory, MakeFile, Operation, Plan
 
 _PROBLEMS_MAX = 50
+_LABEL_UNITS_MAX = 32
 _SEED_MAX = (1 << 64) - 1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
 _SERIAL = re.compile(r"0x[0-9a-f]{16}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -403,6 +405,13 @@ def _attribute(value: Any) -> int:
     return bit
 
 
+def _label(value: Any) -> str:
+    units = len(_text(value).encode("utf-16-le", "surrogatepass")) // 2
+    if units > _LABEL_UNITS_MAX or _CONTROL.search(value):
+        raise _LineError(f"is not a label (at most {_LABEL_UNITS_MAX} UTF-16 units, no control characters)")
+    return str(value)
+
+
 def _path(value: Any) -> str:
     if not _text(value).startswith("/") or "//" in value or (value.endswith("/") and value != "/"):
         raise _LineError("is not a path (it begins with a slash and does not end in one)")
@@ -416,7 +425,7 @@ _FORMAT: _Fields = {
     "size_bytes": (_optional_size, _REQUIRED),
     "extra_bytes": (_size, 0),
     "extra_percent": (_percent, 0.0),
-    "label": (_text, ""),
+    "label": (_label, ""),
     "serial": (_serial, _REQUIRED),
     "cluster_bytes": (_size, _REQUIRED),
     "sector_bytes": (_size, _REQUIRED),

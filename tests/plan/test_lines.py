@@ -296,6 +296,13 @@ def test_a_plan_without_the_root(base: bytes, files: int) -> None:
         parsed(text, base)
 
 
+@pytest.mark.parametrize("label", ["x" * 33, "\U0001f600" * 17, "a\x1b[31m", "\0", "\x85"])
+def test_labels_that_a_manifest_cannot_have(base: bytes, label: str) -> None:
+    text = written([formatting(label=label), ROOT_DIRECTORY], base)
+    with pytest.raises(ManifestError, match=r"^plan\.jsonl:2:1: label: is not a label \(at most 32"):
+        parsed(text, base)
+
+
 @pytest.mark.parametrize("name", ["files", "directories"])
 def test_a_format_says_how_much_follows(base: bytes, name: str) -> None:
     text = written([formatting(), ROOT_DIRECTORY], base)
