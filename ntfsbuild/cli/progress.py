@@ -21,7 +21,10 @@ _PERIOD_SECONDS = 0.1
 
 @contextmanager
 def shown_progress(settings: Settings) -> Iterator[Callable[[Progress], None] | None]:
-    """What a build reports its progress to; None when nobody looks."""
+    """What a build reports its progress to; None when nobody looks.
+
+    Files and bytes are shown: one large file is bytes that grow for a long time.
+    """
     if settings.quiet or settings.json or not sys.stderr.isatty():
         yield None
         return
@@ -37,7 +40,7 @@ def shown_progress(settings: Settings) -> Iterator[Callable[[Progress], None] | 
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("files", total=None, data="")
+        task = bar.add_task("files", total=None, data="0 B")
         yield _throttled(lambda state: _update(bar, task, state))
 
 
