@@ -53,3 +53,43 @@ def test_an_error_for_a_closed_output_stays_what_it_was(folder: Path) -> None:
 def test_a_plan_from_a_closed_input(folder: Path) -> None:
     done = shell("ntfsbuild execute - -o disk.img <&-", folder)
     assert (done.returncode, done.stderr) == (4, "ntfsbuild: standard input is closed\n")
+
+
+def test_a_saved_file_follows_no_link_that_somebody_planted(folder: Path) -> None:
+    (folder / "other").write_text("precious")
+    for name in (".out.part", ".out.tmp"):
+        (folder / name).symlink_to("other")
+    assert shell("ntfsbuild plan disk.yaml -o out", folder).returncode == 0
+    assert (folder / "out").read_text(encoding="utf-8").startswith('{"ntfsbuild_plan"')
+    assert (folder / "other").read_text() == "precious"
+
+
+def test_a_saved_file_may_have_the_longest_name(folder: Path) -> None:
+    before = {path.name for path in folder.iterdir()}
+    name = "n" * 255
+    done = shell(f"ntfsbuild plan disk.yaml -o {name}", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in folder.iterdir()} == {*before, name}
+
+
+def test_a_file_that_cannot_be_saved_is_named(folder: Path) -> None:
+    assert shell("ntfsbuild -q build disk.yaml -o disk.img", folder).returncode == 0
+    for command in ("plan disk.yaml", "cat disk.img noise.bin"):
+        done = shell(f"ntfsbuild {command} -o /dev/full", folder)
+        assert (done.returncode, done.stderr) == (4, "ntfsbuild: /dev/full: No space left on device\n")
+        done = shell(f"ntfsbuild {command} -o none/out", folder)
+        assert (done.returncode, done.stderr) == (4, "ntfsbuild: none/out: No such file or directory\n")
+
+
+def test_a_file_is_saved_into_a_pipe(folder: Path) -> None:
+    done = shell("ntfsbuild plan disk.yaml -o /dev/stdout | cat", folder)
+    assert done.stdout == shell("ntfsbuild plan disk.yaml --json", folder).stdout
+
+
+def test_what_was_there_stays_when_saving_fails(folder: Path) -> None:
+    assert shell("ntfsbuild -q build disk.yaml -o disk.img", folder).returncode == 0
+    (folder / "out").write_text("old")
+    before = sorted(path.name for path in folder.iterdir())
+    assert shell("ulimit -f 1; ntfsbuild cat disk.img noise.bin -o out", folder).returncode == 4
+    assert (folder / "out").read_text() == "old"
+    assert sorted(path.name for path in folder.iterdir()) == before
