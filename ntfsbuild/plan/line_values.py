@@ -1,0 +1,274 @@
+"""The values on a line of a saved plan: each is read into what it means, or is a fault with its place."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ntfsbuild.content.model import SIZE_MAX
+from ntfsbuild.errors import pack_position, unpack_position
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.filetime import parse_filetime
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.plan.lines import TIME_NAMES
+from ntfsbuild.plan.model import ATTRIBUTES
+
+_LABEL_UNITS_MAX = 32
+SEED_MAX = (1 << 64) - 1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
+_SERIAL = re.compile(r"0x[0-9a-f]{16}", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+REQUIRED: Any = object()
+
+
+class LineError(Exception):
+    """Something is wrong with a line; where in it, and what."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+Value: TypeAlias = Callable[[Any], Any]
+# Name → how its value is read, and the value that holds where the name is absent.
+Fields: TypeAlias = dict[str, tuple[Value, Any]]
+
+
+def json_object(line: bytes) -> dict[str, Any]:
+    """The object that a line is; no key twice, no NaN."""
+    try:
+        data = json.loads(line, object_pairs_hook=_pairs, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise LineError("is not UTF-8") from None
+    except (ValueError, RecursionError) as failure:
+        message = failure.msg if isinstance(failure, json.JSONDecodeError) else "it goes beyond any plan"
+        raise LineError(f"is not a line of JSON: {message}") from None
+    if not isinstance(data, dict):
+        raise LineError("is not a JSON object")
+    return data
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise LineError("has the same key twice")
+    return data
+
+
+def _no_constant(name: str) -> None:
+    raise LineError(f"{name} is not a number")
+
+
+def taken(data: dict[str, Any], fields: Fields) -> dict[str, Any]:
+    """The values in the order of the fields; unknown names, missing ones and bad values are faults."""
+    for name in data:
+        if name not in fields:
+            raise LineError("is not known here" + (f" ({', '.join(fields)})" if fields else ""), name)
+    values = {}
+    for name, (convert, default) in fields.items():
+        if name in data:
+            values[name] = inside(name, convert, data[name])
+        elif default is REQUIRED:
+            raise LineError("is missing", name)
+        else:
+            values[name] = default
+    return values
+
+
+def inside(step: str | int, convert: Value, value: Any) -> Any:
+    """The value converted; a fault gets the step to it, as the paths of a manifest are written."""
+    try:
+        return convert(value)
+    except LineError as fault:
+        separator = ": " if fault.path and not fault.path.startswith("[") else ""
+        fault.path = (f"[{step}]" if isinstance(step, int) else step) + separator + fault.path
+        raise
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """An object."""
+    if not isinstance(value, dict):
+        raise LineError("is not an object")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise LineError("is not a text")
+    return value
+
+
+def utf8(value: Any) -> str:
+    """A text that UTF-8 can hold."""
+    try:
+        _text(value).encode()
+    except UnicodeEncodeError:
+        raise LineError("holds half a surrogate pair") from None
+    return str(value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise LineError("is neither true nor false")
+    return value
+
+
+def integer(least: int, most: int) -> Value:
+    """A whole number in these bounds."""
+
+    def convert(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise LineError(f"is not a whole number from {least} to {most}")
+        return value
+
+    return convert
+
+
+size = integer(0, SIZE_MAX)
+
+
+def _optional_size(value: Any) -> int | None:
+    return None if value is None else int(size(value))
+
+
+def _percent(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e9:
+        raise LineError("is not a percentage")
+    return value
+
+
+def one_of(*words: str) -> Value:
+    """One of a few words."""
+
+    def convert(value: Any) -> str:
+        if value not in words:
+            raise LineError(f"is not one of {', '.join(words)}")
+        return str(value)
+
+    return convert
+
+
+def _matched(pattern: re.Pattern[str], what: str) -> Callable[[Any], re.Match[str]]:
+    def convert(value: Any) -> re.Match[str]:
+        match = pattern.fullmatch(_text(value))
+        if match is None:
+            raise LineError(f"is not {what}")
+        return match
+
+    return convert
+
+
+_matched_origin = _matched(_ORIGIN, 'a place in the manifest ("line:column")')
+_matched_serial = _matched(_SERIAL, "a serial number (0x and 16 hexadecimal digits)")
+_matched_digest = _matched(_DIGEST, "a SHA-256 (64 hexadecimal digits)")
+
+
+def _origin(value: Any) -> int:
+    line, column = map(int, _matched_origin(value).groups())
+    position = pack_position(line, column)
+    if unpack_position(position) != (line, column):
+        raise LineError('is not a place in the manifest ("line:column")')
+    return position
+
+
+def _serial(value: Any) -> int:
+    return int(_matched_serial(value)[0], 16)
+
+
+def digest(value: Any) -> bytes:
+    """A SHA-256."""
+    return bytes.fromhex(_matched_digest(value)[0])
+
+
+def base64_bytes(value: Any) -> bytes:
+    """Bytes in base64."""
+    try:
+        return base64.b64decode(_text(value), validate=True)
+    except (binascii.Error, ValueError):
+        raise LineError("is not base64") from None
+
+
+def _ticks(value: Any) -> int:
+    try:
+        return parse_filetime(_text(value))
+    except ValueError as failure:
+        raise LineError(f"is {failure}") from None
+
+
+def _times(value: Any) -> Ticks4:
+    if isinstance(value, str):
+        ticks = _ticks(value)
+        return ticks, ticks, ticks, ticks
+    created, modified, changed, accessed = taken(mapping(value), _TIMES).values()
+    return created, modified, changed, accessed
+
+
+def _attributes(value: Any) -> int:
+    if not isinstance(value, list):
+        raise LineError("is not a list")
+    bits = 0
+    for index, each in enumerate(value):
+        bits |= inside(index, _attribute, each)
+    return bits
+
+
+def _attribute(value: Any) -> int:
+    bit = _ATTRIBUTE_BITS.get(_text(value))
+    if bit is None:
+        raise LineError(f"is not an attribute ({', '.join(_ATTRIBUTE_BITS)})")
+    return bit
+
+
+def _label(value: Any) -> str:
+    units = len(_text(value).encode("utf-16-le", "surrogatepass")) // 2
+    if units > _LABEL_UNITS_MAX or _CONTROL.search(value):
+        raise LineError(f"is not a label (at most {_LABEL_UNITS_MAX} UTF-16 units, no control characters)")
+    return str(value)
+
+
+def _path(value: Any) -> str:
+    if not _text(value).startswith("/") or "//" in value or (value.endswith("/") and value != "/"):
+        raise LineError("is not a path (it begins with a slash and does not end in one)")
+    return str(value)
+
+
+_ATTRIBUTE_BITS = {name: int(FileAttributes[name.upper()]) for name in ATTRIBUTES}
+_TIMES: Fields = dict.fromkeys(TIME_NAMES, (_ticks, REQUIRED))
+HEADER: Fields = {"manifest": (utf8, REQUIRED), "digest": (lambda value: digest(value).hex(), REQUIRED)}
+FORMAT: Fields = {
+    "size_bytes": (_optional_size, REQUIRED),
+    "extra_bytes": (size, 0),
+    "extra_percent": (_percent, 0.0),
+    "label": (_label, ""),
+    "serial": (_serial, REQUIRED),
+    "cluster_bytes": (size, REQUIRED),
+    "sector_bytes": (size, REQUIRED),
+    "record_bytes": (size, REQUIRED),
+    "hidden_sectors": (integer(0, 0xFFFFFFFF), REQUIRED),
+    "sectors_per_track": (integer(0, 0xFFFF), REQUIRED),
+    "heads": (integer(0, 0xFFFF), REQUIRED),
+    "times": (_times, REQUIRED),
+    "directories": (integer(0, 0xFFFFFFFF), REQUIRED),
+    "files": (integer(0, 0xFFFFFFFF), REQUIRED),
+    "origin": (_origin, 0),
+}
+DIRECTORY: Fields = {
+    "path": (_path, REQUIRED),
+    "times": (_times, REQUIRED),
+    "attributes": (_attributes, REQUIRED),
+    "posix_names": (_truth, False),
+    "origin": (_origin, 0),
+}
+FILE: Fields = {
+    "path": (_path, REQUIRED),
+    "times": (_times, REQUIRED),
+    "attributes": (_attributes, REQUIRED),
+    "origin": (_origin, 0),
+}
