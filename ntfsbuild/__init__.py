@@ -15,7 +15,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ntfsbuild.builder import BuildResult, Progress, build, execute, load, make_plan
+    from ntfsbuild.builder import (
+        BuildResult,
+        Progress,
+        build,
+        check,
+        execute,
+        load,
+        load_plan,
+        make_plan,
+        save_plan,
+    )
     from ntfsbuild.errors import NtfsBuildError
     from ntfsbuild.volume.volume import Volume
 
@@ -26,9 +36,12 @@ __all__ = [
     "Volume",
     "__version__",
     "build",
+    "check",
     "execute",
     "load",
+    "load_plan",
     "make_plan",
+    "save_plan",
 ]
 
 __version__ = "0.1.0"
@@ -40,9 +53,12 @@ _HOMES = {
     "Progress": "ntfsbuild.builder",
     "Volume": "ntfsbuild.volume.volume",
     "build": "ntfsbuild.builder",
+    "check": "ntfsbuild.builder",
     "execute": "ntfsbuild.builder",
     "load": "ntfsbuild.builder",
+    "load_plan": "ntfsbuild.builder",
     "make_plan": "ntfsbuild.builder",
+    "save_plan": "ntfsbuild.builder",
 }
 
 

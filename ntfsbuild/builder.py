@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.collector import garbage_collector_at_rest
@@ -14,7 +14,18 @@ from ntfsbuild.image.replacing import replacing
 from ntfsbuild.manifest import Manifest, load
 from ntfsbuild.plan.model import Plan
 
-__all__ = ["BuildResult", "Progress", "build", "check", "execute", "load", "make_plan"]
+__all__ = [
+    "BuildResult",
+    "Progress",
+    "build",
+    "check",
+    "execute",
+    "load",
+    "load_plan",
+    "make_plan",
+    "read_plan",
+    "save_plan",
+]
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Report: TypeAlias = Callable[[Progress], None]
@@ -51,6 +62,39 @@ def make_plan(
         default_ticks=default_ticks,
         pin_sources=pin_sources,
     )
+
+
+def save_plan(plan: Plan, base: AnyPath) -> Iterator[str]:
+    """The lines of a plan, to be kept and loaded later; `base` is the manifest's folder."""
+    from ntfsbuild.plan import lines
+
+    return lines.write(plan, os.path.realpath(os.fsencode(base)))
+
+
+def read_plan(
+    lines: Iterable[bytes], name: str, base: AnyPath, *, allow_outside: Sequence[AnyPath] = ()
+) -> Plan:
+    """The plan in these lines, read as it is executed; `name` is its own in messages."""
+    from ntfsbuild.content.confinement import Confinement
+    from ntfsbuild.plan import parsing
+
+    folder = os.path.realpath(os.fsencode(base))
+    outside = [os.fsencode(os.path.abspath(path)) for path in allow_outside]
+    return parsing.read(lines, name, folder, Confinement((folder, *outside)))
+
+
+def load_plan(path: AnyPath, base: AnyPath | None = None, *, allow_outside: Sequence[AnyPath] = ()) -> Plan:
+    """A saved plan; `base` is the manifest's folder, that of the plan when it is not said."""
+    from ntfsbuild.content.host_file import open_given
+
+    name = os.fspath(path)
+    lines = _lines_of(open_given(path, "a plan"))
+    return read_plan(lines, name, base or os.path.dirname(name) or ".", allow_outside=allow_outside)
+
+
+def _lines_of(descriptor: int) -> Iterator[bytes]:
+    with os.fdopen(descriptor, "rb") as stream:
+        yield from stream
 
 
 def build(

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 
 from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile, Inline
-from ntfsbuild.content.problems import host_failure, shown
+from ntfsbuild.content.problems import host_failure, shown, wrong_digest
 from ntfsbuild.content.read import pieces, read, size_of
 from ntfsbuild.errors import ManifestError, Mark, NoRoom, Problem, unpack_position
 from ntfsbuild.image.raw import Storage
@@ -76,7 +76,7 @@ class _Execution:
         except ManifestError as error:
             raise self._placed(error, operation.origin, "volume") from None
 
-    def _placed(self, error: Exception | str, origin: int, path: str) -> ManifestError:
+    def _placed(self, error: Exception, origin: int, path: str) -> ManifestError:
         """The error with the place in the manifest that asked for the operation."""
         if isinstance(error, ManifestError) and error.problems:
             return error
@@ -118,7 +118,7 @@ class _Execution:
             return self._volume.commit()
         except NoRoom as error:
             # Who formats chose the size: the fault is the manifest's, not the volume's.
-            raise self._placed(f"size: {error}", self._format.origin, "volume") from None
+            raise self._placed(error, self._format.origin, "volume: size") from None
         except ManifestError as error:
             raise self._placed(error, self._format.origin, "volume") from None
 
@@ -182,7 +182,7 @@ class _Execution:
         if expected_bytes is not None and size != expected_bytes:
             raise host_file.changed(path, expected_bytes, size)
         if sha256 is not None and hashlib.sha256(landing[:size]).digest() != sha256:
-            raise _wrong_digest(path, sha256, hashlib.sha256(landing[:size]).digest())
+            raise wrong_digest(path, sha256, hashlib.sha256(landing[:size]).digest())
         self._volume.make_landed_file(parent, name, landing, size, times, attributes)
         self._data_bytes += size
 
@@ -238,10 +238,6 @@ class _Execution:
         space.zero(end, size)
         space.finish()
         self._volume.make_spaced_file(parent, name, space, times, attributes)
-
-
-def _wrong_digest(path: bytes, expected: bytes, found: bytes) -> ManifestError:
-    return ManifestError(f"{shown(path)}: its SHA-256 is {found.hex()}, {expected.hex()} was expected")
 
 
 def _options(operation: Format) -> FormatOptions:

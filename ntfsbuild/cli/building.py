@@ -60,14 +60,14 @@ def build(settings: Settings, manifest: str, output: str, allow_outside: tuple[s
 @common
 @click.pass_obj
 def validate(settings: Settings, manifest: str, allow_outside: tuple[str, ...]) -> int:
-    """Check MANIFEST and its sources; nothing is written.
+    """Do all that a build of MANIFEST does, but write nothing: what is valid here can be built.
 
     With --json the answer is {"valid": …, "problems": […]} on standard output.
     """
+    from ntfsbuild import builder
+
     try:
-        plan = _planned(manifest, allow_outside, pin_sources=False)
-        for _ in plan.operations:
-            pass
+        builder.check(manifest, allow_outside=allow_outside, default_ticks=source_date_ticks())
     except ManifestError as error:
         if not settings.json:
             raise
@@ -98,12 +98,13 @@ def plan(settings: Settings, manifest: str, output: str | None, allow_outside: t
     if not pinned:
         _print_plan(made, base)
         return
-    from ntfsbuild.plan import lines
+    from ntfsbuild import builder
 
+    lines = builder.save_plan(made, os.fsdecode(base))
     if output is None:
-        sys.stdout.writelines(lines.write(made, base))
+        sys.stdout.writelines(lines)
         return
-    save(output, (line.encode() for line in lines.write(made, base)))
+    save(output, (line.encode() for line in lines))
     if _folder_of(output) != base and not settings.quiet:
         where = os.path.dirname(manifest) or "."
         say(f"note: the plan is for sources in {where}: execute it with --base {where}")
@@ -127,16 +128,14 @@ def execute(
 ) -> None:
     """Build the image of a saved PLAN (- is standard input); with -v, tell each step."""
     from ntfsbuild import builder
-    from ntfsbuild.content.confinement import Confinement
     from ntfsbuild.plan import parsing
 
     with ExitStack() as stack:
         stream = _opened(plan, stack)
         first = stream.readline()
         folder = _base(plan, parsing.manifest_name(first, plan), base)
-        confine = Confinement((folder, *map(os.fsencode, allow_outside)))
         whole = _chained(first, stream)
-        read = parsing.read(whole, plan, folder, confine)
+        read = builder.read_plan(whole, plan, os.fsdecode(folder), allow_outside=allow_outside)
         progress = None if settings.verbose else stack.enter_context(shown_progress(settings))
         try:
             read = _told(read, folder) if settings.verbose else read

@@ -16,7 +16,6 @@ from ntfsbuild.manifest.model import Defaults, DirectoryEntry, FileEntry, Manife
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.standard_information import Ticks4
 
-
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 
 

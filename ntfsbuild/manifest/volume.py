@@ -12,9 +12,8 @@ from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import listed, shown
 from ntfsbuild.ondisk.boot_sector import CLUSTER_SIZES, RECORD_SIZES, SECTOR_SIZES
+from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
 
-LABEL_UNITS_MAX = 32  # What Windows formats and renames with; $AttrDef would let 128 pass.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HEXADECIMAL = re.compile(r"0x[0-9A-Fa-f]{1,40}")
 
 Value = TypeVar("Value")
@@ -49,12 +48,8 @@ def read_volume(values: Values, volume: Node | None) -> VolumeSpec:
 
 def parse_label(text: str) -> str:
     """A volume label."""
-    control = _CONTROL.search(text)
-    if control:
-        raise ValueError(f"{shown(text)} is not a label: it holds the control U+{ord(control[0]):04X}")
-    units = len(text.encode("utf-16le", "surrogatepass")) // 2
-    if units > LABEL_UNITS_MAX:
-        raise ValueError(f"{shown(text)} is longer than a label can be ({units} UTF-16 units, at most 32)")
+    if problem := what_is_wrong_with_label(text):
+        raise ValueError(f"{shown(text)} {problem}")
     return text
 
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from ntfsbuild.ondisk.layout import OnDisk, u32, u64
 
+TIME_NAMES = ("created", "modified", "changed", "accessed")
 Ticks4: TypeAlias = tuple[int, int, int, int]  # Created, modified, changed, accessed: FILETIMEs in ticks.
 
 SHORT_SIZE = 0x30  # The form of NTFS 1.2, still in use on records with their own security descriptor.

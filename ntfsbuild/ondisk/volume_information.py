@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from ntfsbuild.ondisk.layout import OnDisk, raw, u8, u16
 
 DIRTY = 0x0001
 NO_SHORT_NAMES = 0x0080  # Windows sets it where it formats with 8.3 names off.
 
-MAX_LABEL_UNITS = 128
+MAX_LABEL_UNITS = 32  # What Windows formats and renames with; $AttrDef would let 128 pass.
+_control = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class VolumeInformation(OnDisk, size=0x0C):
@@ -17,3 +20,13 @@ class VolumeInformation(OnDisk, size=0x0C):
     major: int = u8(at=0x08, default=3)
     minor: int = u8(at=0x09, default=1)
     flags: int = u16(at=0x0A)
+
+
+def what_is_wrong_with_label(label: str) -> str | None:
+    """Why a volume cannot have that name, in words that follow the label; None where it can."""
+    if control := _control.search(label):
+        return f"is not a label: it holds the control U+{ord(control[0]):04X}"
+    units = len(label.encode("utf-16-le", "surrogatepass")) // 2
+    if units > MAX_LABEL_UNITS:
+        return f"is longer than a label can be ({units} UTF-16 units, at most {MAX_LABEL_UNITS})"
+    return None

@@ -13,13 +13,11 @@ from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import pack_position, unpack_position
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import parse_filetime
-from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.plan.lines import TIME_NAMES
+from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
+from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
 from ntfsbuild.plan.model import ATTRIBUTES
 
-_LABEL_UNITS_MAX = 32
 SEED_MAX = (1 << 64) - 1
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
 _SERIAL = re.compile(r"0x[0-9a-f]{16}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -227,9 +225,8 @@ def _attribute(value: Any) -> int:
 
 
 def _label(value: Any) -> str:
-    units = len(_text(value).encode("utf-16-le", "surrogatepass")) // 2
-    if units > _LABEL_UNITS_MAX or _CONTROL.search(value):
-        raise LineError(f"is not a label (at most {_LABEL_UNITS_MAX} UTF-16 units, no control characters)")
+    if problem := what_is_wrong_with_label(_text(value)):
+        raise LineError(problem)
     return str(value)
 
 

@@ -20,11 +20,10 @@ from ntfsbuild.content.problems import shown
 from ntfsbuild.errors import ManifestError, unpack_position
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
-from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
 
 VERSION = 1
-TIME_NAMES = ("created", "modified", "changed", "accessed")
 
 Line: TypeAlias = dict[str, Any]
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntfsbuild.ondisk import file_name
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
-from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.report.words import count_text, escaped, exact_time, time_text
 
 if TYPE_CHECKING:
     from ntfsbuild.volume.geometry import Geometry
     from ntfsbuild.volume.info import FileInfo, NameInfo, StreamInfo
 
-_TIME_NAMES = ("created", "modified", "changed", "accessed")
 _NAMESPACES = {
     file_name.POSIX: "posix",
     file_name.WIN32: "win32",
@@ -64,7 +63,7 @@ def listed_data(item: Listed) -> dict[str, Any]:
 
 def times_data(times: Ticks4) -> dict[str, Any]:
     """Four times by name, exact."""
-    return {name: exact_time(ticks) for name, ticks in zip(_TIME_NAMES, times, strict=True)}
+    return {name: exact_time(ticks) for name, ticks in zip(TIME_NAMES, times, strict=True)}
 
 
 def name_text(item: Listed, *, whole_path: bool) -> str:

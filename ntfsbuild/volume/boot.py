@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import boot_sector
-from ntfsbuild.ondisk.boot_sector import BootSector
-from ntfsbuild.volume.geometry import LARGEST_CLUSTER, Geometry
+from ntfsbuild.ondisk.boot_sector import CLUSTER_SIZES, BootSector
+from ntfsbuild.volume.geometry import Geometry
 
 _SECTOR_SIZES = (256, 512, 1024, 2048, 4096)
 _INDEX_BLOCK_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -48,8 +48,9 @@ def read_boot(storage: Reader) -> Boot:
             f"{sector.sectors_per_cluster:#x} sectors a cluster at 0xd"
         )
     cluster_bytes = sector.bytes_per_sector * per_cluster
-    if cluster_bytes > LARGEST_CLUSTER:
-        raise CorruptVolume(f"boot sector: a cluster of {cluster_bytes} bytes, {LARGEST_CLUSTER} is the most")
+    if cluster_bytes > CLUSTER_SIZES[-1]:
+        most = CLUSTER_SIZES[-1]
+        raise CorruptVolume(f"boot sector: a cluster of {cluster_bytes} bytes, {most} is the most")
     record_bytes = boot_sector.decode_size(sector.clusters_per_record, cluster_bytes)
     block_bytes = boot_sector.decode_size(sector.clusters_per_index_block, cluster_bytes)
     if record_bytes not in _RECORD_SIZES or block_bytes not in _INDEX_BLOCK_SIZES:

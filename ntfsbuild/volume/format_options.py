@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ntfsbuild.errors import ManifestError
+from ntfsbuild.ondisk.boot_sector import CLUSTER_SIZES, RECORD_SIZES, SECTOR_SIZES
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.ondisk.volume_information import MAX_LABEL_UNITS
-from ntfsbuild.volume.geometry import (
-    LARGEST_CLUSTER,
-    MOST_CLUSTERS,
-    RECORD_SIZES,
-    SECTOR_SIZES,
-    SMALLEST_CLUSTER,
-    Geometry,
-)
+from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
+from ntfsbuild.volume.geometry import MOST_CLUSTERS, Geometry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +45,7 @@ class FormatOptions:
         )
         if sector not in SECTOR_SIZES:
             return f"a sector of {sector} bytes: {_listed(SECTOR_SIZES)} are possible"
-        if not SMALLEST_CLUSTER <= cluster <= LARGEST_CLUSTER or cluster & (cluster - 1):
+        if cluster not in CLUSTER_SIZES:
             return f"a cluster of {cluster} bytes: a power of two from 512 bytes to 2 MiB is possible"
         if cluster < sector:
             return f"a cluster of {cluster} bytes is smaller than a sector of {sector}"
@@ -62,8 +56,8 @@ class FormatOptions:
             return f"a volume of {size} bytes is not a whole number of sectors of {sector} bytes"
         if size is not None and (problem := self.problem_of(self._geometry(size))):
             return problem
-        if len(self.label.encode("utf-16-le", "surrogatepass")) > 2 * MAX_LABEL_UNITS:
-            return f"the label has more than {MAX_LABEL_UNITS} UTF-16 units"
+        if problem := what_is_wrong_with_label(self.label):
+            return f"the label {problem}"
         return None
 
     def problem_of(self, geometry: Geometry) -> str | None:
@@ -73,7 +67,7 @@ class FormatOptions:
             return None
         while geometry.size_bytes // cluster > MOST_CLUSTERS:
             cluster *= 2
-        hint = f"; clusters of {cluster} bytes would do" if cluster <= LARGEST_CLUSTER else ""
+        hint = f"; clusters of {cluster} bytes would do" if cluster in CLUSTER_SIZES else ""
         return (
             f"a volume of {geometry.size_bytes} bytes has {geometry.cluster_count} clusters of "
             f"{self.cluster_bytes} bytes, {MOST_CLUSTERS} are possible{hint}"

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from ntfsbuild.ondisk.layout import align
 
-SECTOR_SIZES = (512, 1024, 2048, 4096)
-RECORD_SIZES = (1024, 4096)
-SMALLEST_CLUSTER, LARGEST_CLUSTER = 512, 2 << 20
 MOST_CLUSTERS = 2**32 - 1  # LCNs fit 32 bits in Windows.
 
 
