@@ -104,7 +104,7 @@ def resident(
     type_code: int, value: bytes, *, instance: int = 0, name: str = "", indexed: bool = False, flags: int = 0
 ) -> bytes:
     """A whole resident attribute: header, name, value, padded to 8 bytes."""
-    raw_name = name.encode("utf-16-le")
+    raw_name = name.encode("utf-16-le", "surrogatepass")
     value_offset = align(ResidentHeader.SIZE + len(raw_name), 8)
     length_bytes = align(value_offset + len(value), 8)
     # In the order of the declaration: several of these are made for every directory.
@@ -134,26 +134,61 @@ def non_resident(
     initialized_bytes: int | None = None,
     name: str = "",
     flags: int = 0,
+    compression_unit: int = 0,
 ) -> bytes:
     """A whole non-resident attribute in one piece; `runs` are (LCN, clusters), LCN None for a hole."""
-    raw_name = name.encode("utf-16-le")
+    clusters = sum(count for _, count in runs)
+    tail = b""
+    if flags & (COMPRESSION_MASK | SPARSE):
+        there = sum(count for lcn, count in runs if lcn is not None)
+        tail = (there * cluster_bytes).to_bytes(8, "little")
+    sizes = (
+        clusters * cluster_bytes,
+        data_bytes,
+        data_bytes if initialized_bytes is None else initialized_bytes,
+    )
+    return _non_resident(type_code, runs, 0, sizes, tail, instance, name, flags, compression_unit)
+
+
+def continuation(
+    type_code: int, runs: Sequence[Run], *, lowest_vcn: int, instance: int = 0, name: str = "", flags: int = 0
+) -> bytes:
+    """A further piece of a non-resident attribute: the sizes stand in the first one only."""
+    return _non_resident(type_code, runs, lowest_vcn, (0, 0, 0), b"", instance, name, flags, 0)
+
+
+def _non_resident(
+    type_code: int,
+    runs: Sequence[Run],
+    lowest_vcn: int,
+    sizes: tuple[int, int, int],
+    tail: bytes,
+    instance: int,
+    name: str,
+    flags: int,
+    compression_unit: int,
+) -> bytes:
+    raw_name = name.encode("utf-16-le", "surrogatepass")
     mapping = encode_runs(runs)
     clusters = sum(count for _, count in runs)
-    runs_offset = align(NonResidentHeader.SIZE + len(raw_name), 8)
+    name_offset = NonResidentHeader.SIZE + len(tail)
+    runs_offset = align(name_offset + len(raw_name), 8)
     header = NonResidentHeader(
         type_code=type_code,
         length_bytes=align(runs_offset + len(mapping), 8),
         name_length=len(raw_name) // 2,
-        name_offset=NonResidentHeader.SIZE,
+        name_offset=name_offset,
         flags=flags,
         instance=instance,
-        highest_vcn=(clusters - 1) % 2**64,
+        lowest_vcn=lowest_vcn,
+        highest_vcn=(lowest_vcn + clusters - 1) % 2**64,
         runs_offset=runs_offset,
-        allocated_bytes=clusters * cluster_bytes,
-        data_bytes=data_bytes,
-        initialized_bytes=data_bytes if initialized_bytes is None else initialized_bytes,
+        compression_unit=compression_unit,
+        allocated_bytes=sizes[0],
+        data_bytes=sizes[1],
+        initialized_bytes=sizes[2],
     )
-    head = (header.pack() + raw_name).ljust(runs_offset, b"\0")
+    head = (header.pack() + tail + raw_name).ljust(runs_offset, b"\0")
     return (head + mapping).ljust(header.length_bytes, b"\0")
 
 

@@ -11,7 +11,7 @@ STRIDE = 512
 FIRST_NUMBER = 1  # The update sequence number of everything that we write for the first time.
 
 
-def protect(buffer: bytearray, size_bytes: int, usa_offset: int) -> None:
+def protect(buffer: bytearray, size_bytes: int, usa_offset: int, number: int = FIRST_NUMBER) -> None:
     """Put update sequences into a buffer of equal structures, all at once.
 
     Each of the `len(buffer) // size_bytes` structures has its array at `usa_offset`, with the magic and
@@ -19,7 +19,7 @@ def protect(buffer: bytearray, size_bytes: int, usa_offset: int) -> None:
     """
     count = len(buffer) // size_bytes
     assert count * size_bytes == len(buffer)
-    low, high = bytes([FIRST_NUMBER & 0xFF]) * count, bytes([FIRST_NUMBER >> 8]) * count
+    low, high = bytes([number & 0xFF]) * count, bytes([number >> 8]) * count
     buffer[usa_offset::size_bytes] = low
     buffer[usa_offset + 1 :: size_bytes] = high
     for k in range(1, size_bytes // STRIDE + 1):
@@ -28,6 +28,11 @@ def protect(buffer: bytearray, size_bytes: int, usa_offset: int) -> None:
         buffer[slot + 1 :: size_bytes] = buffer[end + 1 :: size_bytes]
         buffer[end::size_bytes] = low
         buffer[end + 1 :: size_bytes] = high
+
+
+def next_number(number: int) -> int:
+    """The number after that one: 0 and 0xFFFF are never used."""
+    return number + 1 if number < 0xFFFE else FIRST_NUMBER
 
 
 def restore(buffer: bytearray, what: str) -> None:

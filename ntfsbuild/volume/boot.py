@@ -22,6 +22,9 @@ class Reader(Protocol):
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Read `size_bytes`; fewer only at the end."""
 
+    def close(self) -> None:
+        """Let go of what is behind it."""
+
 
 class Boot(NamedTuple):
     """The geometry, and where the $MFT begins."""

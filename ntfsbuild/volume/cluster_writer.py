@@ -76,6 +76,10 @@ class ClusterWriter:
         self._pad(offset, size_bytes, clusters)
         return lcn, clusters
 
+    def put_runs(self, data: bytes | bytearray) -> list[tuple[int, int]]:
+        """The same, for those who expect that a stream may take several runs."""
+        return [self.put(data)]
+
     def flush(self) -> None:
         """Write what is gathered, and begin anew at the next free cluster."""
         self._write_out()

@@ -10,7 +10,7 @@ from ntfsbuild.ondisk.index import ViewEntry
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.security import SecurityEntry
 
-_HASH_ENTRY_PADDING = "II".encode("utf-16-le")  # What Windows leaves behind an $SDH entry.
+HASH_ENTRY_PADDING = "II".encode("utf-16-le")  # What Windows leaves behind an $SDH entry.
 
 
 class _Filed(NamedTuple):
@@ -34,12 +34,7 @@ class DescriptorStore:
     def _file(self, descriptor: bytes) -> int:
         security_id = security.FIRST_ID + len(self._filed)
         size = SecurityEntry.SIZE + len(descriptor)
-        at = align(self._end, 16)
-        if at % security.BLOCK_BYTES + size > security.BLOCK_BYTES:
-            # An entry never crosses into the block of mirrors; it goes behind that.
-            at = align(at, security.BLOCK_BYTES) + security.BLOCK_BYTES
-        elif at and at % security.BLOCK_BYTES == 0:
-            at += security.BLOCK_BYTES
+        at = place_of_next(self._end, size)
         entry = SecurityEntry(
             hash=security.descriptor_hash(descriptor), security_id=security_id, offset=at, size_bytes=size
         )
@@ -62,7 +57,7 @@ class DescriptorStore:
         filed = sorted(self._filed, key=lambda one: (one.entry.hash, one.entry.security_id))
         return [
             view_entry(
-                struct.pack("<II", entry.hash, entry.security_id), entry.pack(), padding=_HASH_ENTRY_PADDING
+                struct.pack("<II", entry.hash, entry.security_id), entry.pack(), padding=HASH_ENTRY_PADDING
             )
             for entry, _ in filed
         ]
@@ -70,6 +65,17 @@ class DescriptorStore:
     def entries_by_id(self) -> list[bytes]:
         """The entries of $SII, sorted by id."""
         return [view_entry(struct.pack("<I", entry.security_id), entry.pack()) for entry, _ in self._filed]
+
+
+def place_of_next(end: int, size_bytes: int) -> int:
+    """Where in $SDS an entry goes that follows one which ends at `end`."""
+    at = align(end, 16)
+    if at % security.BLOCK_BYTES + size_bytes > security.BLOCK_BYTES:
+        # An entry never crosses into the block of mirrors; it goes behind that.
+        return align(at, security.BLOCK_BYTES) + security.BLOCK_BYTES
+    if at and at % security.BLOCK_BYTES == 0:
+        return at + security.BLOCK_BYTES
+    return at
 
 
 def view_entry(key: bytes, data: bytes, *, padding: bytes = b"") -> bytes:

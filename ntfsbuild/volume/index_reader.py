@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import fixups
@@ -19,6 +19,11 @@ from ntfsbuild.ondisk.index import (
 )
 
 _DEEPEST = 32  # Far more levels than 2**48 records need.
+
+_FLAGS_AT = IndexEntry.offset_of("flags")
+_LENGTH_AT = IndexEntry.offset_of("length_bytes")
+
+_Found: TypeAlias = tuple[bytes | bytearray, int, int, int]  # Node, offset of the entry, key, length.
 
 _entry = IndexEntry.LAYOUT
 _name = FileName.LAYOUT
@@ -47,10 +52,30 @@ def name_entries(root: bytes, read_block: Callable[[int, int], bytes], what: str
     `root` is the $INDEX_ROOT value, `read_block(vcn, size)` reads a block of $INDEX_ALLOCATION.
     """
     try:
-        block_bytes = IndexRoot.unpack(root).block_bytes
-        yield from _node(root, IndexRoot.SIZE, read_block, block_bytes, set(), 0)
+        for data, at, key_bytes, length in _found(root, read_block):
+            reference = int.from_bytes(data[at : at + 8], "little")
+            yield _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference)
     except CorruptVolume as error:
         raise CorruptVolume(f"{what}: $I30: {error}") from None
+
+
+def leaf_entries(root: bytes, read_block: Callable[[int, int], bytes], what: str) -> Iterator[bytes]:
+    """The entries of any index in order, each as a leaf has it: without a child."""
+    try:
+        for data, at, _, length in _found(root, read_block):
+            entry = bytearray(data[at : at + length])
+            if entry[_FLAGS_AT] & ENTRY_HAS_CHILD:
+                del entry[-8:]
+                entry[_FLAGS_AT] &= ~ENTRY_HAS_CHILD
+                entry[_LENGTH_AT : _LENGTH_AT + 2] = len(entry).to_bytes(2, "little")
+            yield bytes(entry)
+    except CorruptVolume as error:
+        raise CorruptVolume(f"{what}: {error}") from None
+
+
+def _found(root: bytes, read_block: Callable[[int, int], bytes]) -> Iterator[_Found]:
+    block_bytes = IndexRoot.unpack(root).block_bytes
+    return _node(root, IndexRoot.SIZE, read_block, block_bytes, set(), 0)
 
 
 def _node(
@@ -60,7 +85,7 @@ def _node(
     block_bytes: int,
     seen: set[int],
     depth: int,
-) -> Iterator[NameEntry]:
+) -> Iterator[_Found]:
     if depth > _DEEPEST:
         raise CorruptVolume(f"more than {_DEEPEST} levels")
     header = IndexHeader.unpack(data, header_at)
@@ -70,7 +95,7 @@ def _node(
     while True:
         if at + IndexEntry.SIZE > end:
             raise CorruptVolume(f"no end entry before {end:#x}")
-        reference, length, key_bytes, flags, _ = _entry.unpack_from(data, at)
+        _, length, key_bytes, flags, _ = _entry.unpack_from(data, at)
         if length < IndexEntry.SIZE or length % 8 or at + length > end:
             raise CorruptVolume(f"an entry of {length} bytes at {at:#x}")
         if flags & ENTRY_HAS_CHILD:
@@ -78,13 +103,13 @@ def _node(
             yield from _child(vcn, read_block, block_bytes, seen, depth)
         if flags & ENTRY_IS_LAST:
             return
-        yield _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference)
+        yield data, at, key_bytes, length
         at += length
 
 
 def _child(
     vcn: int, read_block: Callable[[int, int], bytes], block_bytes: int, seen: set[int], depth: int
-) -> Iterator[NameEntry]:
+) -> Iterator[_Found]:
     if vcn in seen:
         raise CorruptVolume(f"two entries point to the block at VCN {vcn}")
     seen.add(vcn)

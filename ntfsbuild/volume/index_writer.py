@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.index import COLLATE_FILE_NAME, IndexHeader, IndexRoot
 from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.volume import index_builder
-from ntfsbuild.volume.cluster_writer import ClusterWriter
 from ntfsbuild.volume.index_builder import PackedIndex
 
 # The most that $INDEX_ALLOCATION and $BITMAP take in the record: their headers with a name of four
@@ -35,10 +35,10 @@ def directory_index(entries: Sequence[bytes]) -> Index:
 
 
 class IndexWriter:
-    """Turns indexes into the attributes of their record, writing their blocks to new clusters."""
+    """Turns indexes into the attributes of their record; `store` puts blocks into new clusters."""
 
-    def __init__(self, clusters: ClusterWriter, cluster_bytes: int) -> None:
-        self._clusters = clusters
+    def __init__(self, store: Callable[[bytes | bytearray], Sequence[Run]], cluster_bytes: int) -> None:
+        self._store = store
         self._cluster_bytes = cluster_bytes
 
     def attributes(self, indexes: Sequence[Index], room: int, *, large: bool = False) -> list[bytes]:
@@ -80,9 +80,9 @@ class IndexWriter:
         return [allocation, self._stream(attribute.BITMAP, index.name, bitmap)]
 
     def _stream(self, type_code: int, name: str, data: bytes | bytearray) -> bytes:
-        run = self._clusters.put(data)
+        runs = self._store(data)
         return attribute.non_resident(
-            type_code, [run], cluster_bytes=self._cluster_bytes, data_bytes=len(data), name=name
+            type_code, runs, cluster_bytes=self._cluster_bytes, data_bytes=len(data), name=name
         )
 
 

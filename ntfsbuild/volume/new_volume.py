@@ -299,7 +299,7 @@ class NewVolume:
 
     def commit(self) -> Geometry:
         """Write everything that is still in memory; raises NoRoom where the volume is too small."""
-        indexes = IndexWriter(self._clusters, self._space.cluster_bytes)
+        indexes = IndexWriter(self._clusters.put_runs, self._space.cluster_bytes)
         for directory in self._directories.values():
             if directory is not self._root:
                 self._write_directory(directory, indexes)
@@ -324,7 +324,7 @@ class NewVolume:
         # it is packed once for its size alone.
         scratch = Space(cluster_bytes)
         nowhere = ClusterWriter(NoStorage(), scratch)
-        self._root_record(IndexWriter(nowhere, cluster_bytes), tail_of(1, cluster_bytes))
+        self._root_record(IndexWriter(nowhere.put_runs, cluster_bytes), tail_of(1, cluster_bytes))
         used = self._space.next_lcn + scratch.next_lcn
         options = self._options
         limit = options.geometry()

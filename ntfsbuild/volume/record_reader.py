@@ -48,6 +48,8 @@ class Record(NamedTuple):
     flags: int
     base_reference: int
     attributes: tuple[Attribute, ...]
+    lsn: int = 0
+    update_number: int = 0  # Of the update sequence.
 
     @property
     def in_use(self) -> bool:
@@ -68,6 +70,7 @@ def parse_record(data: bytes, number: int) -> Record:
     if header.magic != file_record.MAGIC:
         raise CorruptVolume(f"{what}: it begins with {header.magic!r}, expected {file_record.MAGIC!r}")
     fixups.restore(buffer, what)
+    update_number = int.from_bytes(buffer[header.usa_offset : header.usa_offset + 2], "little")
     if header.usa_offset > _NO_NUMBER_USA_OFFSET and header.record_number != number & 0xFFFFFFFF:
         raise CorruptVolume(f"{what}: it says at 0x2c that it is record {header.record_number}")
     if not header.attributes_offset <= header.used_bytes <= len(buffer):
@@ -88,7 +91,14 @@ def parse_record(data: bytes, number: int) -> Record:
         attributes.append(one)
         at += length
     return Record(
-        number, header.sequence, header.link_count, header.flags, header.base_reference, tuple(attributes)
+        number,
+        header.sequence,
+        header.link_count,
+        header.flags,
+        header.base_reference,
+        tuple(attributes),
+        header.lsn,
+        update_number,
     )
 
 
@@ -138,6 +148,11 @@ def _parse_non_resident(whole: memoryview, head: AttributeHeader, name: str) -> 
         header.data_bytes,
         header.initialized_bytes,
     )
+
+
+def parse_attribute(data: bytes) -> Attribute:
+    """One packed attribute taken apart."""
+    return _parse_attribute(memoryview(data), 0)[0]
 
 
 def joined(pieces: list[Attribute]) -> Attribute:

@@ -17,7 +17,7 @@ from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.index import vcn_unit
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
-from ntfsbuild.volume.boot import read_boot
+from ntfsbuild.volume.boot import Reader, read_boot
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.index_reader import NameEntry, name_entries, name_of_value
 from ntfsbuild.volume.info import DirectoryItem, FileInfo, NameInfo, StreamInfo
@@ -36,7 +36,7 @@ class Volume:
     Paths begin with `/` and are looked up as Windows does: without regard to case.
     """
 
-    def __init__(self, storage: ImageReader) -> None:
+    def __init__(self, storage: Reader) -> None:
         self._storage = storage
         boot = read_boot(storage)
         self.geometry: Geometry = boot.geometry

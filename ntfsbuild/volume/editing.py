@@ -1,0 +1,239 @@
+"""What is known of a volume while it is changed: files, directories and view indexes, loaded once.
+
+Reading goes through here, too, so that a change can be read before it is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_name import NAME_AT, FileName
+from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.standard_information import StandardInformation
+from ntfsbuild.volume.file_state import FileState
+from ntfsbuild.volume.free_space import FreeSpace
+from ntfsbuild.volume.index_reader import NameEntry, leaf_entries, name_of_value
+from ntfsbuild.volume.index_state import DirectoryState, ViewState, by_numbers, key_of
+from ntfsbuild.volume.mft_editor import MftEditor
+from ntfsbuild.volume.record_reader import Attribute, Record
+from ntfsbuild.volume.stream_editor import Changeable, StreamEditor
+from ntfsbuild.volume.volume import Volume
+
+_RECORD_MASK = (1 << 48) - 1
+_INDEX_NAME = "$I30"
+_DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
+_VIEW_INDEX = int(FileAttributes.VIEW_INDEX)
+
+
+class Editing(Volume):
+    """The unit of work: nothing of it is on the disk before the commit but data in free clusters."""
+
+    def __init__(self, storage: Changeable) -> None:
+        self.states: dict[int, FileState] = {}
+        self.deleted: list[FileState] = []  # Their numbers may belong to new files already.
+        self.directories: dict[int, DirectoryState] = {}
+        self.views: dict[tuple[int, str], ViewState] = {}
+        self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
+        super().__init__(storage)
+        geometry = self.geometry
+        self.storage = storage
+        self.streams = StreamEditor(
+            storage, self._streams, lambda: self.space, geometry.cluster_bytes, geometry.record_bytes
+        )
+        self.mft = MftEditor(
+            self.state(file_record.MFT),
+            storage,
+            self._streams,
+            self.streams,
+            geometry.record_bytes,
+            geometry.cluster_bytes,
+        )
+        bitmap = self.stream_of(self.state(file_record.BITMAP), "")
+        self.space = FreeSpace(
+            geometry, lambda at, size: self._streams.read_at(bitmap, at, size), bitmap.data_bytes
+        )
+
+    # ------------------------------------------------------------------ reading what is changed
+
+    def _record(self, number: int) -> Record:
+        state = self.states.get(number)
+        if state is not None:
+            return state.record()
+        if any(number == gone.number for gone in self.deleted):
+            raise CorruptVolume(f"record {number}: it was deleted by this change")
+        return super()._record(number)
+
+    def _entries(self, directory: Record) -> Iterator[NameEntry]:
+        loaded = self.directories.get(directory.number)
+        if loaded is None:
+            yield from super()._entries(directory)
+            return
+        for entry in loaded.in_order():
+            yield name_of_value(key_of(entry), int.from_bytes(entry[:8], "little"))
+
+    def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
+        if not self.file(directory).is_directory:
+            raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
+        found = self.directory(directory).find(name)
+        if found is None:
+            raise VolumeError(f"{path}: not found")
+        return name_of_value(*found)
+
+    # ------------------------------------------------------------------ loading
+
+    def state(self, number: int) -> FileState:
+        """A file by its record number."""
+        state = self.states.get(number)
+        if state is not None:
+            return state
+        record = super()._record(number)
+        if not record.in_use or record.base_reference:
+            raise CorruptVolume(f"record {number}: it is free or an extension, a file was expected")
+        state = FileState(
+            number,
+            record.sequence,
+            record.flags,
+            self._attributes(record),
+            lsn=record.lsn,
+            update_number=record.update_number,
+        )
+        for one in record.attributes:
+            if one.type_code == attribute.ATTRIBUTE_LIST:
+                state.list_runs = one.runs
+                listed = attribute_list.entries(self._streams.read(one))
+                others = {entry.reference for entry in listed} - {state.reference}
+                state.extensions = sorted(others, key=lambda meant: meant & _RECORD_MASK)
+        self.states[number] = state
+        return state
+
+    def file(self, meant: int) -> FileState:
+        """A file by its reference; raises CorruptVolume where something else is there by now."""
+        number = meant & _RECORD_MASK
+        if number not in self.states:
+            self._referenced(meant)
+        state = self.state(number)
+        if state.sequence != meant >> 48:
+            raise CorruptVolume(
+                f"record {number}: its sequence number is {state.sequence}, a reference expects {meant >> 48}"
+            )
+        return state
+
+    def stream_of(self, state: FileState, name: str) -> Attribute:
+        """A $DATA stream that must be there."""
+        found = state.find(attribute.DATA, name)
+        if found is None:
+            raise CorruptVolume(f"record {state.number}: no $DATA {name!r}")
+        return found
+
+    def read_part(self, stream: Attribute, at: int, size_bytes: int) -> bytes:
+        """A part of a stream without holes, as it lies in its clusters."""
+        if stream.value is not None:
+            return stream.value[at : at + size_bytes]
+        return self._streams.read_at(stream, at, size_bytes)
+
+    def directory(self, meant: int) -> DirectoryState:
+        """The entries of a directory, loaded once."""
+        state = self.file(meant)
+        loaded = self.directories.get(state.number)
+        if loaded is None:
+            loaded = DirectoryState(
+                self._index_entries(state, _INDEX_NAME), lambda name: upcase.upper(name, self._case)
+            )
+            self.directories[state.number] = loaded
+        return loaded
+
+    def view(self, number: int, name: str) -> ViewState:
+        """The entries of a view index whose keys are numbers, loaded once."""
+        loaded = self.views.get((number, name))
+        if loaded is None:
+            loaded = ViewState(self._index_entries(self.state(number), name), by_numbers)
+            self.views[number, name] = loaded
+        return loaded
+
+    def _index_entries(self, state: FileState, name: str) -> Iterator[bytes]:
+        root = state.find(attribute.INDEX_ROOT, name)
+        if root is None or root.value is None:
+            raise CorruptVolume(f"record {state.number}: no $INDEX_ROOT {name!r}")
+        blocks = state.find(attribute.INDEX_ALLOCATION, name)
+
+        def read_block(vcn: int, size_bytes: int) -> bytes:
+            if blocks is None or vcn * self._index_unit + size_bytes > blocks.data_bytes:
+                raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
+            return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
+
+        return leaf_entries(root.value, read_block, f"record {state.number}: {name}")
+
+    # ------------------------------------------------------------------ records
+
+    def new_record(self) -> tuple[int, int]:
+        """Number and sequence number for a new record."""
+        taken = self.mft.take()
+        self.refresh_mft()
+        return taken
+
+    def refresh_mft(self) -> None:
+        """Read records where $MFT has them now."""
+        self._mft = self.mft.data
+
+    def renew_entries(self, state: FileState) -> None:
+        """Let the entries of a file in its directories say what it is now."""
+        for value in state.names():
+            parent = int.from_bytes(value[:8], "little")
+            directory = self.directory(parent)
+            name = value[NAME_AT : NAME_AT + 2 * value[0x40]].decode("utf-16-le", "surrogatepass")
+            found = directory.find(name) if directory.has_exactly(name) else None
+            tag = found[0][0x3C:0x40] if found else value[0x3C:0x40]
+            key = self.name_value(state, parent, name, value[0x41], int.from_bytes(tag, "little"))
+            directory.put(key, state.reference)
+
+    def name_value(
+        self, state: FileState, parent: int, name: str, namespace: int, reparse_tag: int = 0
+    ) -> bytes:
+        """A $FILE_NAME value with the times, sizes and attributes that a file has now."""
+        information = state.information()
+        allocated, size = self._listed_sizes(state)
+        attributes = information.attributes
+        if state.find(attribute.INDEX_ROOT, _INDEX_NAME) is not None:
+            attributes |= _DIRECTORY_INDEX
+        raw_name = name.encode("utf-16-le", "surrogatepass")
+        head = FileName(
+            parent_reference=parent,
+            created_ticks=information.created_ticks,
+            modified_ticks=information.modified_ticks,
+            changed_ticks=information.changed_ticks,
+            accessed_ticks=information.accessed_ticks,
+            allocated_bytes=allocated,
+            data_bytes=size,
+            attributes=attributes,
+            reparse_tag=reparse_tag,
+            name_length=len(raw_name) // 2,
+            namespace=namespace,
+        )
+        return head.pack() + raw_name
+
+    def _listed_sizes(self, state: FileState) -> tuple[int, int]:
+        """Allocated bytes and size as a listing shows them: those of the unnamed stream."""
+        main = state.find(attribute.DATA)
+        if main is None or state.is_directory:
+            return 0, 0
+        if main.value is not None:
+            return align(len(main.value), 8), len(main.value)
+        there = sum(count for lcn, count in main.runs if lcn is not None)
+        whole = sum(count for _, count in main.runs)
+        sparse = main.flags & (attribute.SPARSE | attribute.COMPRESSION_MASK)
+        return (there if sparse else whole) * self.geometry.cluster_bytes, main.data_bytes
+
+
+def touched(
+    information: StandardInformation, now: int, *, modified: bool, archive: bool = False
+) -> StandardInformation:
+    """The times after a change: of the record always, of the data where it changed."""
+    attributes = information.attributes | (int(FileAttributes.ARCHIVE) if archive else 0)
+    values = {name: getattr(information, name) for name in information.FIELDS}
+    values |= {"changed_ticks": now, "attributes": attributes}
+    if modified:
+        values["modified_ticks"] = now
+    return StandardInformation(**values)

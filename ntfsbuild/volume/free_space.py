@@ -1,0 +1,137 @@
+"""The clusters of an existing volume: which are free, which a change takes and gives back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from ntfsbuild.errors import CorruptVolume, NoRoom
+from ntfsbuild.ondisk.runs import Run
+from ntfsbuild.volume.geometry import Geometry
+
+_PAGE_BYTES = 1 << 15  # Of the bitmap: 262,144 clusters.
+_PAGE_BITS = _PAGE_BYTES * 8
+_some_free = re.compile(rb"[^\xff]+")
+
+
+class FreeSpace:
+    """$Bitmap, read page by page as it is asked for.
+
+    What a change frees is not taken again before the commit: until then the old volume must still be
+    there.  `read` gives bytes of $Bitmap's data.
+    """
+
+    def __init__(self, geometry: Geometry, read: Callable[[int, int], bytes], size_bytes: int) -> None:
+        if size_bytes * 8 < geometry.cluster_count:
+            raise CorruptVolume(f"$Bitmap has {size_bytes} bytes for {geometry.cluster_count} clusters")
+        self._clusters = geometry.cluster_count
+        self._cluster_bytes = geometry.cluster_bytes
+        self._read = read
+        self._size_bytes = size_bytes
+        self._pages: dict[int, bytearray] = {}
+        self._changed: set[int] = set()
+        self._freed: list[tuple[int, int]] = []
+        self._first_free_page = 0  # All pages before it are full.
+
+    def _page(self, number: int) -> bytearray:
+        page = self._pages.get(number)
+        if page is None:
+            at = number * _PAGE_BYTES
+            page = bytearray(self._read(at, min(_PAGE_BYTES, self._size_bytes - at)))
+            behind = self._clusters - number * _PAGE_BITS
+            if behind < len(page) * 8:
+                # Not every maker sets the bits behind the last cluster; here they are never free.
+                bits = int.from_bytes(page, "little") | ((1 << len(page) * 8) - (1 << behind))
+                page = bytearray(bits.to_bytes(len(page), "little"))
+            self._pages[number] = page
+        return page
+
+    def take(self, clusters: int) -> list[Run]:
+        """So many clusters, in one run if there is one large enough, else in the first ones there are."""
+        pieces: list[tuple[int, int]] = []
+        have = 0
+        for lcn, count in self._extents():
+            if count >= clusters:
+                return [self._took(lcn, clusters)]
+            if have < clusters:
+                pieces.append((lcn, min(count, clusters - have)))
+                have += pieces[-1][1]
+        if have < clusters:
+            missing = (clusters - have) * self._cluster_bytes
+            raise NoRoom(f"the volume is full: {missing} bytes are missing", missing)
+        return [self._took(lcn, count) for lcn, count in pieces]
+
+    def _took(self, lcn: int, clusters: int) -> tuple[int, int]:
+        self._set(lcn, clusters, True)
+        return lcn, clusters
+
+    def _extents(self) -> Iterator[tuple[int, int]]:
+        """The free extents in ascending order, joined across pages."""
+        begin = end = -1
+        pages = -(-self._size_bytes // _PAGE_BYTES)
+        for number in range(self._first_free_page, pages):
+            found = False
+            for lcn, after in _free_in(self._page(number), number * _PAGE_BITS):
+                found = True
+                if lcn == end:
+                    end = after
+                    continue
+                if end > begin:
+                    yield begin, end - begin
+                begin, end = lcn, after
+            if not found and number == self._first_free_page:
+                self._first_free_page += 1
+        if end > begin:
+            yield begin, end - begin
+
+    def give_back(self, runs: list[Run] | tuple[Run, ...]) -> None:
+        """Free these clusters with the commit; holes are none."""
+        for lcn, count in runs:
+            if lcn is not None:
+                if lcn + count > self._clusters:
+                    raise CorruptVolume(
+                        f"a run ends at cluster {lcn + count}, the volume has {self._clusters}"
+                    )
+                self._freed.append((lcn, count))
+
+    def _set(self, lcn: int, clusters: int, taken: bool) -> None:
+        while clusters:
+            number, bit = divmod(lcn, _PAGE_BITS)
+            count = min(clusters, _PAGE_BITS - bit)
+            _set_bits(self._page(number), bit, count, taken)
+            self._changed.add(number)
+            lcn, clusters = lcn + count, clusters - count
+
+    def commit(self) -> Iterator[tuple[int, bytes]]:
+        """What changed in $Bitmap, the clusters given back among it: offsets and bytes, ascending."""
+        for lcn, count in self._freed:
+            self._set(lcn, count, False)
+            self._first_free_page = min(self._first_free_page, lcn // _PAGE_BITS)
+        self._freed = []
+        for number in sorted(self._changed):
+            yield number * _PAGE_BYTES, bytes(self._pages[number])
+        self._changed = set()
+
+
+def _free_in(page: bytes | bytearray, base: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of the free extents of a page, in clusters; those at a byte's edge are not joined."""
+    for found in _some_free.finditer(page):
+        span = found[0]
+        zeros = ~int.from_bytes(span, "little") & (1 << len(span) * 8) - 1
+        at = base + found.start() * 8
+        while zeros:
+            skip = (zeros & -zeros).bit_length() - 1
+            zeros >>= skip
+            at += skip
+            ones = (~zeros & zeros + 1).bit_length() - 1
+            yield at, at + ones
+            zeros >>= ones
+            at += ones
+
+
+def _set_bits(page: bytearray, bit: int, count: int, taken: bool) -> None:
+    first, last = bit // 8, (bit + count - 1) // 8
+    mask = ((1 << count) - 1) << bit % 8
+    value = int.from_bytes(page[first : last + 1], "little")
+    value = value | mask if taken else value & ~mask
+    page[first : last + 1] = value.to_bytes(last + 1 - first, "little")

@@ -1,0 +1,70 @@
+"""Whether a volume may be changed: what says that somebody else has not finished with it."""
+
+from __future__ import annotations
+
+from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.ondisk import attribute, file_record, fixups
+from ntfsbuild.ondisk.volume_information import DIRTY, VolumeInformation
+from ntfsbuild.volume.editing import Editing
+
+_VERSIONS = ((3, 0), (3, 1))
+_LOG_PAGE_BYTES = 4096
+_NEVER_USED = b"\xff" * 4
+_RESTART_AREA_OFFSET_AT = 0x18
+_IN_USE_LIST_AT, _FLAGS_AT = 0x0C, 0x0E  # In the restart area.
+_NO_CLIENT, _CLEAN = 0xFFFF, 2
+_HIBERNATED = (b"hibr", b"HIBR")
+
+
+def refuse_unsafe(editing: Editing, *, force: bool) -> None:
+    """Raise VolumeError for a volume that is dirty, hibernated, or of an unknown version.
+
+    `force` lets a dirty flag pass, nothing else.
+    """
+    found = editing.state(file_record.VOLUME).find(attribute.VOLUME_INFORMATION)
+    if found is None or found.value is None:
+        raise CorruptVolume("record 3: $Volume has no $VOLUME_INFORMATION")
+    information = VolumeInformation.unpack(found.value)
+    if (information.major, information.minor) not in _VERSIONS:
+        raise VolumeError(
+            f"NTFS {information.major}.{information.minor} is not a version that can be changed"
+        )
+    if information.flags & DIRTY and not force:
+        raise VolumeError("the volume is marked dirty: have it checked first, or use --force")
+    _refuse_log(editing)
+    _refuse_hibernated(editing)
+
+
+def _refuse_log(editing: Editing) -> None:
+    """A log that is to be replayed would undo what is written now."""
+    stream = editing.stream_of(editing.state(file_record.LOG_FILE), "")
+    for at in (0, _LOG_PAGE_BYTES):
+        page = bytearray(editing.read_part(stream, at, _LOG_PAGE_BYTES))
+        if page[:4] == _NEVER_USED:
+            return
+        if bytes(page[:4]) not in (b"RSTR", b"CHKD"):
+            continue
+        fixups.restore(page, f"$LogFile at {at:#x}")
+        area = int.from_bytes(page[_RESTART_AREA_OFFSET_AT : _RESTART_AREA_OFFSET_AT + 2], "little")
+        client = int.from_bytes(page[area + _IN_USE_LIST_AT : area + _IN_USE_LIST_AT + 2], "little")
+        flags = int.from_bytes(page[area + _FLAGS_AT : area + _FLAGS_AT + 2], "little")
+        if client != _NO_CLIENT and not flags & _CLEAN:
+            raise VolumeError(
+                "the volume was not dismounted: its $LogFile is to be replayed first, by Windows"
+            )
+        return
+    raise CorruptVolume("$LogFile has no restart page")
+
+
+def _refuse_hibernated(editing: Editing) -> None:
+    root = editing.state(file_record.ROOT)
+    found = editing.directory(root.reference).find("hiberfil.sys")
+    if found is None:
+        return
+    stream = editing.file(found[1]).find(attribute.DATA)
+    if (
+        stream is not None
+        and stream.size_bytes >= 4
+        and bytes(editing.read_part(stream, 0, 4)) in _HIBERNATED
+    ):
+        raise VolumeError("Windows is hibernated on this volume: shut it down first")
