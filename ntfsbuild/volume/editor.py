@@ -7,6 +7,8 @@ into as few records as it needs.  Times come from the caller, never from a clock
 
 from __future__ import annotations
 
+import functools
+
 from ntfsbuild.errors import ManifestError, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record, names, security
 from ntfsbuild.ondisk.file_name import NAME_AT
@@ -45,26 +47,25 @@ class VolumeEditor(Editing):
         self, path: str, data: bytes, times: Ticks4, attributes: int, *, posix_names: bool = False
     ) -> None:
         """Create a file with its content; its directory was changed at its time of change."""
-        state = self._make(path, times, attributes, security.DEFAULT_FILE, posix_names, directory=False)
+        state = self._make(path, times, attributes, posix_names, directory=False)
         state.put(Attribute(attribute.DATA, "", 0, 0, b""))
         state.put(self.streams.write(self.stream_of(state, ""), 0, data))
 
     def make_directory(self, path: str, times: Ticks4, attributes: int, *, posix_names: bool = False) -> None:
         """Create an empty directory."""
-        self._make(path, times, attributes, security.DEFAULT_DIRECTORY, posix_names, directory=True)
+        self._make(path, times, attributes, posix_names, directory=True)
 
     def _make(
         self,
         path: str,
         times: Ticks4,
         attributes: int,
-        descriptor: bytes,
         posix_names: bool,
         *,
         directory: bool,
     ) -> FileState:
         parent, name = self._place_for(path, posix_names)
-        security_id = self._security.id_of(descriptor)
+        directory_id, file_id = self._default_security
         number, sequence = self.new_record()
         flags = file_record.IN_USE | (file_record.IS_DIRECTORY if directory else 0)
         information = StandardInformation(
@@ -73,7 +74,7 @@ class VolumeEditor(Editing):
             changed_ticks=times[2],
             accessed_ticks=times[3],
             attributes=attributes,
-            security_id=security_id,
+            security_id=directory_id if directory else file_id,
         )
         state = FileState(number, sequence, flags, [])
         state.put(Attribute(attribute.STANDARD_INFORMATION, "", 0, 0, information.pack()))
@@ -85,6 +86,15 @@ class VolumeEditor(Editing):
         self.states[number] = state
         self._add_name(state, parent, name, times[2])
         return state
+
+    @functools.cached_property
+    def _default_security(self) -> tuple[int, int]:
+        """The security ids of new directories and files: both are filed with the first of either.
+
+        ntfssecaudit takes for an entry what its buffer still holds when the only entry that was
+        added is a short one.
+        """
+        return self._security.id_of(security.DEFAULT_DIRECTORY), self._security.id_of(security.DEFAULT_FILE)
 
     def _place_for(self, path: str, posix_names: bool) -> tuple[FileState, str]:
         """The directory that a new name goes into, and the name, which nothing has yet."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
-from ntfsbuild.image.raw import ImageReader
+from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.ondisk import attribute, attribute_list, file_name, file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_record import reference
@@ -48,7 +48,7 @@ class Volume:
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, offset: int = 0) -> Self:
         """Open the volume that begins at byte `offset` of an image file, for reading."""
-        storage = ImageReader(path, offset)
+        storage = ImageFile.open(path, offset=offset)
         try:
             return cls(storage)
         except BaseException:

@@ -34,6 +34,7 @@ def read(image: Path) -> Reading:
 
 
 PATH = re.compile(rb'Full Path +=(?: )"/(.*)"\nShort Name ', re.S)
+NAMED_STREAM = re.compile(rb"^\tNamed data stream ", re.MULTILINE)
 FIELD = re.compile(rb"^(\w[\w ]*?) += (.*)$", re.MULTILINE)
 
 
@@ -43,7 +44,8 @@ def _parse(listing: bytes, reading: Reading) -> None:
         found = PATH.search(block)
         if not found or not found[1]:  # The root.
             continue
-        fields = dict(FIELD.findall(block[found.end() :]))
+        parts = NAMED_STREAM.split(block[found.end() :])  # The unnamed one is told before them.
+        fields = dict(FIELD.findall(parts[0]))
         reading.entries[decode_name(found[1])] = _entry(fields)
 
 

@@ -1,0 +1,162 @@
+"""An existing image, or a window of it: read, or changed where it is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Self
+
+from ntfsbuild.errors import HostError
+from ntfsbuild.image import locking
+from ntfsbuild.image.journal_file import journal_beside
+from ntfsbuild.image.open_file import OpenFile
+from ntfsbuild.image.rollback import roll_back
+
+_ATTEMPTS = 8
+
+
+class ImageFile:
+    """Bytes at offsets of a window; what lies outside of it can be neither read nor written.
+
+    An open image is locked: shared while it is read, so that nobody changes it meanwhile, exclusively
+    while it is changed.  Whoever opens it first undoes a change that was interrupted.
+    """
+
+    def __init__(self, file: OpenFile, *, writable: bool, journal_path: str | None, owned: bool) -> None:
+        self._file = file
+        self._owned = owned
+        self.writable = writable
+        self.journal_path = journal_path  # None for what has no place beside it that lasts.
+        self.image_bytes = file.size()
+        self.offset_bytes = 0
+        self.size_bytes = self.image_bytes
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        offset: int = 0,
+        size_bytes: int | None = None,
+        writable: bool = False,
+        exclusive: bool | None = None,
+        journal_path: str | None = None,
+    ) -> Self:
+        """Open an image file or block device, or `size_bytes` of it from `offset` on.
+
+        What is open for writing is locked exclusively; for reading that must be asked for (`exclusive`).
+        The journal of an interrupted change is looked for beside a file; for a block device it must be
+        said where.  Raises HostError where the host refuses or another process is at it, VolumeError
+        for what can be no image, CorruptVolume where a change cannot be undone.
+        """
+        shown = os.fspath(path)
+        exclusive = writable if exclusive is None else exclusive
+        for _ in range(_ATTEMPTS):
+            descriptor = locking.open_locked(path, writable=writable, exclusive=exclusive)
+            try:
+                file = OpenFile(descriptor, shown)
+                journal = journal_path or _journal_of(descriptor, path)
+                if journal is None or not os.path.lexists(journal):
+                    image = cls(file, writable=writable, journal_path=journal, owned=True)
+                    image.narrow(offset, size_bytes)
+                    return image
+                if writable:
+                    roll_back(file, journal)
+            except BaseException:
+                locking.close(descriptor)
+                raise
+            locking.close(descriptor)
+            if not writable:
+                _undo_interrupted(path, journal)
+        raise HostError(f"{shown}: is being changed again and again")
+
+    @classmethod
+    def of_descriptor(cls, descriptor: int, shown: str) -> Self:
+        """A new file that nobody else knows, open for reading and writing, which stays its opener's."""
+        return cls(OpenFile(descriptor, shown), writable=True, journal_path=None, owned=False)
+
+    def narrow(self, offset: int, size_bytes: int | None = None) -> None:
+        """Make the window the `size_bytes` from `offset` of the image on, or what there is of them."""
+        there = max(0, self.image_bytes - offset)
+        self.offset_bytes = offset
+        self.size_bytes = there if size_bytes is None else min(size_bytes, there)
+
+    @property
+    def shown(self) -> str:
+        """Its name in messages."""
+        return self._file.shown
+
+    @property
+    def descriptor(self) -> int:
+        """The open file itself, of the whole image."""
+        return self._file.descriptor
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Read `size_bytes`; fewer only at the end."""
+        size_bytes = min(size_bytes, self.size_bytes - offset)
+        return self._file.read(self.offset_bytes + offset, size_bytes) if size_bytes > 0 else b""
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write all of `data` at `offset`."""
+        self._file.write(self._place(offset, len(data)), data)
+
+    def zero(self, offset: int, size_bytes: int) -> None:
+        """Make a region read as zeros, by a hole where the host can."""
+        self._file.zero(self._place(offset, size_bytes), size_bytes)
+
+    def copy_from(self, descriptor: int, source_offset: int, offset: int, size_bytes: int) -> int:
+        """Copy from an open file of the host, by the kernel where it can; returns how many bytes came."""
+        return self._file.copy_from(descriptor, source_offset, self._place(offset, size_bytes), size_bytes)
+
+    def set_size(self, size_bytes: int) -> None:
+        """Nothing but a check: an existing image keeps its size."""
+        if size_bytes > self.size_bytes:
+            raise ValueError(f"{self.shown}: {size_bytes} bytes do not fit into {self.size_bytes}")
+
+    def _place(self, offset: int, size_bytes: int) -> int:
+        if offset < 0 or offset + size_bytes > self.size_bytes:
+            end = offset + size_bytes
+            raise ValueError(f"{self.shown}: {offset} to {end} lies outside of {self.size_bytes} bytes")
+        return self.offset_bytes + offset
+
+    def sync(self) -> None:
+        """Return when what was written is on the medium."""
+        self._file.sync()
+
+    def roll_back(self, journal_path: str) -> bool:
+        """Undo a change that was not brought to its end; whether there was one."""
+        return roll_back(self._file, journal_path)
+
+    def close(self) -> None:
+        """Close the file, and let others at it."""
+        if self._owned:
+            locking.close(self._file.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _journal_of(descriptor: int, path: str | os.PathLike[str]) -> str | None:
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return journal_beside(path) if regular else None
+
+
+def _undo_interrupted(path: str | os.PathLike[str], journal: str) -> None:
+    """Let somebody who only wants to read undo what another process left behind."""
+    shown = os.fspath(path)
+    try:
+        descriptor = locking.open_locked(path, writable=True, exclusive=True)
+    except HostError as error:
+        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, BlockingIOError):
+            raise HostError(
+                f"{shown}: a change of it was interrupted and must be undone first, as {journal} says, "
+                f"but it cannot be written: {error.__cause__.strerror}"
+            ) from error
+        raise
+    try:
+        roll_back(OpenFile(descriptor, shown), journal)
+    finally:
+        locking.close(descriptor)

@@ -1,0 +1,247 @@
+"""A rollback journal as a file: written batch by batch, read only where it is sealed.  specs/journal.md"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from typing import NamedTuple
+
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.image import syscalls
+from ntfsbuild.image.journal_format import (
+    ENTRY_BYTES_MAX,
+    MAGIC,
+    SEAL_MAGIC,
+    SECTOR_BYTES,
+    SUFFIX,
+    VERSION,
+    BatchEntry,
+    BatchSeal,
+    JournalHeader,
+    checksums,
+    padding,
+    pieces,
+    sealed,
+)
+from ntfsbuild.image.open_file import CHUNK_BYTES, OpenFile, refused
+
+_OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def journal_beside(path: str | os.PathLike[str]) -> str:
+    """Where the journal of an image file lies: beside the file itself, not beside a link to it."""
+    return os.path.realpath(path) + SUFFIX
+
+
+class JournalWriter:
+    """A new journal.  What was added counts from `seal` on; `remove` is the end of the change."""
+
+    def __init__(self, file: OpenFile, header: JournalHeader) -> None:
+        self._file = file  # Its name is its path.
+        first = sealed(header, b"")
+        self._previous = first[-32:]
+        self._number = 0
+        file.write(0, first.ljust(SECTOR_BYTES, b"\0"))
+        self._begin(SECTOR_BYTES)
+
+    @classmethod
+    def create(cls, path: str, mode: int, header: JournalHeader) -> JournalWriter:
+        """Make the file, which must not exist; nothing of it has to be on the medium yet."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS
+        try:
+            descriptor = syscalls.open_file(path, flags, mode & 0o666)
+        except OSError as error:
+            raise refused(path, error) from error
+        try:
+            return cls(OpenFile(descriptor, path), header)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _begin(self, at: int) -> None:
+        self._seal_at, self._at = at, at + SECTOR_BYTES
+        self._entry_count = 0
+        self._digest = hashlib.sha256(self._previous)
+
+    def add(self, offset: int, old: bytes, new: bytes | bytearray) -> None:
+        """Save what a region of the image holds, before `new` is written there."""
+        sums = checksums(offset, new)
+        entry = BatchEntry(offset=offset, size_bytes=len(old), piece_count=len(sums) // 4)
+        self._append(entry.pack() + sums + old)
+        self._entry_count += 1
+
+    def _append(self, data: bytes) -> None:
+        self._file.write(self._at, data)
+        self._digest.update(data)
+        self._at += len(data)
+
+    def seal(self) -> None:
+        """Return when all that was added is on the medium, and is known to be."""
+        body_bytes = self._at - self._seal_at - SECTOR_BYTES
+        if padding(body_bytes):
+            self._file.write(self._at, bytes(padding(body_bytes)))
+        self._file.sync()
+        self._number += 1
+        if self._number == 1:
+            _sync_folder(self._file.shown)
+        seal = BatchSeal(
+            number=self._number,
+            entry_count=self._entry_count,
+            body_bytes=body_bytes,
+            body_digest=self._digest.digest(),
+        )
+        data = sealed(seal, self._previous)
+        self._file.write(self._seal_at, data.ljust(SECTOR_BYTES, b"\0"))
+        self._file.sync()
+        self._previous = data[-32:]
+        self._begin(self._at + padding(body_bytes))
+
+    def remove(self) -> None:
+        """Take the journal away: from here on there is nothing to roll back."""
+        remove(self._file.shown)
+
+    def close(self) -> None:
+        """Close the file; whether it is still there does not matter."""
+        with contextlib.suppress(OSError):
+            os.close(self._file.descriptor)
+
+
+def remove(path: str) -> None:
+    """Remove a journal, and return when it would not come back after a power cut."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            syscalls.unlink(path)
+    except OSError as error:
+        raise refused(path, error) from error
+    _sync_folder(path)
+
+
+def _sync_folder(path: str) -> None:
+    try:
+        syscalls.fsync_folder(os.path.dirname(path))
+    except OSError as error:
+        raise refused(path, error) from error
+
+
+# ---------------------------------------------------------------------- reading
+
+
+class SavedRegion(NamedTuple):
+    """A region of the image, and where the journal has its checksums and its former content."""
+
+    offset: int
+    size_bytes: int
+    checksums_at: int
+    data_at: int
+
+
+class Journal(NamedTuple):
+    """What is sealed in a journal: of which image, and the regions in the order of their saving."""
+
+    header: JournalHeader
+    regions: list[SavedRegion]
+
+
+def open_journal(path: str) -> int | None:
+    """A descriptor of a journal, None where there is none."""
+    try:
+        descriptor = syscalls.open_file(path, os.O_RDONLY | _OPEN_FLAGS)
+    except OSError as error:
+        if not os.path.lexists(path):
+            return None  # Also where the name would be too long for one.
+        raise refused(path, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _damaged(path, "it is not a regular file")
+    return descriptor
+
+
+def read_journal(file: OpenFile) -> Journal | None:
+    """What a journal holds, checked; None where it never came so far that anything was overwritten.
+
+    Raises CorruptVolume where it is damaged.
+    """
+    header = _read_header(file)
+    if header is None:
+        return None
+    regions: list[SavedRegion] = []
+    previous, at, number, end = header.seal, SECTOR_BYTES, 0, file.size()
+    while seal := _read_seal(file, at, previous):
+        number += 1
+        body_at = at + SECTOR_BYTES
+        if seal.number != number or seal.body_bytes > end - body_at:
+            raise _damaged(file.shown, f"batch {number} at {at:#x} is not whole")
+        if _digest(file, body_at, seal.body_bytes, previous) != seal.body_digest:
+            raise _damaged(file.shown, f"batch {number} at {at:#x} has another SHA-256")
+        found = _read_regions(file, body_at, seal.body_bytes, header)
+        if len(found) != seal.entry_count:
+            raise _damaged(file.shown, f"batch {number} has {len(found)} entries, not {seal.entry_count}")
+        regions += found
+        previous = seal.seal
+        at = body_at + seal.body_bytes + padding(seal.body_bytes)
+    return Journal(header, regions) if regions else None
+
+
+def _read_header(file: OpenFile) -> JournalHeader | None:
+    data = file.read(0, 2 * SECTOR_BYTES)
+    begins_as_one = MAGIC.startswith(data[: len(MAGIC)]) or not any(data[:SECTOR_BYTES])
+    if begins_as_one and not any(data[SECTOR_BYTES:]):
+        return None  # Nothing is sealed; its header may not be whole yet.
+    if len(data) < JournalHeader.SIZE or not data.startswith(MAGIC):
+        raise _damaged(file.shown, "it does not begin as one")
+    header = JournalHeader.unpack(data)
+    if data[: JournalHeader.SIZE] != sealed(header, b""):
+        raise _damaged(file.shown, "its header has another SHA-256")
+    if header.version != VERSION:
+        raise CorruptVolume(
+            f"{file.shown}: the journal of an interrupted change, of version {header.version}; "
+            f"{VERSION} is the one that is understood"
+        )
+    if header.window_offset + header.window_bytes > header.image_bytes:
+        raise _damaged(file.shown, "its window is larger than its image")
+    return header
+
+
+def _read_seal(file: OpenFile, at: int, previous: bytes) -> BatchSeal | None:
+    """The seal at `at`; None where there is none, so that nothing behind it ever counted."""
+    data = file.read(at, SECTOR_BYTES)
+    if not any(data):
+        return None
+    if len(data) == SECTOR_BYTES and data.startswith(SEAL_MAGIC):
+        seal = BatchSeal.unpack(data)
+        if data[: BatchSeal.SIZE] == sealed(seal, previous):
+            return seal
+    raise _damaged(file.shown, f"the seal at {at:#x} is broken")
+
+
+def _digest(file: OpenFile, at: int, size_bytes: int, previous: bytes) -> bytes:
+    digest = hashlib.sha256(previous)
+    for done in range(0, size_bytes, CHUNK_BYTES):
+        digest.update(file.read(at + done, min(CHUNK_BYTES, size_bytes - done)))
+    return digest.digest()
+
+
+def _read_regions(file: OpenFile, at: int, size_bytes: int, header: JournalHeader) -> list[SavedRegion]:
+    regions = []
+    end = at + size_bytes
+    window_end = header.window_offset + header.window_bytes
+    while at < end:
+        entry = BatchEntry.unpack(file.read(at, BatchEntry.SIZE))
+        checksums_at = at + BatchEntry.SIZE
+        data_at = checksums_at + 4 * entry.piece_count
+        inside = header.window_offset <= entry.offset <= window_end - entry.size_bytes
+        if not inside or not 0 < entry.size_bytes <= ENTRY_BYTES_MAX or data_at + entry.size_bytes > end:
+            raise _damaged(file.shown, f"the entry at {at:#x} leads out of it")
+        if entry.piece_count != sum(1 for _ in pieces(entry.offset, entry.size_bytes)):
+            raise _damaged(file.shown, f"the entry at {at:#x} has {entry.piece_count} checksums")
+        regions.append(SavedRegion(entry.offset, entry.size_bytes, checksums_at, data_at))
+        at = data_at + entry.size_bytes
+    return regions
+
+
+def _damaged(shown: str, what: str) -> CorruptVolume:
+    return CorruptVolume(
+        f"{shown}: the journal of an interrupted change is damaged: {what}; nothing was changed"
+    )
