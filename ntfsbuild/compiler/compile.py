@@ -73,7 +73,7 @@ def _format(manifest: Manifest, rule: TimesRule, directories: list[PlannedDirect
         size_bytes=volume.size.size_bytes,
         extra_bytes=volume.size.extra_bytes,
         extra_percent=volume.size.extra_percent,
-        label=volume.label,
+        label=volume.label or "",
         serial=derived if volume.serial is None else volume.serial,
         cluster_bytes=volume.cluster_bytes,
         sector_bytes=volume.sector_bytes,

@@ -50,11 +50,20 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseSpec:
+    """A formatted volume of the host that the tree is laid into; `partition` None: not said."""
+
+    path: bytes  # As written, relative to the manifest's folder.
+    partition: int | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class VolumeSpec:
     """The `volume` section.  `record_bytes` None: 1024, or 4096 where the sector is larger than that."""
 
     size: Size
-    label: str = ""
+    label: str | None = None  # None: not said; a fresh volume then has none.
     serial: int | None = None  # None: derived from the manifest's digest.
     cluster_bytes: int = 4096
     sector_bytes: int = 512
@@ -64,6 +73,7 @@ class VolumeSpec:
     heads: int = 255
     position: int = 0
     size_position: int = 0
+    base: BaseSpec | None = None  # With it only `label` says something of its own.
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +98,139 @@ class TreeSource:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsentEntry:
+    """What must not be there: a file, or a directory with all that is in it."""
+
+    position: int
+    directory: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryEntry:
     """One directory of the tree; `children` in the order in which the manifest has them."""
 
     position: int
-    children: dict[str, FileEntry | DirectoryEntry] = field(default_factory=dict)
+    children: dict[str, FileEntry | DirectoryEntry | AbsentEntry] = field(default_factory=dict)
     times: TimesSpec = None
     attributes: int | None = None
     defaults: Defaults = Defaults()
     source: TreeSource | None = None
 
 
-Entry: TypeAlias = FileEntry | DirectoryEntry
+Entry: TypeAlias = FileEntry | DirectoryEntry | AbsentEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time of step k, counted from 0, is `start_ticks + k * step_ticks`."""
+
+    start_ticks: int
+    step_ticks: int
+
+
+# A step's paths are absolute on the volume and do not end in "/"; "/" alone is the root.  Its `ticks` are
+# its own time, None when it says none; its `position` is that of its operation key.
+
+
+class WriteStep(NamedTuple):
+    """Write content at an offset of a stream; the file is made when it is not there."""
+
+    path: str
+    at: int | None  # None: append.
+    content: Content
+    stream: str  # Empty: the file's own content.
+    sha256: bytes | None
+    ticks: int | None
+    position: int
+
+
+class TruncateStep(NamedTuple):
+    """Give a stream a size; where it grows it reads as zeros."""
+
+    path: str
+    size_bytes: int
+    stream: str
+    ticks: int | None
+    position: int
+
+
+class RenameStep(NamedTuple):
+    """Move a file or a directory; with `replace` it takes the place of what is there."""
+
+    path: str
+    to: str
+    replace: bool
+    ticks: int | None
+    position: int
+
+
+class LinkStep(NamedTuple):
+    """Give a file one more name."""
+
+    path: str
+    to: str
+    ticks: int | None
+    position: int
+
+
+class DeleteStep(NamedTuple):
+    """Delete a name, or only a named stream; with `recursive` also what is in a directory."""
+
+    path: str
+    stream: str
+    recursive: bool
+    ticks: int | None
+    position: int
+
+
+class MkdirStep(NamedTuple):
+    """Make a directory whose parent is there."""
+
+    path: str
+    attributes: int | None
+    times: TimesSpec  # Never "source".
+    ticks: int | None
+    position: int
+
+
+class TouchStep(NamedTuple):
+    """Set times."""
+
+    path: str
+    times: Times
+    ticks: int | None
+    position: int
+
+
+class SetStep(NamedTuple):
+    """Set attributes (exactly these of those that can be set), times, or both."""
+
+    path: str
+    attributes: int | None
+    times: Times | None
+    ticks: int | None
+    position: int
+
+
+class LabelStep(NamedTuple):
+    """Name the volume; the empty label takes its name away."""
+
+    label: str
+    ticks: int | None
+    position: int
+
+
+Step: TypeAlias = (
+    WriteStep
+    | TruncateStep
+    | RenameStep
+    | LinkStep
+    | DeleteStep
+    | MkdirStep
+    | TouchStep
+    | SetStep
+    | LabelStep
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +242,8 @@ class Manifest:
     volume: VolumeSpec
     defaults: Defaults
     tree: DirectoryEntry
+    clock: Clock | None = None
+    steps: tuple[Step, ...] = ()
 
     def mark(self, position: int) -> Mark:
         """The place that a packed position means."""

@@ -31,7 +31,7 @@ def read_volume(values: Values, volume: Node | None) -> VolumeSpec:
 
     spec = VolumeSpec(
         size=read("size", parse_volume_size, Size(None)),
-        label=read("label", parse_label, ""),
+        label=values.read(volume, "label", parse_label),
         serial=values.read(volume, "serial", parse_integer(64)),
         cluster_bytes=read("cluster", _one_of(CLUSTER_SIZES, "a cluster size"), 4096),
         sector_bytes=read("sector", _one_of(SECTOR_SIZES, "a sector size"), 512),

@@ -11,7 +11,7 @@ from ntfsbuild.ondisk.filetime import format_filetime
 
 VOLUME_DEFAULTS = {
     "size": "auto+0+0.0%",
-    "label": "",
+    "label": None,
     "serial": None,
     "cluster_bytes": 4096,
     "sector_bytes": 512,
