@@ -22,9 +22,8 @@ class ImageFile:
     while it is changed.  Whoever opens it first undoes a change that was interrupted.
     """
 
-    def __init__(self, file: OpenFile, *, writable: bool, journal_path: str | None, owned: bool) -> None:
+    def __init__(self, file: OpenFile, *, writable: bool, journal_path: str | None = None) -> None:
         self._file = file
-        self._owned = owned
         self.writable = writable
         self.journal_path = journal_path  # None for what has no place beside it that lasts.
         self.image_bytes = file.size()
@@ -39,7 +38,7 @@ class ImageFile:
         offset: int = 0,
         size_bytes: int | None = None,
         writable: bool = False,
-        exclusive: bool | None = None,
+        exclusive: bool = False,
         journal_path: str | None = None,
     ) -> Self:
         """Open an image file or block device, or `size_bytes` of it from `offset` on.
@@ -50,30 +49,37 @@ class ImageFile:
         for what can be no image, CorruptVolume where a change cannot be undone.
         """
         shown = os.fspath(path)
-        exclusive = writable if exclusive is None else exclusive
         for _ in range(_ATTEMPTS):
-            descriptor = locking.open_locked(path, writable=writable, exclusive=exclusive)
+            descriptor = locking.open_locked(path, writable=writable, exclusive=writable or exclusive)
             try:
                 file = OpenFile(descriptor, shown)
                 journal = journal_path or _journal_of(descriptor, path)
-                if journal is None or not os.path.lexists(journal):
-                    image = cls(file, writable=writable, journal_path=journal, owned=True)
+                interrupted = journal is not None and os.path.lexists(journal)
+                if writable or not interrupted:
+                    image = cls(file, writable=writable, journal_path=journal)
                     image.narrow(offset, size_bytes)
+                    if interrupted:
+                        image.roll_back()
                     return image
-                if writable:
-                    roll_back(file, journal)
             except BaseException:
                 locking.close(descriptor)
                 raise
             locking.close(descriptor)
-            if not writable:
-                _undo_interrupted(path, journal)
+            cls._undo_interrupted(path, journal_path)
         raise HostError(f"{shown}: is being changed again and again")
 
     @classmethod
-    def of_descriptor(cls, descriptor: int, shown: str) -> Self:
-        """A new file that nobody else knows, open for reading and writing, which stays its opener's."""
-        return cls(OpenFile(descriptor, shown), writable=True, journal_path=None, owned=False)
+    def _undo_interrupted(cls, path: str | os.PathLike[str], journal_path: str | None) -> None:
+        """Let somebody who only wants to read undo what another process left behind."""
+        try:
+            cls.open(path, writable=True, journal_path=journal_path).close()
+        except HostError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or isinstance(cause, BlockingIOError):
+                raise
+            raise HostError(
+                f"{error}; a change of it was interrupted, and must be undone before it can be read"
+            ) from error
 
     def narrow(self, offset: int, size_bytes: int | None = None) -> None:
         """Make the window the `size_bytes` from `offset` of the image on, or what there is of them."""
@@ -123,14 +129,14 @@ class ImageFile:
         """Return when what was written is on the medium."""
         self._file.sync()
 
-    def roll_back(self, journal_path: str) -> bool:
-        """Undo a change that was not brought to its end; whether there was one."""
-        return roll_back(self._file, journal_path)
+    def roll_back(self) -> None:
+        """Undo a change that was not brought to its end, if there is one; needs the exclusive lock."""
+        if self.journal_path is not None:
+            roll_back(self._file, self.journal_path)
 
     def close(self) -> None:
         """Close the file, and let others at it."""
-        if self._owned:
-            locking.close(self._file.descriptor)
+        locking.close(self._file.descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -142,21 +148,3 @@ class ImageFile:
 def _journal_of(descriptor: int, path: str | os.PathLike[str]) -> str | None:
     regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
     return journal_beside(path) if regular else None
-
-
-def _undo_interrupted(path: str | os.PathLike[str], journal: str) -> None:
-    """Let somebody who only wants to read undo what another process left behind."""
-    shown = os.fspath(path)
-    try:
-        descriptor = locking.open_locked(path, writable=True, exclusive=True)
-    except HostError as error:
-        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, BlockingIOError):
-            raise HostError(
-                f"{shown}: a change of it was interrupted and must be undone first, as {journal} says, "
-                f"but it cannot be written: {error.__cause__.strerror}"
-            ) from error
-        raise
-    try:
-        roll_back(OpenFile(descriptor, shown), journal)
-    finally:
-        locking.close(descriptor)

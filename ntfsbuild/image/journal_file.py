@@ -11,9 +11,12 @@ from typing import NamedTuple
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.image import syscalls
 from ntfsbuild.image.journal_format import (
+    DIGEST_BYTES,
+    ENTRY,
     ENTRY_BYTES_MAX,
+    HEADER,
     MAGIC,
-    SEAL_MAGIC,
+    SEAL,
     SECTOR_BYTES,
     SUFFIX,
     VERSION,
@@ -21,9 +24,9 @@ from ntfsbuild.image.journal_format import (
     BatchSeal,
     JournalHeader,
     checksums,
+    digest_of,
     padding,
-    pieces,
-    sealed,
+    piece_count,
 )
 from ntfsbuild.image.open_file import CHUNK_BYTES, OpenFile, refused
 
@@ -40,8 +43,8 @@ class JournalWriter:
 
     def __init__(self, file: OpenFile, header: JournalHeader) -> None:
         self._file = file  # Its name is its path.
-        first = sealed(header, b"")
-        self._previous = first[-32:]
+        first = header.pack()
+        self._previous = first[-DIGEST_BYTES:]
         self._number = 0
         file.write(0, first.ljust(SECTOR_BYTES, b"\0"))
         self._begin(SECTOR_BYTES)
@@ -51,7 +54,7 @@ class JournalWriter:
         """Make the file, which must not exist; nothing of it has to be on the medium yet."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS
         try:
-            descriptor = syscalls.open_file(path, flags, mode & 0o666)
+            descriptor = syscalls.create(path, flags, mode & 0o666)
         except OSError as error:
             raise refused(path, error) from error
         try:
@@ -68,11 +71,8 @@ class JournalWriter:
     def add(self, offset: int, old: bytes, new: bytes | bytearray) -> None:
         """Save what a region of the image holds, before `new` is written there."""
         sums = checksums(offset, new)
-        entry = BatchEntry(offset=offset, size_bytes=len(old), piece_count=len(sums) // 4)
-        self._append(entry.pack() + sums + old)
+        data = BatchEntry(offset, len(old), piece_count(offset, len(old))).pack() + sums + old
         self._entry_count += 1
-
-    def _append(self, data: bytes) -> None:
         self._file.write(self._at, data)
         self._digest.update(data)
         self._at += len(data)
@@ -86,16 +86,11 @@ class JournalWriter:
         self._number += 1
         if self._number == 1:
             _sync_folder(self._file.shown)
-        seal = BatchSeal(
-            number=self._number,
-            entry_count=self._entry_count,
-            body_bytes=body_bytes,
-            body_digest=self._digest.digest(),
-        )
-        data = sealed(seal, self._previous)
+        seal = BatchSeal(self._number, self._entry_count, body_bytes, self._digest.digest())
+        data = seal.pack(self._previous)
         self._file.write(self._seal_at, data.ljust(SECTOR_BYTES, b"\0"))
         self._file.sync()
-        self._previous = data[-32:]
+        self._previous = data[-DIGEST_BYTES:]
         self._begin(self._at + padding(body_bytes))
 
     def remove(self) -> None:
@@ -120,7 +115,7 @@ def remove(path: str) -> None:
 
 def _sync_folder(path: str) -> None:
     try:
-        syscalls.fsync_folder(os.path.dirname(path))
+        syscalls.fsync_folder(os.path.dirname(path) or os.curdir)
     except OSError as error:
         raise refused(path, error) from error
 
@@ -147,7 +142,7 @@ class Journal(NamedTuple):
 def open_journal(path: str) -> int | None:
     """A descriptor of a journal, None where there is none."""
     try:
-        descriptor = syscalls.open_file(path, os.O_RDONLY | _OPEN_FLAGS)
+        descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
     except OSError as error:
         if not os.path.lexists(path):
             return None  # Also where the name would be too long for one.
@@ -163,36 +158,39 @@ def read_journal(file: OpenFile) -> Journal | None:
 
     Raises CorruptVolume where it is damaged.
     """
-    header = _read_header(file)
-    if header is None:
+    found = _read_header(file)
+    if found is None:
         return None
+    header, previous = found
     regions: list[SavedRegion] = []
-    previous, at, number, end = header.seal, SECTOR_BYTES, 0, file.size()
-    while seal := _read_seal(file, at, previous):
+    at, number, end = SECTOR_BYTES, 0, file.size()
+    while first := _read_seal(file, at, previous):
+        seal, digest = first
         number += 1
         body_at = at + SECTOR_BYTES
         if seal.number != number or seal.body_bytes > end - body_at:
             raise _damaged(file.shown, f"batch {number} at {at:#x} is not whole")
         if _digest(file, body_at, seal.body_bytes, previous) != seal.body_digest:
             raise _damaged(file.shown, f"batch {number} at {at:#x} has another SHA-256")
-        found = _read_regions(file, body_at, seal.body_bytes, header)
-        if len(found) != seal.entry_count:
-            raise _damaged(file.shown, f"batch {number} has {len(found)} entries, not {seal.entry_count}")
-        regions += found
-        previous = seal.seal
+        batch = _read_regions(file, body_at, seal.body_bytes, header)
+        if len(batch) != seal.entry_count:
+            raise _damaged(file.shown, f"batch {number} has {len(batch)} entries, not {seal.entry_count}")
+        regions += batch
+        previous = digest
         at = body_at + seal.body_bytes + padding(seal.body_bytes)
     return Journal(header, regions) if regions else None
 
 
-def _read_header(file: OpenFile) -> JournalHeader | None:
+def _read_header(file: OpenFile) -> tuple[JournalHeader, bytes] | None:
+    """The header and its digest; None where no seal follows it, when it may not be whole yet."""
     data = file.read(0, 2 * SECTOR_BYTES)
     begins_as_one = MAGIC.startswith(data[: len(MAGIC)]) or not any(data[:SECTOR_BYTES])
     if begins_as_one and not any(data[SECTOR_BYTES:]):
-        return None  # Nothing is sealed; its header may not be whole yet.
-    if len(data) < JournalHeader.SIZE or not data.startswith(MAGIC):
+        return None
+    if not data.startswith(MAGIC):
         raise _damaged(file.shown, "it does not begin as one")
     header = JournalHeader.unpack(data)
-    if data[: JournalHeader.SIZE] != sealed(header, b""):
+    if header is None:
         raise _damaged(file.shown, "its header has another SHA-256")
     if header.version != VERSION:
         raise CorruptVolume(
@@ -201,19 +199,18 @@ def _read_header(file: OpenFile) -> JournalHeader | None:
         )
     if header.window_offset + header.window_bytes > header.image_bytes:
         raise _damaged(file.shown, "its window is larger than its image")
-    return header
+    return header, digest_of(data, HEADER.size)
 
 
-def _read_seal(file: OpenFile, at: int, previous: bytes) -> BatchSeal | None:
-    """The seal at `at`; None where there is none, so that nothing behind it ever counted."""
+def _read_seal(file: OpenFile, at: int, previous: bytes) -> tuple[BatchSeal, bytes] | None:
+    """The seal at `at` and its digest; None where there is none, so that nothing behind it counts."""
     data = file.read(at, SECTOR_BYTES)
     if not any(data):
         return None
-    if len(data) == SECTOR_BYTES and data.startswith(SEAL_MAGIC):
-        seal = BatchSeal.unpack(data)
-        if data[: BatchSeal.SIZE] == sealed(seal, previous):
-            return seal
-    raise _damaged(file.shown, f"the seal at {at:#x} is broken")
+    seal = BatchSeal.unpack(data, previous)
+    if seal is None:
+        raise _damaged(file.shown, f"the seal at {at:#x} is broken")
+    return seal, digest_of(data, SEAL.size)
 
 
 def _digest(file: OpenFile, at: int, size_bytes: int, previous: bytes) -> bytes:
@@ -228,13 +225,13 @@ def _read_regions(file: OpenFile, at: int, size_bytes: int, header: JournalHeade
     end = at + size_bytes
     window_end = header.window_offset + header.window_bytes
     while at < end:
-        entry = BatchEntry.unpack(file.read(at, BatchEntry.SIZE))
-        checksums_at = at + BatchEntry.SIZE
+        entry = BatchEntry._make(ENTRY.unpack(file.read(at, ENTRY.size).ljust(ENTRY.size, b"\0")))
+        checksums_at = at + ENTRY.size
         data_at = checksums_at + 4 * entry.piece_count
         inside = header.window_offset <= entry.offset <= window_end - entry.size_bytes
         if not inside or not 0 < entry.size_bytes <= ENTRY_BYTES_MAX or data_at + entry.size_bytes > end:
             raise _damaged(file.shown, f"the entry at {at:#x} leads out of it")
-        if entry.piece_count != sum(1 for _ in pieces(entry.offset, entry.size_bytes)):
+        if entry.piece_count != piece_count(entry.offset, entry.size_bytes):
             raise _damaged(file.shown, f"the entry at {at:#x} has {entry.piece_count} checksums")
         regions.append(SavedRegion(entry.offset, entry.size_bytes, checksums_at, data_at))
         at = data_at + entry.size_bytes

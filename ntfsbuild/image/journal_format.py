@@ -6,8 +6,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
-
-from ntfsbuild.ondisk.layout import OnDisk, raw, u32, u64
+from typing import NamedTuple
 
 SUFFIX = ".ntfsbuild-journal"
 MAGIC = b"NBJOURNL"
@@ -17,44 +16,85 @@ SECTOR_BYTES = 512  # Of the journal: the header and each seal have one to thems
 PIECE_BYTES = 512  # Of the image: what a power cut leaves either old or new.
 BLOCK_BYTES = 4096  # Of the image: what is saved and overwritten as a whole.
 ENTRY_BYTES_MAX = 1 << 20
+DIGEST_BYTES = 32
+
+HEADER = struct.Struct("<8sI4xQQQ32s")
+SEAL = struct.Struct("<8sIIQ32s")
+ENTRY = struct.Struct("<QII")
 
 
-class JournalHeader(OnDisk, size=0x68):
+class JournalHeader(NamedTuple):
     """The first sector: of which image this is the journal."""
 
-    magic: bytes = raw(8, at=0x00, default=MAGIC)
-    version: int = u32(at=0x08, default=VERSION)
-    reserved: int = u32(at=0x0C, default=0)
-    image_bytes: int = u64(at=0x10)
-    window_offset: int = u64(at=0x18)
-    window_bytes: int = u64(at=0x20)
-    identity: bytes = raw(32, at=0x28)
-    seal: bytes = raw(32, at=0x48, default=bytes(32))
+    image_bytes: int
+    window_offset: int
+    window_bytes: int
+    identity: bytes  # SHA-256 of the window's first sector.
+    version: int = VERSION
+
+    def pack(self) -> bytes:
+        """As bytes, its own digest at their end."""
+        return signed(
+            HEADER.pack(
+                MAGIC, self.version, self.image_bytes, self.window_offset, self.window_bytes, self.identity
+            )
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes) -> JournalHeader | None:
+        """The header that `data` begins with; None where its digest is another."""
+        if not is_signed(data, HEADER.size):
+            return None
+        _, version, image_bytes, window_offset, window_bytes, identity = HEADER.unpack_from(data)
+        return cls(image_bytes, window_offset, window_bytes, identity, version)
 
 
-class BatchSeal(OnDisk, size=0x58):
+class BatchSeal(NamedTuple):
     """The sector before a batch; zeros until the batch is complete on the medium."""
 
-    magic: bytes = raw(8, at=0x00, default=SEAL_MAGIC)
-    number: int = u32(at=0x08)
-    entry_count: int = u32(at=0x0C)
-    body_bytes: int = u64(at=0x10)
-    body_digest: bytes = raw(32, at=0x18)
-    seal: bytes = raw(32, at=0x38, default=bytes(32))
+    number: int
+    entry_count: int
+    body_bytes: int
+    body_digest: bytes
+
+    def pack(self, previous: bytes) -> bytes:
+        """As bytes, at their end the digest of them and of its forerunner's digest."""
+        fields = (self.number, self.entry_count, self.body_bytes, self.body_digest)
+        return signed(SEAL.pack(SEAL_MAGIC, *fields), previous)
+
+    @classmethod
+    def unpack(cls, data: bytes, previous: bytes) -> BatchSeal | None:
+        """The seal that `data` begins with; None where there is no such thing, or another's successor."""
+        if not data.startswith(SEAL_MAGIC) or not is_signed(data, SEAL.size, previous):
+            return None
+        return cls(*SEAL.unpack_from(data)[1:])
 
 
-class BatchEntry(OnDisk, size=0x10):
+class BatchEntry(NamedTuple):
     """One saved region: checksums of what will be written there follow, then what was there."""
 
-    offset: int = u64(at=0x00)
-    size_bytes: int = u32(at=0x08)
-    piece_count: int = u32(at=0x0C)
+    offset: int
+    size_bytes: int
+    piece_count: int
+
+    def pack(self) -> bytes:
+        """As bytes."""
+        return ENTRY.pack(*self)
 
 
-def sealed(structure: JournalHeader | BatchSeal, previous: bytes) -> bytes:
-    """A header or seal as bytes, its last 32 the SHA-256 of what stands before and of its forerunner's."""
-    content = structure.pack()[:-32]
+def signed(content: bytes, previous: bytes = b"") -> bytes:
+    """A structure, and the SHA-256 of its forerunner's digest and itself."""
     return content + hashlib.sha256(previous + content).digest()
+
+
+def is_signed(data: bytes, size_bytes: int, previous: bytes = b"") -> bool:
+    """Whether the digest behind a structure of that size is right."""
+    return data[: size_bytes + DIGEST_BYTES] == signed(data[:size_bytes], previous)
+
+
+def digest_of(data: bytes, size_bytes: int) -> bytes:
+    """The digest behind a structure of that size."""
+    return data[size_bytes : size_bytes + DIGEST_BYTES]
 
 
 def pieces(offset: int, size_bytes: int) -> Iterator[tuple[int, int]]:
@@ -64,6 +104,11 @@ def pieces(offset: int, size_bytes: int) -> Iterator[tuple[int, int]]:
     while begin < size_bytes:
         yield begin, min(end, size_bytes)
         begin, end = end, end + PIECE_BYTES
+
+
+def piece_count(offset: int, size_bytes: int) -> int:
+    """How many pieces a region of the image has."""
+    return -(-(offset % PIECE_BYTES + size_bytes) // PIECE_BYTES)
 
 
 def checksums(offset: int, data: bytes | bytearray) -> bytes:

@@ -13,7 +13,6 @@ import os
 import stat
 
 from ntfsbuild.errors import HostError, VolumeError
-from ntfsbuild.image import syscalls
 from ntfsbuild.image.open_file import refused
 
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)
@@ -49,7 +48,7 @@ def _open(path: str | os.PathLike[str], writable: bool) -> int:
     shown = os.fspath(path)
     flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     try:
-        descriptor = syscalls.open_file(path, flags)  # Without waiting for who may write to a FIFO.
+        descriptor = os.open(path, flags)  # Without waiting for who may write to a FIFO.
     except (OSError, ValueError) as error:
         raise refused(shown, error) from error
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)

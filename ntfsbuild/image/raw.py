@@ -26,6 +26,23 @@ class Storage(Protocol):
         """Give the image its final size."""
 
 
+class ChangeableStorage(Storage, Protocol):
+    """Storage that holds something, and is changed whole or not at all."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are, and will be."""
+
+    def declare_free(self, offset: int, size_bytes: int) -> None:
+        """Say that a region was free at the last commit, so that its content may be lost."""
+
+    def commit(self) -> None:
+        """Make everything take effect that was changed since the last commit."""
+
+    def close(self) -> None:
+        """Give up what is not committed, and let go of the image."""
+
+
 class RawImage(OpenFile):
     """A new image, sparse: regions that nobody writes take no room and read as zeros.
 

@@ -13,15 +13,15 @@ from ntfsbuild.image.journal_format import PIECE_BYTES, parse_checksums, pieces
 from ntfsbuild.image.open_file import OpenFile
 
 
-def roll_back(image: OpenFile, path: str) -> bool:
-    """Put back what the journal at `path` saved, and remove it; whether there was one.
+def roll_back(image: OpenFile, path: str) -> None:
+    """Put back what the journal at `path` saved, and remove it, if there is one.
 
     The caller holds the exclusive lock of the image.  Can be cut short at any moment, and begun anew.
     Raises CorruptVolume, before anything is written, where the journal is damaged or is another image's.
     """
     descriptor = open_journal(path)
     if descriptor is None:
-        return False
+        return
     try:
         file = OpenFile(descriptor, path)
         journal = read_journal(file)
@@ -33,7 +33,6 @@ def roll_back(image: OpenFile, path: str) -> bool:
     finally:
         with contextlib.suppress(OSError):
             os.close(descriptor)
-    return True
 
 
 def identity(sector: bytes) -> bytes:

@@ -18,12 +18,12 @@ _SPACE_RESV = struct.Struct("=hhiqqiI16x")
 _FICLONE = 0x40049409
 _FOLDERS_CANNOT = (errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF)
 
-open_file: Callable[..., int] = os.open
+create: Callable[[str, int, int], int] = os.open
 pwrite: Callable[[int, bytes | bytearray | memoryview, int], int] = os.pwrite
 set_size: Callable[[int, int], None] = os.ftruncate
 unlink: Callable[[str], None] = os.unlink
-link: Callable[..., None] = os.link
 replace: Callable[[str, str], None] = os.replace
+set_mode: Callable[[int, int], None] = os.fchmod
 copy_file_range: Callable[[int, int, int, int, int], int] | None = getattr(os, "copy_file_range", None)
 
 
@@ -46,6 +46,12 @@ def fsync_folder(folder: str) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def name_file(descriptor: int, path: str) -> None:
+    """Give a file that has no name (`O_TMPFILE`) one."""
+    # With a (needless) directory Python calls linkat, which alone follows links as it is told.
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
 
 
 def punch_hole(descriptor: int, offset: int, size_bytes: int) -> None:
