@@ -29,9 +29,7 @@ class Storage(Protocol):
 class ChangeableStorage(Storage, Protocol):
     """Storage that holds something, and is changed whole or not at all."""
 
-    @property
-    def size_bytes(self) -> int:
-        """How many bytes there are, and will be."""
+    size_bytes: int  # It keeps its size.
 
     def declare_free(self, offset: int, size_bytes: int) -> None:
         """Say that a region was free at the last commit, so that its content may be lost."""

@@ -53,17 +53,23 @@ class Commit:
             editing.space.give_back(state.list_runs)
             state.list_runs = ()
         extensions = list(state.extensions)
+        is_mft = state.number == file_record.MFT
 
         def reference_of(place: int) -> int:
             if place == 0:
                 return state.reference
             while len(extensions) < place:
-                number, sequence = editing.new_record()
+                number, sequence = mft.take_for_itself() if is_mft else editing.new_record()
                 extensions.append(file_record.reference(number, sequence))
             return extensions[place - 1]
 
         layout = record_layout.lay_out(
-            state.attributes, mft.room, editing.geometry.cluster_bytes, editing.streams.store, reference_of
+            state.attributes,
+            mft.room,
+            editing.geometry.cluster_bytes,
+            editing.streams.leave_record,
+            reference_of,
+            is_mft=is_mft,
         )
         needed = len(layout.records) - 1
         for meant in extensions[needed:]:

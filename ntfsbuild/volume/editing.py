@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT, FileName
@@ -19,7 +20,7 @@ from ntfsbuild.volume.index_reader import NameEntry, leaf_entries, name_of_value
 from ntfsbuild.volume.index_state import DirectoryState, ViewState, by_numbers, key_of
 from ntfsbuild.volume.mft_editor import MftEditor
 from ntfsbuild.volume.record_reader import Attribute, Record
-from ntfsbuild.volume.stream_editor import Changeable, StreamEditor
+from ntfsbuild.volume.stream_editor import StreamEditor
 from ntfsbuild.volume.volume import Volume
 
 _RECORD_MASK = (1 << 48) - 1
@@ -31,7 +32,7 @@ _VIEW_INDEX = int(FileAttributes.VIEW_INDEX)
 class Editing(Volume):
     """The unit of work: nothing of it is on the disk before the commit but data in free clusters."""
 
-    def __init__(self, storage: Changeable) -> None:
+    def __init__(self, storage: ChangeableStorage) -> None:
         self.states: dict[int, FileState] = {}
         self.deleted: list[FileState] = []  # Their numbers may belong to new files already.
         self.directories: dict[int, DirectoryState] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 
 from ntfsbuild.errors import ManifestError, VolumeError
+from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute, file_name, file_record, names, security
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.file_record import reference
@@ -23,7 +24,6 @@ from ntfsbuild.volume.file_state import FileState
 from ntfsbuild.volume.opening import refuse_unsafe
 from ntfsbuild.volume.record_reader import Attribute
 from ntfsbuild.volume.security_editor import SecurityEditor
-from ntfsbuild.volume.stream_editor import Changeable
 
 _RECORD_MASK = (1 << 48) - 1
 _MOST_LINKS = 1024  # What Windows allows.
@@ -32,7 +32,7 @@ _MOST_LINKS = 1024  # What Windows allows.
 class VolumeEditor(Editing):
     """Changes a volume.  Paths begin with `/`; a parent directory must be there."""
 
-    def __init__(self, storage: Changeable, *, force: bool = False) -> None:
+    def __init__(self, storage: ChangeableStorage, *, force: bool = False) -> None:
         super().__init__(storage)
         refuse_unsafe(self, force=force)
         self._security = SecurityEditor(self)

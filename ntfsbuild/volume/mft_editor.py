@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.volume.file_state import FileState
 from ntfsbuild.volume.record_reader import Attribute
-from ntfsbuild.volume.stream_editor import Changeable, StreamEditor, merged
+from ntfsbuild.volume.run_list import merged
+from ntfsbuild.volume.stream_editor import StreamEditor
 from ntfsbuild.volume.stream_reader import StreamReader
 
 _GROW_RECORDS = 64  # As Windows does.
+_not_full = re.compile(rb"[^\xff]")
 
 
 class MftEditor:
@@ -20,7 +25,7 @@ class MftEditor:
     def __init__(
         self,
         state: FileState,
-        storage: Changeable,
+        storage: ChangeableStorage,
         reader: StreamReader,
         streams: StreamEditor,
         record_bytes: int,
@@ -59,23 +64,39 @@ class MftEditor:
     def take(self) -> tuple[int, int]:
         """The number and the sequence number of a record that is free: the first one."""
         count = self.data.data_bytes // self.record_bytes
-        number = self._first_free(count)
+        number = self._first_free(self._from, count)
         if number is None:
             number = count
             self._grow()
-        self._mark(number, True)
         self._from = number + 1
+        return self._taken(number)
+
+    def take_for_itself(self) -> tuple[int, int]:
+        """The same for a record that says where a later part of $MFT lies.
+
+        It should lie in the first part: the records before 24 are kept free for that, by everybody.
+        """
+        number = self._first_free(file_record.FIRST_FREE, self.data.data_bytes // self.record_bytes)
+        return self.take() if number is None else self._taken(number)
+
+    def _taken(self, number: int) -> tuple[int, int]:
+        self._mark(number, True)
         return number, self._freed.pop(number, None) or self._next_sequence(number)
 
-    def _first_free(self, count: int) -> int | None:
-        for byte in range(self._from // 8, -(-count // 8)):
-            value = self._bits[byte] if byte < len(self._bits) else 0
+    def _first_free(self, first: int, after: int) -> int | None:
+        """The first number from `first` on, below `after`, whose bit is clear."""
+        self._cover(after)
+        byte, bit = divmod(first, 8)
+        if byte < len(self._bits):
+            value = self._bits[byte] | (1 << bit) - 1
             if value == 0xFF:
-                continue
-            for bit in range(8):
-                number = byte * 8 + bit
-                if self._from <= number < count and not value >> bit & 1:
-                    return number
+                found = _not_full.search(self._bits, byte + 1)
+                if found is None:
+                    return None
+                byte = found.start()
+                value = self._bits[byte]
+            number = byte * 8 + (~value & value + 1).bit_length() - 1
+            return number if number < after else None
         return None
 
     def _next_sequence(self, number: int) -> int:

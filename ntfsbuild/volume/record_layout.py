@@ -14,6 +14,7 @@ from ntfsbuild.ondisk import attribute, upcase
 from ntfsbuild.ondisk.attribute import NonResidentHeader
 from ntfsbuild.ondisk.attribute_list import AttributeListEntry
 from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.names import units
 from ntfsbuild.ondisk.runs import Run, encode_runs
 from ntfsbuild.volume.record_reader import Attribute
 
@@ -50,7 +51,7 @@ class Layout(NamedTuple):
     list_runs: list[Run]  # Clusters of the $ATTRIBUTE_LIST; empty when it is resident or there is none.
 
 
-StoreValue = Callable[[bytes], list[Run]]  # Puts a value into new clusters.
+LeaveRecord = Callable[[Attribute], Attribute]  # Puts the value of an attribute into new clusters.
 ReferenceOf = Callable[[int], int]  # The reference of the base record (0) or of the k-th extension.
 
 
@@ -90,23 +91,28 @@ def lay_out(
     attributes: Sequence[Attribute],
     room: int,
     cluster_bytes: int,
-    store: StoreValue,
+    leave: LeaveRecord,
     reference_of: ReferenceOf,
+    *,
+    is_mft: bool = False,
 ) -> Layout:
     """Lay attributes into records with `room` bytes for them each.
 
-    `store` is asked for clusters when a value leaves the record; `reference_of` numbers the records
-    that a list names, and is asked for as many as there turn out to be.
+    `leave` is asked to put values into clusters; `reference_of` numbers the records that a list names,
+    and is asked for as many as there turn out to be.  Of $MFT itself, all but the later pieces of $DATA
+    stay in the base record: whoever reads it must find the way to the others.
     """
     ordered = sorted(attributes, key=sort_key)
-    ordered = _moved_out(ordered, room, cluster_bytes, store)
+    ordered = _moved_out(ordered, room, cluster_bytes, leave)
     packed = [Piece(one.type_code, one.name, 0, pack(one, cluster_bytes)) for one in ordered]
     if sum(len(piece.data) for piece in packed) <= room:
         return Layout([packed], ordered, [])
-    return _spread(ordered, room, cluster_bytes, store, reference_of)
+    return _Spread(room, cluster_bytes, leave, reference_of).run(ordered, is_mft)
 
 
-def _moved_out(ordered: list[Attribute], room: int, cluster_bytes: int, store: StoreValue) -> list[Attribute]:
+def _moved_out(
+    ordered: list[Attribute], room: int, cluster_bytes: int, leave: LeaveRecord
+) -> list[Attribute]:
     """Let the largest values leave until the rest fits, or nothing is left that may."""
     sizes = [len(pack(one, cluster_bytes)) for one in ordered]
     while sum(sizes) > room:
@@ -118,72 +124,84 @@ def _moved_out(ordered: list[Attribute], room: int, cluster_bytes: int, store: S
         if not candidates:
             break
         k = min(candidates)[2]
-        ordered[k] = moved_out(ordered[k], store)
+        ordered[k] = leave(ordered[k])
         sizes[k] = len(pack(ordered[k], cluster_bytes))
     return ordered
 
 
-def moved_out(one: Attribute, store: StoreValue) -> Attribute:
-    """The same attribute with its value in clusters."""
-    assert one.value is not None
-    size = len(one.value)
-    runs = tuple(store(one.value)) if size else ()
-    return one._replace(value=None, runs=runs, data_bytes=size, initialized_bytes=size)
+class _Spread:
+    """Fills the base record and as many extensions as it takes; the list goes into the base."""
 
+    def __init__(
+        self, room: int, cluster_bytes: int, leave: LeaveRecord, reference_of: ReferenceOf
+    ) -> None:
+        self._room = room
+        self._cluster_bytes = cluster_bytes
+        self._leave = leave
+        self._reference_of = reference_of
+        # A list in clusters takes the least room in the base: whether it may stay is seen at the end.
+        self._reserved = _SMALLEST_PIECE_BYTES
+        self._records: list[list[Piece]] = [[]]
+        self._rooms = [room - self._reserved]
 
-def _spread(
-    ordered: list[Attribute],
-    room: int,
-    cluster_bytes: int,
-    store: StoreValue,
-    reference_of: ReferenceOf,
-) -> Layout:
-    """Fill the base record and as many extensions as it takes; the list goes into the base."""
-    # A list in clusters takes the least room in the base: whether it may stay is seen at the end.
-    reserved = _SMALLEST_PIECE_BYTES
-    records: list[list[Piece]] = [[]]
-    rooms = [room - reserved]
+    def run(self, ordered: list[Attribute], is_mft: bool) -> Layout:
+        later: list[Attribute] = []
+        for one in ordered:
+            stays = is_mft and one.type_code != attribute.DATA
+            if stays or one.type_code in (attribute.STANDARD_INFORMATION, attribute.INDEX_ROOT):
+                self._place(self._whole(one), base=True)
+            else:
+                later.append(one)
+        for one in later:
+            if is_mft:
+                first, *rest = _cut(one, self._room - self._reserved, self._cluster_bytes, self._rooms[0])
+                self._place(first, base=True)
+                for piece in rest:
+                    self._place(piece)
+            elif one.value is not None or len(self._whole(one).data) <= self._room - self._reserved:
+                self._place(self._whole(one))
+            else:
+                for piece in _cut(one, self._room - self._reserved, self._cluster_bytes):
+                    self._place(piece)
+        for record in self._records:
+            record.sort(key=_piece_key)
+        runs = self._put_list()
+        return Layout(self._records, ordered, runs)
 
-    def place(piece: Piece, *, base: bool = False) -> None:
+    def _whole(self, one: Attribute) -> Piece:
+        return Piece(one.type_code, one.name, 0, pack(one, self._cluster_bytes))
+
+    def _place(self, piece: Piece, *, base: bool = False) -> None:
         """Into the first record with room: later ones may be filled while earlier ones have some left."""
-        for number, left in enumerate(rooms):
-            if len(piece.data) <= left:
-                break
-            if base and number == 0:
-                raise VolumeError("a file has more in its base record than fits there")
-        else:
-            records.append([])
-            rooms.append(room)
-            number = len(rooms) - 1
-        records[number].append(piece)
-        rooms[number] -= len(piece.data)
+        size = len(piece.data)
+        if base and size > self._rooms[0]:
+            raise VolumeError("a file has more in its base record than fits there")
+        if size > self._room:
+            raise VolumeError(f"an attribute of {size} bytes fits no record")
+        number = next((k for k, left in enumerate(self._rooms) if size <= left), None)
+        if number is None:
+            number = len(self._rooms)
+            self._records.append([])
+            self._rooms.append(self._room)
+        self._records[number].append(piece)
+        self._rooms[number] -= size
 
-    def pieces_of(one: Attribute) -> list[Piece]:
-        if one.value is not None or len(pack(one, cluster_bytes)) <= room - reserved:
-            return [Piece(one.type_code, one.name, 0, pack(one, cluster_bytes))]
-        return _cut(one, room - reserved, cluster_bytes)
-
-    stays = (attribute.STANDARD_INFORMATION, attribute.INDEX_ROOT)
-    for one in ordered:
-        if one.type_code in stays:
-            place(Piece(one.type_code, one.name, 0, pack(one, cluster_bytes)), base=True)
-    for one in ordered:
-        if one.type_code not in stays:
-            for piece in pieces_of(one):
-                place(piece)
-    for record in records:
-        record.sort(key=_piece_key)
-    value = _list_value(records, reference_of)
-    if len(value) > _LARGEST_LIST_BYTES:
-        raise VolumeError(f"a file needs a list of {len(value)} bytes, {_LARGEST_LIST_BYTES} are possible")
-    listed = Attribute(attribute.ATTRIBUTE_LIST, "", 0, 0, value)
-    runs: list[Run] = []
-    if len(pack(listed, cluster_bytes)) > rooms[0] + reserved:
-        listed = moved_out(listed, store)
-        runs = list(listed.runs)
-    records[0].append(Piece(attribute.ATTRIBUTE_LIST, "", 0, pack(listed, cluster_bytes)))
-    records[0].sort(key=_piece_key)
-    return Layout(records, ordered, runs)
+    def _put_list(self) -> list[Run]:
+        value = _list_value(self._records, self._reference_of)
+        if len(value) > _LARGEST_LIST_BYTES:
+            raise VolumeError(
+                f"a file needs a list of {len(value)} bytes, {_LARGEST_LIST_BYTES} are possible"
+            )
+        listed = Attribute(attribute.ATTRIBUTE_LIST, "", 0, 0, value)
+        room = self._rooms[0] + self._reserved
+        if len(pack(listed, self._cluster_bytes)) > room:
+            listed = self._leave(listed)
+        piece = self._whole(listed)
+        if len(piece.data) > room:
+            raise VolumeError("the free space is in too many pieces for the list of a file's attributes")
+        self._records[0].append(piece)
+        self._records[0].sort(key=_piece_key)
+        return list(listed.runs)
 
 
 def _piece_key(piece: Piece) -> tuple[int, bytes, bytes, int]:
@@ -192,10 +210,10 @@ def _piece_key(piece: Piece) -> tuple[int, bytes, bytes, int]:
     return piece.type_code, folded, names, piece.lowest_vcn
 
 
-def _cut(one: Attribute, room: int, cluster_bytes: int) -> list[Piece]:
-    """A non-resident attribute in pieces of at most `room` bytes each."""
-    name_bytes = align(2 * len(one.name), 8)
-    mapping_room = room - NonResidentHeader.SIZE - 8 - name_bytes - 8
+def _cut(one: Attribute, room: int, cluster_bytes: int, first_room: int | None = None) -> list[Piece]:
+    """A non-resident attribute in pieces of at most `room` bytes each, the first of `first_room`."""
+    around = NonResidentHeader.SIZE + 8 + align(2 * units(one.name), 8) + 8
+    mapping_room = (room if first_room is None else first_room) - around
     pieces: list[Piece] = []
     runs: list[Run] = []
     vcn = lowest = 0
@@ -221,7 +239,7 @@ def _cut(one: Attribute, room: int, cluster_bytes: int) -> list[Piece]:
         length = _mapping_bytes(lcn, count, previous_lcn)
         if runs and used + length > mapping_room:
             flush()
-            runs, lowest, used = [], vcn, 0
+            runs, lowest, used, mapping_room = [], vcn, 0, room - around
             length = _mapping_bytes(lcn, count, 0)
         runs.append((lcn, count))
         vcn += count

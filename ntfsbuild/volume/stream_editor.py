@@ -1,37 +1,26 @@
 """Changing the bytes of an attribute: in the record, in clusters, over holes and compressed units.
 
-A stream leaves the record when it outgrows it and comes back only when it is cut to nothing: so does
-Windows, which makes a stream anew when a file is overwritten but never pulls clusters back in.
+A stream leaves its record when it outgrows it, and comes back only when it is cut to nothing: so does
+Windows, which makes a stream anew when a file is overwritten but never pulls clusters back into a record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from ntfsbuild.errors import VolumeError
+from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.runs import Run
-from ntfsbuild.volume.boot import Reader
+from ntfsbuild.volume import run_list
 from ntfsbuild.volume.free_space import FreeSpace
 from ntfsbuild.volume.record_reader import Attribute
+from ntfsbuild.volume.run_list import clusters_of, merged
 from ntfsbuild.volume.stream_reader import StreamReader
+from ntfsbuild.volume.stream_space import StreamSpace
 
-
-class Changeable(Reader, Protocol):
-    """Storage that is read and changed."""
-
-    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Write all of `data` at `offset`."""
-
-    def zero(self, offset: int, size_bytes: int) -> None:
-        """Make a region read as zeros."""
-
-    def declare_free(self, offset: int, size_bytes: int) -> None:
-        """Say that nothing of the old volume lies here."""
-
-    def commit(self) -> None:
-        """Make everything that was written last."""
+_HOLEY = attribute.SPARSE | attribute.COMPRESSION_MASK
+_COMPRESSION_UNIT = 4  # log2 of the clusters that come and go together where a stream may have holes.
 
 
 class StreamEditor:
@@ -39,7 +28,7 @@ class StreamEditor:
 
     def __init__(
         self,
-        storage: Changeable,
+        storage: ChangeableStorage,
         reader: StreamReader,
         space: Callable[[], FreeSpace],
         cluster_bytes: int,
@@ -61,55 +50,45 @@ class StreamEditor:
             self._storage.declare_free(lcn * self._cluster_bytes, count * self._cluster_bytes)
         return runs
 
+    def take_space(self, size_bytes: int) -> StreamSpace:
+        """Clusters for a stream whose owner writes it himself."""
+        clusters = -(-size_bytes // self._cluster_bytes)
+        runs = self.take(clusters) if clusters else []
+        return StreamSpace(self._storage, runs, size_bytes, self._cluster_bytes)
+
     def store(self, data: bytes | bytearray) -> list[Run]:
         """Put a whole value into new clusters."""
-        clusters = -(-len(data) // self._cluster_bytes)
-        if not clusters:
-            return []
-        runs = self.take(clusters)
-        self._write_runs(runs, 0, data)
-        self._zero_runs(runs, len(data), clusters * self._cluster_bytes)
-        return runs
+        space = self.take_space(len(data))
+        space.write(0, bytes(data))
+        space.finish()
+        return list(space.runs)
 
     def free(self, one: Attribute) -> None:
         """Give back the clusters of an attribute."""
         self._space().give_back(one.runs)
 
-    def _write_runs(self, runs: Sequence[Run], at: int, data: bytes | bytearray | memoryview) -> None:
+    def _write_runs(self, runs: Sequence[Run], at: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
-        for offset, count in self._extents(runs, at, len(data)):
+        for offset, count in run_list.extents(runs, self._cluster_bytes, at, len(data)):
             assert offset is not None, "a hole is not written to"
             self._storage.write(offset, view[:count])
             view = view[count:]
 
     def _zero_runs(self, runs: Sequence[Run], at: int, end: int) -> None:
-        for offset, count in self._extents(runs, at, end - at):
+        for offset, count in run_list.extents(runs, self._cluster_bytes, at, end - at):
             if offset is not None:
                 self._storage.zero(offset, count)
 
     def places(self, one: Attribute, at: int, size_bytes: int) -> list[tuple[int, int]]:
         """Where a part of a stream without holes lies: (offset on the volume, bytes)."""
-        return [
-            (offset, count) for offset, count in self._extents(one.runs, at, size_bytes) if offset is not None
-        ]
-
-    def _extents(self, runs: Sequence[Run], at: int, size_bytes: int) -> list[tuple[int | None, int]]:
-        """Where a region of a stream lies on the volume (None: in a hole), run by run."""
-        found: list[tuple[int | None, int]] = []
-        for lcn, clusters in runs:
-            run_bytes = clusters * self._cluster_bytes
-            if size_bytes > 0 and at < run_bytes:
-                count = min(size_bytes, run_bytes - at)
-                found.append((None if lcn is None else lcn * self._cluster_bytes + at, count))
-                at, size_bytes = run_bytes, size_bytes - count
-            at -= run_bytes
-        return found
+        found = run_list.extents(one.runs, self._cluster_bytes, at, size_bytes)
+        return [(offset, count) for offset, count in found if offset is not None]
 
     # ------------------------------------------------------------------ changes
 
     def write(self, one: Attribute, at: int, data: bytes | memoryview) -> Attribute:
         """Write `data` at byte `at`; what lies between the end and there reads as zeros."""
-        self._refuse_encrypted(one)
+        _refuse_encrypted(one)
         if not data:
             return one
         end = at + len(data)
@@ -118,26 +97,37 @@ class StreamEditor:
                 value = bytearray(one.value.ljust(end, b"\0"))
                 value[at:end] = data
                 return one._replace(value=bytes(value))
-            one = self.leave_record(one)
+            one, value_before = _outside(one), one.value
+            if not one.flags & _HOLEY:
+                one = self._mapped(one, 0, end)  # All clusters at once, so that they lie together.
+            if value_before:
+                one = self._write_outside(one, 0, value_before)
+        return self._write_outside(one, at, data)
+
+    def _write_outside(self, one: Attribute, at: int, data: bytes | memoryview) -> Attribute:
         if one.flags & attribute.COMPRESSION_MASK:
-            return self._write_compressed(one, at, bytes(data))
+            return self._write_units(one, at, bytes(data))
+        end = at + len(data)
         one = self._mapped(one, at, end)
         if one.initialized_bytes < at:
             self._zero_runs(one.runs, one.initialized_bytes, at)
         self._write_runs(one.runs, at, data)
-        initialized = max(one.initialized_bytes, end)
-        size = max(one.data_bytes, end)
-        return one._replace(data_bytes=size, initialized_bytes=initialized)
+        return one._replace(
+            data_bytes=max(one.data_bytes, end), initialized_bytes=max(one.initialized_bytes, end)
+        )
 
     def truncate(self, one: Attribute, size_bytes: int) -> Attribute:
         """Cut or extend to `size_bytes`; what is added reads as zeros."""
-        self._refuse_encrypted(one)
+        _refuse_encrypted(one)
         if one.value is not None:
             if size_bytes <= self._record_bytes:
                 return one._replace(value=one.value[:size_bytes].ljust(size_bytes, b"\0"))
-            one = self.leave_record(one)
-        sparse = one.flags & (attribute.SPARSE | attribute.COMPRESSION_MASK)
-        if size_bytes == 0 and not sparse:
+            outside = _outside(one)
+            outside = self._extended(outside, size_bytes)
+            if one.value:
+                outside = self._write_outside(outside, 0, one.value)
+            return outside._replace(data_bytes=size_bytes)
+        if size_bytes == 0 and not one.flags & _HOLEY:
             self.free(one)
             return Attribute(one.type_code, one.name, one.flags, one.instance, b"")
         if size_bytes > one.data_bytes:
@@ -145,153 +135,106 @@ class StreamEditor:
         return self._cut(one, size_bytes)
 
     def leave_record(self, one: Attribute) -> Attribute:
-        """The same stream in clusters."""
+        """The same attribute with its value in clusters."""
         assert one.value is not None
-        size = len(one.value)
-        return one._replace(
-            value=None, runs=tuple(self.store(one.value)), data_bytes=size, initialized_bytes=size
-        )
+        outside = _outside(one)
+        return self._write_outside(outside, 0, one.value) if one.value else outside
 
-    def _refuse_encrypted(self, one: Attribute) -> None:
-        if one.flags & attribute.ENCRYPTED:
-            raise VolumeError("the content is encrypted, and no key was given")
+    # ------------------------------------------------------------------ clusters of a stream
 
-    def _unit_clusters(self, one: Attribute) -> int:
-        """Clusters come and go in these units: whole ones where the stream has holes."""
-        return 1 << one.compression_unit if one.flags & (attribute.SPARSE | attribute.COMPRESSION_MASK) else 1
+    def _units_up_to(self, one: Attribute, size_bytes: int) -> int:
+        """How many clusters a stream of that size spans: whole units where it may have holes."""
+        unit = 1 << one.compression_unit if one.flags & _HOLEY else 1
+        return -(-size_bytes // (self._cluster_bytes * unit)) * unit
 
     def _extended(self, one: Attribute, size_bytes: int) -> Attribute:
-        """With clusters up to `size_bytes`: new ones, or a hole where holes are allowed."""
-        have = sum(count for _, count in one.runs)
-        unit = self._unit_clusters(one)
-        need = -(-size_bytes // (self._cluster_bytes * unit)) * unit
-        if need <= have:
-            return one
-        if one.flags & (attribute.SPARSE | attribute.COMPRESSION_MASK):
-            return one._replace(runs=merged([*one.runs, (None, need - have)]))
-        taken = self.take(need - have)
-        # Nobody may see what lay there before: it is cleared up to the end of the clusters.
-        self._zero_runs(taken, 0, (need - have) * self._cluster_bytes)
-        return one._replace(runs=merged([*one.runs, *taken]))
+        """With clusters up to `size_bytes`: new ones, or a hole where holes are allowed.
+
+        What lies between the initialized and the new size is cleared: not every reader knows better.
+        """
+        have, need = clusters_of(one.runs), self._units_up_to(one, size_bytes)
+        fresh: list[Run] = []
+        if need > have:
+            fresh = [(None, need - have)] if one.flags & _HOLEY else self.take(need - have)
+        if not one.flags & attribute.COMPRESSION_MASK:
+            self._zero_runs(one.runs, one.initialized_bytes, min(size_bytes, have * self._cluster_bytes))
+        self._zero_runs(fresh, 0, clusters_of(fresh) * self._cluster_bytes)
+        return one._replace(runs=merged([*one.runs, *fresh]))
 
     def _mapped(self, one: Attribute, at: int, end: int) -> Attribute:
         """With clusters for every byte from `at` to `end`."""
-        have = sum(count for _, count in one.runs)
-        unit = self._unit_clusters(one)
-        need = -(-end // (self._cluster_bytes * unit)) * unit
-        runs = list(one.runs)
-        if need > have:
-            if unit > 1 or any(lcn is None for lcn, _ in runs):
-                runs = list(merged([*runs, (None, need - have)]))
-            else:
-                taken = self.take(need - have)
-                first_byte = have * self._cluster_bytes
-                self._zero_runs(taken, 0, max(0, at - first_byte))
-                self._zero_runs(taken, max(0, end - first_byte), (need - have) * self._cluster_bytes)
-                return one._replace(runs=merged([*runs, *taken]))
+        have, need = clusters_of(one.runs), self._units_up_to(one, end)
+        if not one.flags & _HOLEY and not run_list.has_holes(one.runs):
+            if need <= have:
+                return one
+            taken = self.take(need - have)
+            first_byte = have * self._cluster_bytes
+            self._zero_runs(taken, 0, max(0, at - first_byte))
+            self._zero_runs(taken, max(0, end - first_byte), (need - have) * self._cluster_bytes)
+            return one._replace(runs=merged([*one.runs, *taken]))
+        runs = merged([*one.runs, (None, max(0, need - have))])
+        unit = 1 << one.compression_unit
         first = at // (self._cluster_bytes * unit) * unit
-        return one._replace(runs=self._filled(runs, first, min(need, -(-end // self._cluster_bytes)), unit))
+        return one._replace(runs=self._filled(runs, first, max(need, first)))
 
-    def _filled(self, runs: Sequence[Run], first: int, after: int, unit: int) -> tuple[Run, ...]:
+    def _filled(self, runs: Sequence[Run], first: int, after: int) -> tuple[Run, ...]:
         """The runs with new, cleared clusters in place of the holes from VCN `first` to `after`."""
         filled: list[Run] = []
-        vcn = 0
-        for lcn, count in runs:
-            begin, end = max(first, vcn), min(-(-after // unit) * unit, vcn + count)
-            if lcn is not None or begin >= end:
+        for lcn, count in run_list.part(runs, first, after):
+            if lcn is not None:
                 filled.append((lcn, count))
-            else:
-                taken = self.take(end - begin)
-                self._zero_runs(taken, 0, (end - begin) * self._cluster_bytes)
-                filled += [(None, begin - vcn), *taken, (None, vcn + count - end)]
-            vcn += count
-        return merged(filled)
+                continue
+            taken = self.take(count)
+            self._zero_runs(taken, 0, count * self._cluster_bytes)
+            filled += taken
+        return run_list.replaced(runs, first, after, filled)
 
     def _cut(self, one: Attribute, size_bytes: int) -> Attribute:
-        unit = self._unit_clusters(one)
-        keep = -(-size_bytes // (self._cluster_bytes * unit)) * unit
-        if one.flags & attribute.COMPRESSION_MASK and size_bytes % (self._cluster_bytes * unit):
-            # What is kept of the last unit must not show what was cut when the stream grows again.
-            begin = size_bytes // (self._cluster_bytes * unit) * (self._cluster_bytes * unit)
-            kept = self._read(one, begin, size_bytes - begin)
-            one = self._write_compressed(one._replace(data_bytes=begin), begin, kept)
-        kept_runs: list[Run] = []
-        freed: list[Run] = []
-        vcn = 0
-        for lcn, count in one.runs:
-            stay = max(0, min(count, keep - vcn))
-            kept_runs.append((lcn, stay))
-            freed.append((None if lcn is None else lcn + stay, count - stay))
-            vcn += count
-        self._space().give_back([run for run in freed if run[1]])
+        keep = self._units_up_to(one, size_bytes)
+        if one.flags & attribute.COMPRESSION_MASK:
+            unit_bytes = self._cluster_bytes << one.compression_unit
+            if size_bytes % unit_bytes:
+                # What is kept of the last unit must not show what was cut when the stream grows again.
+                begin = size_bytes // unit_bytes * unit_bytes
+                kept = self._reader.part(one, begin, size_bytes - begin)
+                one = self._write_units(one, begin, kept.ljust(unit_bytes, b"\0"))
+        self._space().give_back(list(run_list.part(one.runs, keep, max(keep, clusters_of(one.runs)))))
         return one._replace(
-            runs=merged(kept_runs),
+            runs=tuple(run_list.part(one.runs, 0, keep)),
             data_bytes=size_bytes,
             initialized_bytes=min(one.initialized_bytes, size_bytes),
         )
 
-    def _read(self, one: Attribute, at: int, size_bytes: int) -> bytes:
-        """A part of a stream, whatever it is made of; zeros behind its end."""
-        found = bytearray()
-        done = 0
-        for piece in self._reader.pieces(one):
-            if done + len(piece) > at:
-                found += piece[max(0, at - done) :]
-            done += len(piece)
-            if done >= at + size_bytes:
-                break
-        return bytes(found[:size_bytes].ljust(size_bytes, b"\0"))
-
-    def _write_compressed(self, one: Attribute, at: int, data: bytes) -> Attribute:
-        """The units that are touched are stored as they are, which every reader takes."""
+    def _write_units(self, one: Attribute, at: int, data: bytes) -> Attribute:
+        """The compressed units that are touched are stored as they are, which every reader takes."""
         unit_clusters = 1 << one.compression_unit
         unit_bytes = unit_clusters * self._cluster_bytes
-        end = at + len(data)
+        size, end = one.data_bytes, at + len(data)
+        if one.initialized_bytes // unit_bytes < at // unit_bytes:
+            one = self._cut(one, one.initialized_bytes)  # What lay behind must not come to light.
         first, after = at // unit_bytes, -(-end // unit_bytes)
-        have = sum(count for _, count in one.runs)
-        runs = list(one.runs)
-        if after * unit_clusters > have:
-            runs.append((None, after * unit_clusters - have))
+        missing = after * unit_clusters - clusters_of(one.runs)
+        runs = merged([*one.runs, (None, max(0, missing))])
         begin = first * unit_bytes
-        whole = bytearray(self._read(one, begin, after * unit_bytes - begin))
+        whole = bytearray(self._reader.part(one, begin, after * unit_bytes - begin))
         whole[at - begin : end - begin] = data
-        kept: list[Run] = []
-        freed: list[Run] = []
-        vcn = 0
-        inside = False
-        for lcn, count in runs:
-            before = max(0, min(count, first * unit_clusters - vcn))
-            behind = max(0, min(count, vcn + count - after * unit_clusters))
-            middle = count - before - behind
-            if before:
-                kept.append((lcn, before))
-            if middle and not inside:
-                kept += self.store(whole)
-                inside = True
-            if middle and lcn is not None:
-                freed.append((lcn + before, middle))
-            if behind:
-                kept.append((None if lcn is None else lcn + before + middle, behind))
-            vcn += count
-        self._space().give_back(freed)
-        size = max(one.data_bytes, end)
+        first, after = first * unit_clusters, after * unit_clusters
+        self._space().give_back(list(run_list.part(runs, first, after)))
+        runs = run_list.replaced(runs, first, after, self.store(whole))
+        span = self._units_up_to(one, size) - clusters_of(runs)
         return one._replace(
-            runs=merged(kept), data_bytes=size, initialized_bytes=max(one.initialized_bytes, size)
+            runs=merged([*runs, (None, max(0, span))]),
+            data_bytes=max(size, end),
+            initialized_bytes=max(one.initialized_bytes, end),
         )
 
 
-def merged(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """The runs without empty ones, neighbours joined."""
-    out: list[Run] = []
-    for lcn, count in runs:
-        if not count:
-            continue
-        if out:
-            last, clusters = out[-1]
-            if (lcn is None and last is None) or (
-                lcn is not None and last is not None and last + clusters == lcn
-            ):
-                out[-1] = (last, clusters + count)
-                continue
-        out.append((lcn, count))
-    return tuple(out)
+def _outside(one: Attribute) -> Attribute:
+    """The attribute in clusters, still without any."""
+    unit = _COMPRESSION_UNIT if one.flags & _HOLEY else 0
+    return one._replace(value=None, runs=(), data_bytes=0, initialized_bytes=0, compression_unit=unit)
+
+
+def _refuse_encrypted(one: Attribute) -> None:
+    if one.flags & attribute.ENCRYPTED:
+        raise VolumeError("the content is encrypted, and no key was given")

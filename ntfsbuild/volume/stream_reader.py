@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, lznt1
 from ntfsbuild.ondisk.runs import Run
+from ntfsbuild.volume import run_list
 from ntfsbuild.volume.boot import Reader
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.record_reader import Attribute
@@ -63,17 +64,29 @@ class StreamReader:
                 raise CorruptVolume(f"a run list of {clusters} clusters, the volume has {most}")
 
     def read_at(self, stream: Attribute, offset: int, size_bytes: int) -> bytes:
-        """A part of a plain non-resident stream, as it lies in its clusters."""
-        parts = []
-        cluster_bytes = self._geometry.cluster_bytes
-        for lcn, clusters in stream.runs:
-            run_bytes = clusters * cluster_bytes
-            if size_bytes and offset < run_bytes:
-                count = min(size_bytes, run_bytes - offset)
-                parts.append(bytes(count) if lcn is None else self._read(lcn * cluster_bytes + offset, count))
-                offset, size_bytes = run_bytes, size_bytes - count
-            offset -= run_bytes
+        """A part of a plain non-resident stream, as it lies in its clusters; it ends where they do."""
+        found = run_list.extents(stream.runs, self._geometry.cluster_bytes, offset, size_bytes)
+        parts = [bytes(count) if at is None else self._read(at, count) for at, count in found]
         return b"".join(parts)
+
+    def part(self, stream: Attribute, at: int, size_bytes: int) -> bytes:
+        """A part of any stream as it reads: zeros in holes, behind the initialized size and the end."""
+        if stream.value is not None:
+            return stream.value[at : at + size_bytes].ljust(size_bytes, b"\0")
+        if stream.flags & attribute.ENCRYPTED:
+            raise VolumeError("the content is encrypted, and no key was given")
+        there = max(0, min(size_bytes, stream.initialized_bytes - at))
+        if not there:
+            return bytes(size_bytes)
+        if not stream.flags & attribute.COMPRESSION_MASK:
+            return self.read_at(stream, at, there).ljust(size_bytes, b"\0")
+        unit_clusters = 1 << stream.compression_unit
+        unit_bytes = unit_clusters * self._geometry.cluster_bytes
+        first, after = at // unit_bytes, -(-(at + there) // unit_bytes)
+        runs = run_list.part(stream.runs, first * unit_clusters, after * unit_clusters)
+        data = b"".join(self._compressed(stream._replace(runs=tuple(runs))))
+        begin = at - first * unit_bytes
+        return data[begin : begin + there].ljust(size_bytes, b"\0")
 
     def _read(self, offset: int, size_bytes: int) -> bytes:
         data = self._storage.read(offset, size_bytes)

@@ -1,0 +1,64 @@
+"""Arithmetic on run lists: which part of a stream lies where, and lists joined, cut and mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ntfsbuild.ondisk.runs import Run
+
+
+def clusters_of(runs: Iterable[Run]) -> int:
+    """How many clusters (VCNs) a run list covers, holes included."""
+    return sum(count for _, count in runs)
+
+
+def merged(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """The runs without empty ones, neighbours joined."""
+    out: list[Run] = []
+    for lcn, count in runs:
+        if not count:
+            continue
+        if out:
+            last, clusters = out[-1]
+            if (lcn is None and last is None) or (
+                lcn is not None and last is not None and last + clusters == lcn
+            ):
+                out[-1] = (last, clusters + count)
+                continue
+        out.append((lcn, count))
+    return tuple(out)
+
+
+def part(runs: Iterable[Run], first: int, after: int) -> Iterator[Run]:
+    """The runs from VCN `first` up to, not including, `after`."""
+    vcn = 0
+    for lcn, count in runs:
+        begin, end = max(first, vcn), min(after, vcn + count)
+        if begin < end:
+            yield None if lcn is None else lcn + begin - vcn, end - begin
+        vcn += count
+
+
+def replaced(runs: Sequence[Run], first: int, after: int, new: Iterable[Run]) -> tuple[Run, ...]:
+    """The runs with `new` in place of what they have from VCN `first` up to `after`."""
+    return merged([*part(runs, 0, first), *new, *part(runs, after, max(after, clusters_of(runs)))])
+
+
+def extents(
+    runs: Iterable[Run], cluster_bytes: int, at: int, size_bytes: int
+) -> Iterator[tuple[int | None, int]]:
+    """Where a region of a stream lies on the volume: (offset, or None in a hole; bytes), run by run."""
+    for lcn, clusters in runs:
+        run_bytes = clusters * cluster_bytes
+        if size_bytes <= 0:
+            return
+        if at < run_bytes:
+            count = min(size_bytes, run_bytes - at)
+            yield None if lcn is None else lcn * cluster_bytes + at, count
+            at, size_bytes = run_bytes, size_bytes - count
+        at -= run_bytes
+
+
+def has_holes(runs: Iterable[Run]) -> bool:
+    """Whether some of the stream has no clusters."""
+    return any(lcn is None for lcn, _ in runs)
