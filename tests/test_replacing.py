@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ntfsbuild.errors import HostError, ManifestError
-from ntfsbuild.image import replacing as module
+from ntfsbuild.image import syscalls
 from ntfsbuild.image.replacing import replacing
 
 
@@ -105,7 +105,7 @@ def test_a_full_disk_when_the_file_is_named(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     (tmp_path / "out").write_bytes(b"old")
-    monkeypatch.setattr(module.os, "replace", full)
+    monkeypatch.setattr(syscalls, "replace", full)
     with pytest.raises(HostError, match="No space left"), replacing(tmp_path / "out"):
         pass
     assert os.listdir(tmp_path) == ["out"]

@@ -37,6 +37,7 @@ class JournaledStorage:
             raise ValueError(f"{file.shown} is open for reading only")
         _check_place(file)
         self._file = file
+        self.size_bytes = file.size_bytes
         self._blocks = Blocks.of_window(file.offset_bytes, file.size_bytes)
         self._staged_blocks_max = staged_bytes_max // BLOCK_BYTES
         self._staged: dict[int, bytearray] = {}  # By the number of the block.
@@ -45,11 +46,6 @@ class JournaledStorage:
         self._writer: JournalWriter | None = None
         self._wrote_past = False  # The journal.
         self._failed = False
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the window."""
-        return self._file.size_bytes
 
     @property
     def shown(self) -> str:
