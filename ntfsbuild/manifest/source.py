@@ -53,6 +53,7 @@ ALIASES_MAX: Final = 1000
 ALIAS_WEIGHT_MAX: Final = 4 << 20  # Nodes and characters that all aliases together may stand for.
 NUMBER_LENGTH_MAX: Final = 40  # Python itself gives up at 4300 digits, with an error of its own.
 
+_TOO_DEEP = f"nested more than {DEPTH_MAX} deep (a key may be a whole path: a/b/c)"
 _CONSTANTS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _LEADS = frozenset(["", *"-0123456789tfn~"])  # How a plain scalar begins that is not text.
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -206,7 +207,7 @@ class _Composer:
                     self._note(event, child)
                 stack.append((node, start))
                 if len(stack) > DEPTH_MAX:
-                    self._stop(event, f"nested more than {DEPTH_MAX} deep (a key may be a whole path: a/b/c)")
+                    self._stop(event, _TOO_DEEP)
                 mark = event.start_mark
                 node, start, is_mapping = child, len(positions), kind is MappingStartEvent
                 append(pack_position(mark.line + 1, mark.column + 1))
@@ -350,6 +351,8 @@ def _pure_events(text: str) -> Callable[[], Event]:
 
 def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "it ends too early"
+    if problem == "exceeded maximum nesting depth":  # Some builds of libyaml are the first to stop.
+        return _TOO_DEEP
     hint = _HINTS.get(problem)
     if problem.startswith("mapping values") and error.problem_mark and error.problem_mark.column > 1024:
         hint = "a key of more than 1024 characters is written after `? `"
