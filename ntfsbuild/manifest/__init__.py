@@ -2,7 +2,7 @@
 
 source.py    YAML into plain data, a position for every node      (the door to yaml)
 schema.py    the structure, checked against the JSON Schema       (the door to jsonschema)
-loading.py   the sections; volume.py, tree.py, file_content.py, metadata.py, sizes.py: their meaning
+loading.py   the sections; volume.py, tree.py, clock.py, steps.py: their meaning, and what they share
 model.py     what comes out of it
 """
 

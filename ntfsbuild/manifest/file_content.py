@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import EMPTY, SIZE_MAX, Content, Fill, HostFile, Inline, Segment, Segments
 from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.sizes import parse_size
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.volume import parse_integer
@@ -71,16 +72,6 @@ def parse_sha256(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def parse_path(text: str) -> bytes:
-    """A path of the host, in UTF-8 on every machine."""
-    if not text or "\0" in text:
-        raise ValueError(f"{shown(text)} is not a path: it is empty or holds U+0000")
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{shown(text)} is not a path: it holds half a surrogate pair") from None
-
-
 def parse_text(encoding: str) -> Callable[[str], bytes]:
     """A parser of text in an encoding."""
 
@@ -101,7 +92,7 @@ def _read_piece(values: Values, node: Node, sha256: bytes | None = None) -> Piec
     """One content, None if it is wrong; the schema has seen to it that not two are said."""
     data = node.data
     if values.has(node, "source"):
-        path = values.read(node, "source", parse_path)
+        path = values.read(node, "source", parse_host_path)
         return None if path is None else HostFile(path, None, sha256)
     if values.has(node, "size"):
         size_bytes = values.read(node, "size", parse_size)

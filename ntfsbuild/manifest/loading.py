@@ -7,13 +7,15 @@ import os
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.content.host_file import open_given
 from ntfsbuild.errors import HostError, ManifestError, Mark, Problem
+from ntfsbuild.manifest.clock import read_clock
 from ntfsbuild.manifest.metadata import read_defaults
 from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.schema import schema_words
-from ntfsbuild.manifest.source import Document, read_document
-from ntfsbuild.manifest.tree import PROBLEMS_MAX, TreeReader, digest_of
-from ntfsbuild.manifest.values import Values
+from ntfsbuild.manifest.source import Data, Document, read_document
+from ntfsbuild.manifest.steps import read_steps
+from ntfsbuild.manifest.tree import TreeReader, digest_of
+from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
 from ntfsbuild.manifest.volume import read_volume
 
 
@@ -46,18 +48,31 @@ def _read_manifest(document: Document) -> Manifest:
     data = document.data if isinstance(document.data, dict) else {}
     root = Node(data, 0, "")
     # Sections are checked one by one: a fault in one hides nothing in the others.
-    outline = {key: {} if isinstance(value, dict) else value for key, value in data.items()}
+    outline = {key: _outlined(key, value) for key, value in data.items()}
     values.check("", Node(outline if data else document.data, 0, ""))
     volume = _section(values, root, "volume")
     defaults = _section(values, root, "defaults")
+    clock_section = _section(values, root, "clock")
     spec = read_volume(values, volume)
     outer = read_defaults(values, defaults) if defaults else Defaults()
     tree, tree_digest = TreeReader(values).read(_mapping(values, root, "tree"))
+    steps_said = data.get("steps") if isinstance(data.get("steps"), list) else None
+    steps = read_steps(values, values.child(root, "steps")) if steps_said else ()
+    clock = read_clock(values, clock_section, steps) if clock_section else None
     if values.problems:
         raise ManifestError(_abridged(values.problems))
     said = {key: value for key, value in data.items() if value}  # An empty section says nothing.
-    digest = digest_of({**said, "tree": tree_digest})
-    return Manifest(document.file, bytes.fromhex(digest), spec, outer, tree)
+    said["tree"] = tree_digest
+    if steps_said:  # As a mapping, because those are digested piece by piece.
+        said["steps"] = digest_of({f"{number:09}": step for number, step in enumerate(steps_said)})
+    return Manifest(document.file, bytes.fromhex(digest_of(said)), spec, outer, tree, clock, steps)
+
+
+def _outlined(key: str, value: Data) -> Data:
+    """A section without what is in it; a clock cannot be empty, but it can be nothing."""
+    if isinstance(value, dict):
+        return None if key == "clock" else {}
+    return [] if isinstance(value, list) else value
 
 
 def _abridged(problems: list[Problem]) -> list[Problem]:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Final
+from typing import Any
 
 from ntfsbuild.content.model import EMPTY, Inline
 from ntfsbuild.content.patterns import Patterns
 from ntfsbuild.errors import ManifestError, Problem, unpack_position
-from ntfsbuild.manifest.file_content import file_outline, parse_path, read_content
+from ntfsbuild.manifest.file_content import file_outline, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, read_defaults, read_names, read_times
 from ntfsbuild.manifest.model import (
+    AbsentEntry,
     Defaults,
     DirectoryEntry,
+    Entry,
     FileEntry,
     TimesSpec,
     TreeSource,
 )
 from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.source import Data
-from ntfsbuild.manifest.values import Values
+from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
 
-PROBLEMS_MAX: Final = 1000  # Beyond so many, one cause is behind them all.
 _BATCH = 1000
 _NO_NAMES = frozenset(["", ".", ".."])
 
@@ -31,6 +33,7 @@ class _Draft:
     """A directory while it is being read: it may be said in several places."""
 
     __slots__ = (
+        "absent",
         "attributes",
         "children",
         "defaults",
@@ -50,6 +53,7 @@ class _Draft:
         self.directories: list[str] = []
         self.said: dict[str, Data] = {}  # In the manifest's own words, for the digest.
         self.has_metadata = False
+        self.absent: Node | None = None  # Where it says that it is.
         self.times: TimesSpec = None
         self.attributes: int | None = None
         self.defaults = Defaults()
@@ -62,6 +66,10 @@ class _Draft:
             self.children[name] = child.entry
             self.said[f"{name}/"] = child.digest
         self.digest = digest_of(self.said)
+        self.entry: DirectoryEntry | AbsentEntry
+        if self.absent:
+            self.entry = AbsentEntry(self.position, directory=True)
+            return
         self.entry = DirectoryEntry(
             self.position, self.children, self.times, self.attributes, self.defaults, self.source
         )
@@ -96,7 +104,9 @@ class TreeReader:
         while self._rest and len(self._values.problems) < PROBLEMS_MAX:
             self._read_children(*self._rest.pop())
         for draft in reversed(self._drafts):
+            self._check_absent(draft)
             draft.finish()
+        assert isinstance(root.entry, DirectoryEntry)
         return root.entry, root.digest
 
     def _read_children(self, directory: _Draft, node: Node) -> None:
@@ -143,7 +153,7 @@ class TreeReader:
             child = self._new_draft(self._positions[node.at - 1])
             directory.children[name] = child
             directory.directories.append(name)
-        if isinstance(child, FileEntry):
+        if not isinstance(child, _Draft):
             self._say_twice(node, child, "a directory", name)
             return None
         return child
@@ -158,18 +168,21 @@ class TreeReader:
     def _read_file(self, directory: _Draft, name: str, node: Node) -> None:
         there = directory.children.get(name)
         if there is not None:
-            self._say_twice(node, there, "a file", name)
+            self._say_twice(node, there, "absent" if _says_absent(node.data) else "a file", name)
             return
         directory.children[name] = self._file_entry(node)
         directory.said[name] = node.data
 
-    def _file_entry(self, node: Node) -> FileEntry:
+    def _file_entry(self, node: Node) -> FileEntry | AbsentEntry:
         data, position = node.data, self._positions[node.at - 1]
         if isinstance(data, str):
             return FileEntry(Inline(data.encode()), position)
         too_many = len(self._values.problems) >= PROBLEMS_MAX
         if data is None or too_many or not self._values.check("file", file_outline(node)):
             return FileEntry(EMPTY, position)
+        if _says_absent(data):
+            self._check_alone(node)
+            return AbsentEntry(position, directory=False)
         content, sha256 = read_content(self._values, node)
         attributes = self._values.read(node, "attributes", parse_attributes)
         times = self._read_times(node) if "times" in data else None
@@ -184,13 +197,34 @@ class TreeReader:
             return
         directory.has_metadata = True
         directory.said["."] = data
+        if _says_absent(data):
+            self._check_alone(node)
+            absent = values.child(node, "absent")
+            if directory is self._drafts[0]:
+                values.say(absent, "the root directory cannot be absent")
+            else:
+                directory.absent = absent
         directory.attributes = values.read(node, "attributes", parse_attributes)
         directory.times = self._read_times(node)
         directory.defaults = self._read_defaults(node)
         directory.source = self._read_source(node)
 
+    def _check_alone(self, node: Node) -> None:
+        """Refuse what is said of a thing that is absent."""
+        for key in node.data:
+            if key != "absent":
+                child = self._values.child(node, key)
+                self._values.say(child._replace(at=child.at - 1), "nothing can be said of what is absent")
+
+    def _check_absent(self, directory: _Draft) -> None:
+        """Once all of a directory is read: is it absent, and yet there?"""
+        if directory.absent and directory.children:
+            name, child = next(iter(directory.children.items()))
+            line = unpack_position(child.position)[0]
+            self._values.say(directory.absent, f"an absent directory has no children: {name} (line {line})")
+
     def _read_source(self, node: Node) -> TreeSource | None:
-        path = self._values.read(node, "source", parse_path)
+        path = self._values.read(node, "source", parse_host_path)
         include, exclude = self._read_patterns(node, "include"), self._read_patterns(node, "exclude")
         if path is None:
             return None
@@ -228,14 +262,24 @@ class TreeReader:
         self._drafts.append(draft)
         return draft
 
-    def _say_twice(self, node: Node, there: FileEntry | _Draft, what: str, name: str) -> None:
+    def _say_twice(self, node: Node, there: Entry | _Draft, what: str, name: str) -> None:
         """The same name again: the problem is the later one's, wherever reading began."""
-        kinds = ("a file" if isinstance(there, FileEntry) else "a directory", what)
+        kinds = (_kind_of(there), what)
         position = self._positions[node.at - 1]
         (early, kind), (late, _) = sorted([(there.position, kinds[0]), (position, kinds[1])])
         mark = self._values.document.mark_of(late)
         message = f"{name} is already there, as {kind} (line {unpack_position(early)[0]})"
         self._values.problems.append(Problem(mark, node.path, message))
+
+
+def _says_absent(data: Data) -> bool:
+    return isinstance(data, dict) and data.get("absent") is True
+
+
+def _kind_of(entry: Entry | _Draft) -> str:
+    if isinstance(entry, AbsentEntry):
+        return "absent"
+    return "a file" if isinstance(entry, FileEntry) else "a directory"
 
 
 def _path_fault(key: str, parts: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ntfsbuild.errors import Problem
 from ntfsbuild.manifest.node import Node, step_path
@@ -11,6 +11,8 @@ from ntfsbuild.manifest.schema import StructureCheck
 from ntfsbuild.manifest.source import Document
 
 Value = TypeVar("Value")
+
+PROBLEMS_MAX: Final = 1000  # Beyond so many, one cause is behind them all.
 
 
 class Values:

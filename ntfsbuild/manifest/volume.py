@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from ntfsbuild.manifest.model import Size, VolumeSpec
+from ntfsbuild.manifest.model import BaseSpec, Size, VolumeSpec
 from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import listed, shown
@@ -41,9 +42,24 @@ def read_volume(values: Values, volume: Node | None) -> VolumeSpec:
         heads=read("heads", parse_integer(16), 255),
         position=position[volume.at],
         size_position=position[values.child(volume, "size").at] if "size" in volume.data else 0,
+        base=_read_base(values, volume),
     )
     _check_geometry(values, volume, spec)
     return spec
+
+
+def _read_base(values: Values, volume: Node) -> BaseSpec | None:
+    partition = values.read(volume, "partition", _parse_partition)
+    path = values.read(volume, "base", parse_host_path)
+    if path is None:
+        return None
+    return BaseSpec(path, partition, values.document.positions[values.child(volume, "base").at])
+
+
+def _parse_partition(number: int) -> int:
+    if number < 1:
+        raise ValueError(f"{shown(number)} is not the number of a partition: they count from 1")
+    return number
 
 
 def parse_label(text: str) -> str:

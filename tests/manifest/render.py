@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments
-from ntfsbuild.manifest.model import DirectoryEntry, FileEntry, Manifest, TimesSpec
+from ntfsbuild.manifest.model import AbsentEntry, DirectoryEntry, FileEntry, Manifest, Step, TimesSpec
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
 
@@ -29,11 +29,37 @@ def rendered(manifest: Manifest) -> dict[str, Any]:
     said = {key: getattr(volume, key) for key in VOLUME_DEFAULTS if key != "size"}
     said["size"] = f"auto+{size.extra_bytes}+{size.extra_percent}%" if size.auto else size.size_bytes
     defaults = {"times": _times(manifest.defaults.times), "names": manifest.defaults.names}
-    return {
+    data = {
         "volume": {key: value for key, value in said.items() if value != VOLUME_DEFAULTS[key]},
         "defaults": _without_nulls(defaults),
         "tree": _directory(manifest.tree),
     }
+    if volume.base:
+        data["volume"]["base"] = [volume.base.path.decode(), volume.base.partition]
+    if manifest.clock:
+        data["clock"] = [format_filetime(manifest.clock.start_ticks), manifest.clock.step_ticks]
+    if manifest.steps:
+        data["steps"] = [_step(step) for step in manifest.steps]
+    return data
+
+
+def _step(step: Step) -> dict[str, Any]:
+    """All fields but the position, which the file's lines would make hard to keep."""
+    data = step._asdict()
+    del data["position"]
+    for name, value in data.items():
+        match name:
+            case "content":
+                data[name] = _content(value)
+            case "sha256" if value:
+                data[name] = value.hex()
+            case "times":
+                data[name] = _times(value)
+            case "attributes" if value is not None:
+                data[name] = attribute_names(value)
+            case "ticks" if value is not None:
+                data[name] = format_filetime(value)
+    return {type(step).__name__: data}
 
 
 def _directory(entry: DirectoryEntry) -> dict[str, Any]:
@@ -50,6 +76,8 @@ def _directory(entry: DirectoryEntry) -> dict[str, Any]:
     for name, child in entry.children.items():
         if isinstance(child, DirectoryEntry):
             tree[f"{name}/"] = _directory(child)
+        elif isinstance(child, AbsentEntry):
+            tree[f"{name}/" if child.directory else name] = "absent"
         else:
             tree[name] = _file(child)
     return tree

@@ -113,10 +113,40 @@ def test_spelling_does_not_change_the_digest(spelling: str) -> None:
         "tree: {a.txt: }",
         "volume: {label: X}\ntree: {a.txt: hi}",
         "defaults: {times: 2024-01-01}\ntree: {a.txt: hi}",
+        "volume: {base: x}\ntree: {a.txt: hi}",
+        "clock: {start: 2024-01-01}\ntree: {a.txt: hi}",
+        "steps: [{delete: a.txt}]\ntree: {a.txt: hi}",
+        "tree: {a.txt: hi, b.txt: {absent: true}}",
+        "tree: {a.txt: hi, b/: {.: {absent: true}}}",
     ],
 )
 def test_meaning_changes_the_digest(other: str) -> None:
     assert digest(other) != digest("tree: {a.txt: hi}")
+
+
+def test_the_order_of_steps_changes_the_digest() -> None:
+    one, other = "{delete: a}", "{mkdir: a}"
+    assert digest(f"steps: [{one}, {other}]") != digest(f"steps: [{other}, {one}]")
+    assert digest(f"steps: [{one}]") != digest(f"steps: [{one}, {one}]")
+    assert digest(f"steps: [{one}]") == digest("steps:\n  - delete: a   # a comment\n")
+    assert digest("steps: []\nclock:\n") == digest("")
+
+
+def test_where_things_were_asked_for() -> None:
+    manifest = loads(
+        HEAD + b"volume: {base: x}\nsteps:\n  - at: 1\n    write: a\n    text: b\n  - delete: a\n", "m"
+    )
+
+    assert manifest.volume.base
+    assert str(manifest.mark(manifest.volume.base.position)) == "m:2:16"
+    assert [str(manifest.mark(step.position)) for step in manifest.steps] == ["m:5:5", "m:7:5"]
+
+
+def test_thousands_of_faulty_steps_are_cut_short() -> None:
+    with pytest.raises(ManifestError) as caught:
+        loads(HEAD + b"steps:\n" + b"  - {delete: a//b}\n" * 5000, "m.yaml")
+
+    assert len(caught.value.problems) == 1001
 
 
 def test_thousands_of_problems_are_cut_short() -> None:

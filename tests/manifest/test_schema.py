@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,10 +16,14 @@ from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest import loads
 from ntfsbuild.manifest.schema import STRUCTURE_KEYWORDS
 from ntfsbuild.manifest.schema_files import schema_text
+from ntfsbuild.manifest.steps import OPERATIONS
 
 SCHEMA: dict[str, Any] = json.loads(schema_text("manifest"))
+DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]
 FOR_EDITORS = "$schema $id $defs title description examples default errorMessage unknownKey"
-DECIDED_BY_MEANING = "pattern minimum maximum minLength maxLength propertyNames"
+DECIDED_BY_MEANING = (
+    "pattern minimum maximum minLength maxLength propertyNames oneOf anyOf if then maxProperties"
+)
 
 
 def subschemas(schema: Any, path: str = "#/") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -28,8 +33,11 @@ def subschemas(schema: Any, path: str = "#/") -> Iterator[tuple[str, dict[str, A
     for keyword in ("properties", "patternProperties", "$defs", "dependentSchemas"):
         for name, part in schema.get(keyword, {}).items():
             yield from subschemas(part, f"{path.rstrip('/')}/{keyword}/{name}")
-    for keyword in ("items", "not", "propertyNames"):
+    for keyword in ("items", "not", "propertyNames", "then"):
         yield from subschemas(schema.get(keyword), f"{path.rstrip('/')}/{keyword}")
+    for keyword in ("oneOf", "anyOf"):
+        for number, part in enumerate(schema.get(keyword, [])):
+            yield from subschemas(part, f"{path.rstrip('/')}/{keyword}/{number}")
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +52,16 @@ PROPERTIES = {
     if path.split("/")[-2] in ("properties", "$defs") and "/dependentSchemas/" not in path
 }
 EXAMPLES = [(path, value) for path, one in ALL.items() for value in one.get("examples", [])]
+
+
+def test_every_operation_has_its_definition() -> None:
+    choices = [one["$ref"] for one in SCHEMA["$defs"]["step"]["oneOf"]]
+    assert choices == [f"#/$defs/{operation}_step" for operation in OPERATIONS]
+    for operation in OPERATIONS:
+        one = SCHEMA["$defs"][f"{operation}_step"]
+        assert operation in one["required"]
+        assert one["additionalProperties"] is False
+        assert not ({*OPERATIONS} - {operation}) & one["properties"].keys()
 
 
 def test_it_is_a_schema() -> None:
@@ -93,12 +111,20 @@ def test_examples_are_manifests() -> None:
         *({"ntfsbuild": 1, "tree": {".": value}} for value in definitions["metadata"]["examples"]),
         *({"ntfsbuild": 1, "tree": {"f": {"data": [value]}}} for value in definitions["segment"]["examples"]),
         *(
-            {"ntfsbuild": 1, "volume": {key: value}}
+            {"ntfsbuild": 1, "volume": {"base": "x", key: value} if key == "partition" else {key: value}}
             for key, one in definitions["volume"]["properties"].items()
             for value in one["examples"]
         ),
+        *({"ntfsbuild": 1, "volume": value} for value in definitions["volume"]["examples"]),
+        *({"ntfsbuild": 1, "clock": value} for value in definitions["clock"]["examples"]),
+        *(
+            {"ntfsbuild": 1, "steps": [value]}
+            for name, one in definitions.items()
+            if re.search("(^|_)step$", name)
+            for value in one["examples"]
+        ),
     ]
-    assert len(whole) > 30
+    assert len(whole) > 45
     for manifest in whole:
         loads(json.dumps(manifest, ensure_ascii=False).encode(), "example")
 
@@ -115,6 +141,28 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=12,
 )
+STEPS = st.fixed_dictionaries(
+    {},
+    optional={
+        key: VALUES | st.sampled_from(["a", "a/b/", "/", "x:y"])
+        for key in sorted(
+            {key for name in OPERATIONS for key in SCHEMA["$defs"][f"{name}_step"]["properties"]}
+        )
+    },
+)
+ONE_STEP = st.sampled_from(OPERATIONS).flatmap(
+    lambda name: st.fixed_dictionaries(
+        {name: st.sampled_from(["a", "a/b", "/a/", "/", ".", "a//b", "./a"])},
+        optional={
+            key: SCALARS | st.sampled_from(["a", "b/c", "/"]) | VALUES
+            for key in sorted(DEFINITIONS[f"{name}_step"]["properties"])
+            if key != name
+        },
+    )
+)
+CLOCKS = st.dictionaries(
+    st.sampled_from(["start", "step"]), SCALARS | st.sampled_from(["1s", "0s", "1.5h", "50ns"])
+)
 FILES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4)
 MANIFESTS = st.fixed_dictionaries(
     {"ntfsbuild": st.just(1)},
@@ -124,6 +172,8 @@ MANIFESTS = st.fixed_dictionaries(
         ),
         "defaults": st.dictionaries(st.sampled_from(["times", "names"]), VALUES, max_size=2),
         "tree": st.dictionaries(NAMES, VALUES | FILES, max_size=4),
+        "clock": CLOCKS,
+        "steps": st.lists(ONE_STEP | STEPS | VALUES, max_size=3),
     },
 )
 

@@ -18,7 +18,9 @@ SCHEMA = json.loads(schema_text("manifest"))
 
 def test_there_are_examples() -> None:
     assert len(examples()) > 10
-    assert len(examples()) == PAGE.read_text("utf-8").count("\n```yaml\n")
+    assert len(examples()) == len(
+        re.findall("^```yaml(?: image=.*)?$", PAGE.read_text("utf-8"), re.MULTILINE)
+    )
 
 
 @pytest.mark.parametrize("block", examples(), ids=lambda block: f"line{block.line}")

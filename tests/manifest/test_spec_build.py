@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from ntfsbuild import builder
-from tests.manifest.spec_page import Block, examples, make_sources
+from tests.manifest.spec_page import Block, examples, make_bases, make_sources
 
 
 @pytest.mark.parametrize("block", examples(), ids=lambda block: f"line{block.line}")
 def test_examples_build(block: Block, tmp_path: Path) -> None:
     make_sources(tmp_path)
+    make_bases(tmp_path)
     manifest = tmp_path / "disk.yaml"
     manifest.write_text(block.text, "utf-8")
     image = tmp_path / "disk.img"

@@ -18,9 +18,12 @@ ENTRIES = {
     "text": "  file{0:06}.txt: " + TEXT + "\n",
     "mapping": "  file{0:06}.txt: {{text: " + TEXT + ", attributes: [hidden]}}\n",
 }
+STEP = "  - {{write: docs/file{0:06}.txt, at: {0}, text: " + TEXT + "}}\n"
 
 
 def manifest(kind: str, count: int = COUNT) -> bytes:
+    if kind == "steps":
+        return ("ntfsbuild: 1\nsteps:\n" + "".join(map(STEP.format, range(count)))).encode()
     return ("ntfsbuild: 1\ntree:\n" + "".join(map(ENTRIES[kind].format, range(count)))).encode()
 
 
@@ -35,7 +38,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 @pytest.mark.skipif(source.CParser is None, reason="PyYAML was built without libyaml")
-@pytest.mark.parametrize(("kind", "ratio_max"), [("text", 1.0), ("mapping", 1.4)])
+@pytest.mark.parametrize(("kind", "ratio_max"), [("text", 1.0), ("mapping", 1.4), ("steps", 1.2)])
 def test_it_takes_no_longer_than_parsing(kind: str, ratio_max: float) -> None:
     data = manifest(kind)
 

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ntfsbuild.content.model import SIZE_MAX
+from ntfsbuild.manifest.clock import parse_duration
 from ntfsbuild.manifest.file_content import parse_base64, parse_hex
 from ntfsbuild.manifest.model import Size
+from ntfsbuild.manifest.paths import parse_path, parse_place, parse_stream_name
 from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
 from ntfsbuild.manifest.volume import parse_integer, parse_label
 from ntfsbuild.manifest.words import listed, nearest, quoted, shown
@@ -129,3 +131,68 @@ def test_integers_may_be_hexadecimal(value: int | str, number: int) -> None:
 def test_no_integers(value: int | str) -> None:
     with pytest.raises(ValueError, match=r"is not an integer from 0 to 0xFFFF$"):
         parse_integer(16)(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "ticks"),
+    [
+        ("0s", 0),
+        ("0.0ns", 0),
+        ("100ns", 1),
+        ("0.1us", 1),
+        ("1us", 10),
+        ("1.5ms", 15_000),
+        ("1s", 10**7),
+        ("0.0000001s", 1),
+        ("2min", 120 * 10**7),
+        ("1.50h", 5400 * 10**7),
+        ("10d", 864_000 * 10**7),
+    ],
+)
+def test_durations(text: str, ticks: int) -> None:
+    assert parse_duration(text) == ticks
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1 s", "-1s", "+1s", ".5s", "1.s", "01s", "1S", "1m", "1sec", "1s\n"]
+)
+def test_no_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["1ns", "150ns", "0.05us", "0.00000001s"])
+def test_durations_are_whole_ticks(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a whole number of 100 ns"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("a", "/a"), ("/a", "/a"), ("a/", "/a"), ("/a/b/", "/a/b"), ("...", "/..."), (".a/..b", "/.a/..b")],
+)
+def test_paths_on_the_volume(text: str, path: str) -> None:
+    assert parse_path(text) == parse_place(text) == path
+
+
+@pytest.mark.parametrize(
+    "text", ["", "//", "a//b", "//a", "a//", ".", "/", "..", "./a", "a/.", "a/../b", "/./", "a\0"]
+)
+def test_no_paths_on_the_volume(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a path|is the root"):
+        parse_path(text)
+
+
+def test_the_root() -> None:
+    assert parse_place("/") == parse_place(".") == "/"
+
+
+@pytest.mark.parametrize("text", ["a", "Zone.Identifier", "x" * 255, "$DATA", " ", "\U0001f600" * 127])
+def test_stream_names(text: str) -> None:
+    assert parse_stream_name(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "a:b", "a\0", "x" * 256, "\U0001f600" * 128])
+def test_no_stream_names(text: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of a stream"):
+        parse_stream_name(text)

@@ -1,0 +1,61 @@
+"""Paths and names as a manifest has them: of the host, and on the volume."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ntfsbuild.manifest.words import shown
+from ntfsbuild.ondisk.names import units
+
+STREAM_UNITS_MAX: Final = 255
+
+
+def parse_host_path(text: str) -> bytes:
+    """A path of the host, in UTF-8 on every machine."""
+    if not text or "\0" in text:
+        raise ValueError(f"{shown(text)} is not a path: it is empty or holds U+0000")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{shown(text)} is not a path: it holds half a surrogate pair") from None
+
+
+def parse_place(text: str) -> str:
+    """A path on the volume, absolute and without a slash at its end; "/" or "." alone is the root."""
+    return "/" if text in ("/", ".") else _absolute(text)
+
+
+def parse_path(text: str) -> str:
+    """A path on the volume that is not the root directory's."""
+    if text in ("/", "."):
+        raise ValueError(f"{shown(text)} is the root directory, which only touch and set take")
+    return _absolute(text)
+
+
+def parse_stream_name(text: str) -> str:
+    """The name of a named stream, as NTFS allows it."""
+    if not text:
+        raise ValueError('"" is not the name of a stream: it is empty')
+    for character in "/:\0":
+        if character in text:
+            raise ValueError(f"{shown(text)} is not the name of a stream: it holds {shown(character)}")
+    if (count := units(text)) > STREAM_UNITS_MAX:
+        raise ValueError(
+            f"{shown(text)} is not the name of a stream: it has {count} UTF-16 units, "
+            f"at most {STREAM_UNITS_MAX} are allowed"
+        )
+    return text
+
+
+def _absolute(text: str) -> str:
+    # One slash at either end is a habit of writing; a second one is an empty part.
+    path = "/" + text.removeprefix("/").removesuffix("/")
+    if "//" in text or path == "/":
+        raise ValueError(f"{shown(text)} is not a path: {'a part of it' if text else 'it'} is empty")
+    if "\0" in path:
+        raise ValueError(f"{shown(text)} is not a path: it holds U+0000")
+    if "/." in path:
+        for part in (".", ".."):
+            if f"/{part}/" in path + "/":
+                raise ValueError(f"{shown(text)} is not a path: it has {shown(part)} in it")
+    return path

@@ -1,0 +1,139 @@
+"""The `steps` section: what happens to the finished tree, one operation after the other."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+from ntfsbuild.manifest.file_content import read_content
+from ntfsbuild.manifest.metadata import parse_attributes, parse_time, read_times
+from ntfsbuild.manifest.model import (
+    DeleteStep,
+    LabelStep,
+    LinkStep,
+    MkdirStep,
+    RenameStep,
+    SetStep,
+    Step,
+    Times,
+    TouchStep,
+    TruncateStep,
+    WriteStep,
+)
+from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.paths import parse_path, parse_place, parse_stream_name
+from ntfsbuild.manifest.sizes import parse_size
+from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
+from ntfsbuild.manifest.volume import parse_label
+from ntfsbuild.manifest.words import listed, nearest, quoted
+
+OPERATIONS: Final = (
+    "write",
+    "append",
+    "truncate",
+    "rename",
+    "link",
+    "delete",
+    "mkdir",
+    "touch",
+    "set",
+    "label",
+)
+_LOOKED_AT_MAX: Final = 20  # Keys that may be a misspelled operation.
+_CONTENTS: Final = frozenset(["text", "hex", "base64", "size", "source"])
+_SETTINGS: Final = frozenset(["attributes", "times"])
+
+
+def read_steps(values: Values, steps: Node) -> tuple[Step, ...]:
+    """The steps of a list, in order; those that are wrong are left out, and are problems."""
+    found = []
+    for node in values.items(steps):
+        if len(values.problems) >= PROBLEMS_MAX:
+            break
+        operation = _operation_of(values, node)
+        count = len(values.problems)
+        # One definition for each operation: what goes with one is unknown to the others.
+        if operation and values.check(f"{operation}_step", node):
+            if len(values.problems) == count:  # Otherwise what is missing is probably misspelled.
+                _check_something_is_said(values, node, operation)
+            found.append(_read_step(values, node, operation))
+    return tuple(found)
+
+
+def _operation_of(values: Values, node: Node) -> str | None:
+    """The one key of a step that names an operation."""
+    if not isinstance(node.data, dict):
+        values.check("step", node)
+        return None
+    first, *more = [key for key in node.data if key in OPERATIONS] or [None]
+    if first is None:
+        near = ((key, nearest(key, OPERATIONS)) for key in islice(node.data, _LOOKED_AT_MAX))
+        key, meant = next(((key, meant) for key, meant in near if meant), ("", None))
+        if meant:
+            _say_of_key(values, node, key, f"unknown key: did you mean {quoted(meant)}?")
+        else:
+            values.say(node, f"the operation is missing: {listed(OPERATIONS)}")
+    for key in more:
+        _say_of_key(values, node, key or "", f"a step has one operation, and {first} is there already")
+    return None if more else first
+
+
+def _check_something_is_said(values: Values, node: Node, operation: str) -> None:
+    """Refuse to write nothing and to set nothing."""
+    if operation in ("write", "append") and _CONTENTS.isdisjoint(node.data):
+        values.say(node, "the content is missing: text, hex, base64, size (with fill) or source")
+    if operation == "set" and _SETTINGS.isdisjoint(node.data):
+        values.say(node, "what to set is missing: attributes, times or both")
+
+
+def _say_of_key(values: Values, node: Node, key: str, message: str) -> None:
+    child = values.child(node, key)
+    values.say(child._replace(at=child.at - 1), message)
+
+
+def _read_step(values: Values, node: Node, operation: str) -> Step:
+    """A step of sound structure; a placeholder stands for what turns out to be a problem."""
+    document = values.document
+    position = document.positions[document.find_key(node.data, node.at, operation)]
+    ticks = values.read(node, "time", parse_time)
+    if operation == "label":
+        return LabelStep(values.read(node, "label", parse_label) or "", ticks, position)
+    parse = parse_place if operation in ("touch", "set") else parse_path
+    path = values.read(node, operation, parse) or "/"
+    stream = values.read(node, "stream", parse_stream_name) or ""
+    match operation:
+        case "truncate":
+            return TruncateStep(path, values.read(node, "size", parse_size) or 0, stream, ticks, position)
+        case "rename":
+            replace = node.data.get("replace") is True
+            return RenameStep(path, values.read(node, "to", parse_path) or "/", replace, ticks, position)
+        case "link":
+            return LinkStep(path, values.read(node, "to", parse_path) or "/", ticks, position)
+        case "delete":
+            return DeleteStep(path, stream, node.data.get("recursive") is True, ticks, position)
+        case "mkdir":
+            attributes = values.read(node, "attributes", parse_attributes)
+            return MkdirStep(path, attributes, _read_times(values, node), ticks, position)
+        case "touch":
+            return TouchStep(path, _read_times(values, node) or Times(), ticks, position)
+        case "set":
+            attributes = values.read(node, "attributes", parse_attributes)
+            return SetStep(path, attributes, _read_times(values, node), ticks, position)
+        case _:
+            return _read_write(values, node, path, stream, ticks, position)
+
+
+def _read_write(
+    values: Values, node: Node, path: str, stream: str, ticks: int | None, position: int
+) -> WriteStep:
+    at = None if "append" in node.data else values.read(node, "at", parse_size) or 0
+    content, sha256 = read_content(values, node)
+    return WriteStep(path, at, content, stream, sha256, ticks, position)
+
+
+def _read_times(values: Values, node: Node) -> Times | None:
+    times = read_times(values, node)
+    if isinstance(times, str):
+        values.say(values.child(node, "times"), "a step has no source to take times from")
+        return None
+    return times
