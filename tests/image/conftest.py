@@ -11,6 +11,7 @@ import pytest
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal import JournaledStorage
 from ntfsbuild.image.journal_file import journal_beside
+from ntfsbuild.image.raw import ChangeableStorage
 
 IMAGE_BYTES = 200_704  # 49 blocks.
 HOLE = range(131_072, 196_608)
@@ -32,7 +33,7 @@ def put(path: Path, data: bytes) -> None:
         file.write(data[HOLE.stop :])
 
 
-def change(storage: JournaledStorage) -> None:
+def change(storage: ChangeableStorage) -> None:
     """Some of everything: whole blocks and parts, twice in one place, over a hole, to the last byte."""
     chance = random.Random(8)
     for offset, size_bytes in [

@@ -1,0 +1,185 @@
+"""Journals that are damaged, of another image, or none at all: nothing is written that could be wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ntfsbuild.errors import CorruptVolume, HostError
+from ntfsbuild.image.image_file import ImageFile
+from ntfsbuild.image.journal import JournaledStorage
+from ntfsbuild.image.journal_file import journal_beside
+from ntfsbuild.image.journal_format import HEADER, MAGIC, JournalHeader
+from ntfsbuild.image.replacing import replacing
+from tests.image.conftest import change_in_place, changed, content, put, read_back
+from tests.image.faults import Killed, count_calls, failing
+
+OLD = content()
+NEW = changed(OLD)
+
+
+@pytest.fixture
+def journal(image: Path) -> Path:
+    """That of a change that was killed after its last write."""
+    calls = count_calls(lambda: change_in_place(image))
+    put(image, OLD)
+    with pytest.raises(Killed), failing(calls - 3, "kill"):
+        change_in_place(image)
+    assert image.read_bytes() == NEW
+    return Path(journal_beside(image))
+
+
+def refuses(image: Path, message: str, *, writable: bool = False) -> None:
+    before = image.read_bytes()
+    with pytest.raises(CorruptVolume, match=message):
+        ImageFile.open(image, writable=writable)
+    assert image.read_bytes() == before
+
+
+def test_whoever_opens_the_image_undoes_the_change(image: Path, journal: Path) -> None:
+    with ImageFile.open(image, offset=4096, size_bytes=4096) as file:
+        assert file.read(0, 9000) == OLD[4096:8192]
+    assert image.read_bytes() == OLD
+    assert not journal.exists()
+
+
+def test_who_is_about_to_write_undoes_it_first(image: Path, journal: Path) -> None:
+    with ImageFile.open(image, writable=True) as file:
+        assert file.read(0, len(OLD)) == OLD
+        assert not journal.exists()
+
+
+def test_who_is_about_to_replace_it_undoes_it_first(image: Path, journal: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), replacing(image):
+        raise KeyboardInterrupt
+    assert image.read_bytes() == OLD
+    assert not journal.exists()
+
+
+def test_a_journal_whose_image_is_gone_is_not_left_to_a_new_one(image: Path, journal: Path) -> None:
+    image.rename(image.with_name("moved.img"))
+    with pytest.raises(HostError, match="of an image that is not there any more"), replacing(image):
+        pass
+    assert journal.exists()
+    assert not image.exists()
+
+
+def test_no_damage_goes_unseen(image: Path, journal: Path) -> None:
+    whole = journal.read_bytes()
+    used = _used(whole)
+    places = [at for at in range(0, len(whole), 97) if at in used]
+    for at in [*places, 0, 8, 12, HEADER.size, HEADER.size + 31, 512, 600]:
+        if at not in used:
+            continue
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x10
+        journal.write_bytes(damaged)
+        refuses(image, "is damaged" if at else "does not begin as one")
+
+
+def _used(journal: bytes) -> set[int]:
+    """All but the rest of sectors, where nobody looks."""
+    used, at = set(range(HEADER.size + 32)), 512
+    while at < len(journal):
+        body_bytes = int.from_bytes(journal[at + 16 : at + 24], "little")
+        used |= {*range(at, at + 88), *range(at + 512, at + 512 + body_bytes)}
+        at += 512 + body_bytes + -body_bytes % 512
+    return used
+
+
+def test_journals_that_were_cut_short(image: Path, journal: Path) -> None:
+    whole = journal.read_bytes()
+    for size in range(1100, len(whole) - 511, 1777):
+        journal.write_bytes(whole[:size])
+        refuses(image, "is not whole|is broken|neither as before nor as changed")
+
+
+@pytest.mark.parametrize("start", [b"", MAGIC, bytes(512), bytes(1024)])
+def test_journals_in_which_nothing_is_sealed(image: Path, start: bytes) -> None:
+    """Their change never began: the image is as it was."""
+    Path(journal_beside(image)).write_bytes(start + (b"" if len(start) < 512 else bytes(512) + b"body"))
+    assert read_back(image) == OLD
+
+
+def test_other_versions(image: Path, journal: Path) -> None:
+    data = journal.read_bytes()
+    header = JournalHeader.unpack(data)
+    assert header
+    again = header._replace(version=2).pack()
+    journal.write_bytes(again + data[len(again) :])
+    refuses(image, "of version 2; 1 is the one that is understood")
+
+
+def test_windows_that_no_image_has(image: Path, journal: Path) -> None:
+    data = journal.read_bytes()
+    header = JournalHeader.unpack(data)
+    assert header
+    again = header._replace(window_offset=512).pack()
+    journal.write_bytes(again + data[len(again) :])
+    refuses(image, "its window is larger than its image")
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_the_journal_of_an_image_that_was_replaced(image: Path, journal: Path, writable: bool) -> None:
+    put(image, OLD[:-512])
+    refuses(image, "it was one of 200704 bytes, not 200192", writable=writable)
+    put(image, bytes([OLD[0] ^ 1]) + OLD[1:])
+    refuses(image, "neither as before nor as changed", writable=writable)
+    put(image, OLD[:5000] + b"other" + OLD[5005:])
+    refuses(image, "the sector at 4608 is neither as before nor as changed", writable=writable)
+    put(image, OLD)
+    assert read_back(image) == OLD
+
+
+def test_an_image_with_another_first_sector(image: Path) -> None:
+    def change() -> None:
+        with JournaledStorage(ImageFile.open(image, writable=True)) as storage:
+            storage.write(8192, b"x")
+            storage.commit()
+
+    calls = count_calls(change)
+    put(image, OLD)
+    with pytest.raises(Killed), failing(calls - 2, "kill"):
+        change()
+    put(image, b"another" + OLD[7:])
+    refuses(image, "its volume began with another sector at 0")
+
+
+def test_journals_that_are_no_files(image: Path) -> None:
+    journal = Path(journal_beside(image))
+    journal.mkdir()
+    refuses(image, "it is not a regular file")
+    journal.rmdir()
+    os.mkfifo(journal)
+    refuses(image, "it is not a regular file")
+    journal.unlink()
+    journal.symlink_to(image)
+    with pytest.raises(HostError, match="symbolic links"):
+        ImageFile.open(image)
+
+
+def test_the_journal_lies_beside_the_image_not_beside_a_link(image: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.img"
+    link.parent.mkdir()
+    link.symlink_to(image)
+    calls = count_calls(lambda: change_in_place(link))
+    put(image, OLD)
+    with pytest.raises(Killed), failing(calls - 3, "kill"):
+        change_in_place(link)
+    assert Path(journal_beside(image)).exists()
+    assert os.listdir(link.parent) == ["link.img"]
+    assert read_back(image) == OLD
+
+
+def test_a_journal_elsewhere(image: Path, tmp_path: Path) -> None:
+    (tmp_path / "journals").mkdir()
+    place = str(tmp_path / "journals" / "one")
+    storage = JournaledStorage(ImageFile.open(image, writable=True, journal_path=place), staged_bytes_max=0)
+    with pytest.raises(Killed), failing(8, "kill"), storage:
+        storage.write(0, b"x" * 100_000)
+    assert os.path.exists(place)
+    ImageFile.open(image, journal_path=place).close()
+    assert not os.path.exists(place)
+    assert image.read_bytes() == OLD
