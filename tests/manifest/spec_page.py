@@ -1,4 +1,4 @@
-"""The fenced blocks of `specs/manifest.md`, and the host files and volumes that its examples read."""
+"""The fenced blocks of `specs/manifest.md`, and the host files that its examples read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import re
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
-
-from ntfsbuild import builder
 
 PAGE = Path(__file__).parents[2] / "specs" / "manifest.md"
 
@@ -31,16 +29,6 @@ def blocks() -> list[Block]:
 def examples() -> list[Block]:
     """The valid manifests of the page; `yaml image=path` is one that others build upon."""
     return [block for block in blocks() if block.info == "yaml" or block.info.startswith("yaml image=")]
-
-
-def make_bases(folder: Path) -> None:
-    """Build the volumes that the page's examples change."""
-    for block in examples():
-        _, is_base, place = block.info.partition("image=")
-        if is_base:
-            manifest = folder / f"{place}.yaml"
-            manifest.write_text(block.text, "utf-8")
-            builder.build(manifest, folder / place)
 
 
 def make_sources(folder: Path) -> None:

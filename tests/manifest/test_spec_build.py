@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from ntfsbuild import builder
-from tests.manifest.spec_page import Block, examples, make_bases, make_sources
+from tests.manifest.spec_page import Block, examples, make_sources
+
+
+def make_bases(folder: Path) -> None:
+    """Build the volumes that the page's examples change."""
+    for block in examples():
+        _, is_base, place = block.info.partition("image=")
+        if is_base:
+            manifest = folder / f"{place}.yaml"
+            manifest.write_text(block.text, "utf-8")
+            builder.build(manifest, folder / place)
 
 
 @pytest.mark.parametrize("block", examples(), ids=lambda block: f"line{block.line}")

@@ -82,6 +82,24 @@ def test_thousands_of_faults_in_one_file_are_said_soon(fault: str) -> None:
     assert time.process_time() - begin < 5
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "tree: {a: {absent: true, %s}}",
+        "tree: {a/: {.: {absent: true, %s}}}",
+        "steps: [{%s}]",
+        "steps: [{write: a, text: b, %s}]",
+    ],
+)
+def test_thousands_of_unknown_keys_are_said_soon(place: str) -> None:
+    data = f"ntfsbuild: 1\n{place % ', '.join(f'k{number}: 1' for number in range(5_000))}".encode()
+
+    begin = time.process_time()
+    with pytest.raises(ManifestError):
+        loads(data, "m.yaml")
+    assert time.process_time() - begin < 5
+
+
 def test_a_forgotten_slash_is_said_soon() -> None:
     data = manifest("text").replace(b"tree:\n", b"tree:\n docs:\n")
 
