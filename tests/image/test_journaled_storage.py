@@ -38,7 +38,8 @@ def test_any_sequence_does_what_it_would_do_to_a_plain_file(
         path.write_bytes(bytes(offset) + bytes(range(251)) * 200)
         size = SIZE - less
         around = path.read_bytes()
-        source = os.open(path, os.O_RDONLY)
+        Path(folder, "source").write_bytes(bytes(range(2, 253)) * 50)
+        source = os.open(Path(folder, "source"), os.O_RDONLY)
         file = ImageFile.open(path, offset=offset, size_bytes=size, writable=True)
         storage = JournaledStorage(file, staged_bytes_max=staged_blocks * 4096)
         now = bytearray(around[offset : offset + size])
