@@ -52,6 +52,7 @@ PROGRAMS = {
     "qemu-img": "qemu-utils",
     "busybox": "busybox-static",
     "zstd": "zstd",
+    "sfdisk": "fdisk",
     "ldd": "libc-bin",
 }
 MODULES = {"pytsk3": "pytsk3", "pyfsntfs": "libfsntfs-python", "dissect.ntfs": "dissect.ntfs"}
