@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ import pytest
 from ntfsbuild.errors import HostError, ManifestError
 from ntfsbuild.image import syscalls
 from ntfsbuild.image.replacing import replacing
+from tests.image.faults import Killed, count_calls, every_fault, inject
+from tests.image.power import after_power_cut, recording
 
 
 @pytest.fixture(params=["nameless", "named"])
@@ -110,6 +114,43 @@ def test_a_full_disk_when_the_file_is_named(tmp_path: Path, monkeypatch: pytest.
         pass
     assert os.listdir(tmp_path) == ["out"]
     assert (tmp_path / "out").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_whatever_goes_wrong_the_old_or_the_new_is_there(way: str, durable: bool, tmp_path: Path) -> None:
+    assert way
+    target = tmp_path / "out"
+
+    def replace() -> None:
+        with replacing(target, durable=durable) as descriptor:
+            syscalls.pwrite(descriptor, b"new", 0)
+
+    target.write_bytes(b"old")
+    calls = count_calls(replace)
+    found = set()
+    for fault in every_fault(calls):
+        target.write_bytes(b"old")
+        with contextlib.suppress(Killed, OSError, HostError), inject(fault):
+            replace()
+        found.add(target.read_bytes())
+        left = set(os.listdir(tmp_path)) - {"out"}
+        assert fault.lasting or not left, fault
+        for name in left:
+            (tmp_path / name).unlink()
+    assert b"old" in found <= {b"old", b"new"}
+
+
+def test_what_is_durable_survives_a_power_cut(way: str, tmp_path: Path) -> None:
+    assert way
+    (tmp_path / "out").write_bytes(b"old")
+    with recording(tmp_path) as tape, replacing(tmp_path / "out", durable=True) as descriptor:
+        syscalls.pwrite(descriptor, b"new" * 1000, 0)
+    outcomes = [
+        {after_power_cut(tape, steps, random.Random(seed))["out"] for seed in range(20)}
+        for steps in range(len(tape.steps) + 1)
+    ]
+    assert set().union(*outcomes) == {b"old", b"new" * 1000}
+    assert outcomes[-1] == {b"new" * 1000}
 
 
 def test_a_killed_process_leaves_nothing(tmp_path: Path) -> None:
