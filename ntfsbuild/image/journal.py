@@ -268,7 +268,7 @@ class JournaledStorage:
 
     def _new_journal(self) -> JournalWriter:
         file = self._file
-        assert file.journal_path is not None, "checked when this was made"
+        path = _check_place(file)  # Once more: much may have happened since.
         # Whatever is saved must also be what the medium has: a copy of yesterday's may still be on its way.
         file.sync()
         header = JournalHeader(
@@ -278,17 +278,21 @@ class JournaledStorage:
             identity=identity(file.read(0, PIECE_BYTES)),
         )
         mode = stat.S_IMODE(os.fstat(file.descriptor).st_mode)
-        return JournalWriter.create(file.journal_path, mode, header)
+        return JournalWriter.create(path, mode, header)
 
 
-def _check_place(file: ImageFile) -> None:
-    """Find out whether everyone who opens the image would find its journal."""
+def _check_place(file: ImageFile) -> str:
+    """Where the journal has to be, so that everyone who opens the image finds it."""
     if file.journal_path is None:
         raise HostError(
             f"{file.shown}: is not a regular file: say where its journal may lie, on a disk that lasts"
         )
-    if os.fstat(file.descriptor).st_nlink > 1:
+    names = os.fstat(file.descriptor).st_nlink
+    if names == 0:
+        raise HostError(f"{file.shown}: was removed or replaced by another process meanwhile")
+    if names > 1:
         raise HostError(
             f"{file.shown}: has more than one name (hard links), and the journal of a change would be "
             "found beside one only: change a copy"
         )
+    return file.journal_path

@@ -14,6 +14,7 @@ from ntfsbuild.errors import HostError
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal import JournaledStorage
 from ntfsbuild.image.journal_file import journal_beside
+from ntfsbuild.image.replacing import replacing
 from tests.image.conftest import IMAGE_BYTES, change, changed, content, read_back
 from tests.image.faults import count_calls, failing
 
@@ -166,6 +167,17 @@ def test_images_that_cannot_be_changed_in_place(image: Path) -> None:
     file.journal_path = None
     with file, pytest.raises(HostError, match="say where its journal may lie"):
         JournaledStorage(file)
+
+
+def test_an_image_that_was_replaced_meanwhile(image: Path) -> None:
+    """Its journal would be taken for one of the new file."""
+    with JournaledStorage(ImageFile.open(image, writable=True)) as storage:
+        storage.write(0, b"x")
+        with replacing(image) as descriptor:
+            os.write(descriptor, content())
+        with pytest.raises(HostError, match="was removed or replaced by another process meanwhile"):
+            storage.commit()
+    assert read_back(image) == content()
 
 
 def test_a_full_disk_in_the_middle_is_said(image: Path) -> None:

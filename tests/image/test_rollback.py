@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -64,6 +65,25 @@ def test_a_journal_whose_image_is_gone_is_not_left_to_a_new_one(image: Path, jou
         pass
     assert journal.exists()
     assert not image.exists()
+
+
+def test_an_image_that_cannot_be_written_cannot_be_read(
+    image: Path, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def read_only(path: str, flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    message = (
+        "Read-only file system; a change of it was interrupted, and must be undone before it can be read"
+    )
+    with pytest.raises(HostError, match=message):
+        ImageFile.open(image)
+    assert journal.exists()
 
 
 def test_no_damage_goes_unseen(image: Path, journal: Path) -> None:
