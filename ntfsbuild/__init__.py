@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ntfsbuild.builder import (
+        Applied,
+        BaseImage,
         BuildResult,
         Progress,
+        apply,
         build,
         check,
         execute,
@@ -30,11 +33,14 @@ if TYPE_CHECKING:
     from ntfsbuild.volume.volume import Volume
 
 __all__ = [
+    "Applied",
+    "BaseImage",
     "BuildResult",
     "NtfsBuildError",
     "Progress",
     "Volume",
     "__version__",
+    "apply",
     "build",
     "check",
     "execute",
@@ -48,10 +54,13 @@ __version__ = "0.1.0"
 
 # Imported when they are first used: `ntfsbuild ls` needs no YAML, and a reader no writer.
 _HOMES = {
+    "Applied": "ntfsbuild.builder",
+    "BaseImage": "ntfsbuild.builder",
     "BuildResult": "ntfsbuild.builder",
     "NtfsBuildError": "ntfsbuild.errors",
     "Progress": "ntfsbuild.builder",
     "Volume": "ntfsbuild.volume.volume",
+    "apply": "ntfsbuild.builder",
     "build": "ntfsbuild.builder",
     "check": "ntfsbuild.builder",
     "execute": "ntfsbuild.builder",

@@ -1,22 +1,32 @@
-"""The operations of a plan, in their order: format, directories (parents first), files."""
+"""The operations of a plan, in their order: format or base, the tree, the steps."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator
 
+from ntfsbuild.compiler.base import Base, OnConflict
+from ntfsbuild.compiler.files import fresh_files
+from ntfsbuild.compiler.overlay import Overlay
 from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.compiler.steps import StepPlanner, room_for
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
-from ntfsbuild.content import host_file
-from ntfsbuild.content.model import HostFile, Inline
+from ntfsbuild.content.model import Content, HostFile, Inline
 from ntfsbuild.content.read import pinned, sha256_of
 from ntfsbuild.errors import ManifestError, Problem
-from ntfsbuild.manifest.model import FileEntry, Manifest, TimesSpec
-from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.manifest.model import FileEntry, Manifest
+from ntfsbuild.plan.model import (
+    Format,
+    MakeDirectory,
+    MakeFile,
+    OpenBase,
+    Operation,
+    Plan,
+    ReplaceFile,
+    Step,
+    TreeOperation,
+)
 
-_ARCHIVE = int(FileAttributes.ARCHIVE)
 _DEFAULT_RECORD_BYTES = 1024
 _LARGE_RECORD_BYTES = 4096
 
@@ -28,8 +38,10 @@ def compile_manifest(
     allow_outside: Iterable[bytes] = (),
     default_ticks: int | None = None,
     pin_sources: bool = False,
+    base: Base | None = None,
+    on_conflict: OnConflict = "replace",
 ) -> Plan:
-    """The plan of a manifest whose sources lie in `folder`.
+    """The plan of a manifest whose sources lie in `folder`; with a `base`, of a change of that volume.
 
     Everything about the tree is checked before this returns, in one go; the files' contents are looked
     at as the plan is read.  With `pin_sources` every source gets its size and SHA-256, for a plan that
@@ -37,13 +49,27 @@ def compile_manifest(
     """
     rule = TimesRule((DEFAULT_TICKS if default_ticks is None else default_ticks,) * 4)
     rule = rule.narrowed(manifest.defaults.times)
-    planner = TreePlanner(manifest, Sources(folder, allow_outside), rule)
+    sources = Sources(folder, allow_outside)
+    planner = TreePlanner(manifest, sources, rule)
     directories = list(planner.directories())
     _resolve_entries(planner, directories)
-    if planner.problems:
-        raise ManifestError(planner.problems)
-    operations = _operations(manifest, directories, rule, pin_sources)
+    pin = pinned if pin_sources else _as_it_is
+    step_planner = StepPlanner(manifest, sources, rule.ticks[1], pin)
+    steps = step_planner.steps()
+    if base is not None and not planner.problems:
+        overlay = Overlay(planner, base, on_conflict, rule.ticks[1], pin)
+        changes = overlay.operations(directories)
+    if problems := planner.problems + step_planner.problems:
+        raise ManifestError(problems)
+    if base is None:
+        operations = _fresh(manifest, directories, rule, steps, pin_sources)
+    else:
+        operations = _changing(manifest, base, changes, rule, steps)
     return Plan(manifest.file, manifest.digest, operations)
+
+
+def _as_it_is(content: Content) -> Content:
+    return content
 
 
 def _resolve_entries(planner: TreePlanner, directories: list[PlannedDirectory]) -> None:
@@ -65,19 +91,25 @@ def _resolve_entries(planner: TreePlanner, directories: list[PlannedDirectory]) 
             )
 
 
-def _format(manifest: Manifest, rule: TimesRule, directories: list[PlannedDirectory]) -> Format:
+def _format(
+    manifest: Manifest, rule: TimesRule, directories: list[PlannedDirectory], steps: list[Step]
+) -> Format:
     volume = manifest.volume
     record = _LARGE_RECORD_BYTES if volume.sector_bytes > _DEFAULT_RECORD_BYTES else _DEFAULT_RECORD_BYTES
+    record_bytes = volume.record_bytes or record
+    extra_bytes = volume.size.extra_bytes
+    if steps and volume.size.auto:
+        extra_bytes += room_for(steps, _entries_of(directories), volume.cluster_bytes, record_bytes)
     derived = int.from_bytes(manifest.digest[:8], "little") or 1
     return Format(
         size_bytes=volume.size.size_bytes,
-        extra_bytes=volume.size.extra_bytes,
+        extra_bytes=extra_bytes,
         extra_percent=volume.size.extra_percent,
         label=volume.label or "",
         serial=derived if volume.serial is None else volume.serial,
         cluster_bytes=volume.cluster_bytes,
         sector_bytes=volume.sector_bytes,
-        record_bytes=volume.record_bytes or record,
+        record_bytes=record_bytes,
         hidden_sectors=volume.hidden_sectors,
         sectors_per_track=volume.sectors_per_track,
         heads=volume.heads,
@@ -88,17 +120,49 @@ def _format(manifest: Manifest, rule: TimesRule, directories: list[PlannedDirect
     )
 
 
-def _operations(
-    manifest: Manifest, directories: list[PlannedDirectory], rule: TimesRule, pin_sources: bool
+def _entries_of(directories: list[PlannedDirectory]) -> dict[str, list[str]]:
+    """What lies in each directory."""
+    found = {directory.path: list(directory.files) for directory in directories}
+    for directory in directories:
+        above, _, name = directory.path.rpartition("/")
+        if name:
+            found[above or "/"].append(name)
+    return found
+
+
+def _fresh(
+    manifest: Manifest,
+    directories: list[PlannedDirectory],
+    rule: TimesRule,
+    steps: list[Step],
+    pin_sources: bool,
 ) -> Iterator[Operation]:
-    yield _format(manifest, rule, directories)
+    directories = [directory for directory in directories if not directory.only_removes]
+    yield _format(manifest, rule, directories, steps)
     for directory in directories:
         yield MakeDirectory(
             directory.path, directory.times, directory.attributes, directory.posix_names, directory.position
         )
     for directory in directories:
-        files = _files(directory)
+        files = fresh_files(directory)
         yield from map(_pinned(manifest), files) if pin_sources else files
+    yield from steps
+
+
+def _changing(
+    manifest: Manifest, base: Base, changes: list[TreeOperation], rule: TimesRule, steps: list[Step]
+) -> Iterator[Operation]:
+    volume = manifest.volume
+    yield OpenBase(
+        serial=base.serial,
+        label=volume.label,
+        ticks=rule.ticks[1],
+        directories=sum(isinstance(one, MakeDirectory) for one in changes),
+        files=sum(isinstance(one, MakeFile | ReplaceFile) for one in changes),
+        origin=volume.base.position if volume.base else volume.position,
+    )
+    yield from changes
+    yield from steps
 
 
 def _pinned(manifest: Manifest) -> Callable[[MakeFile], MakeFile]:
@@ -109,38 +173,3 @@ def _pinned(manifest: Manifest) -> Callable[[MakeFile], MakeFile]:
             raise ManifestError([Problem(manifest.mark(file.origin), file.path, str(error))]) from None
 
     return pin
-
-
-def _files(directory: PlannedDirectory) -> Iterator[MakeFile]:
-    """The files of one directory; nothing is known of a host file but its path."""
-    prefix = directory.path if directory.path == "/" else directory.path + "/"
-    entries, rule = directory.entries, directory.rule
-    times, from_source = rule.ticks, rule.from_source
-    if not entries and len(directory.layers) == 1 and not from_source:
-        tree, position = directory.layers[0].tree, directory.layers[0].position
-        for name, content in zip(tree.names, tree.contents(), strict=True):
-            yield MakeFile(prefix + name, content, times, _ARCHIVE, position)
-        return
-    for name in directory.files:
-        entry = entries.get(name)
-        if entry is not None:
-            yield _described(prefix + name, entry, rule)
-            continue
-        layer = directory.layer_of(name)
-        file_times = rule.of_source(layer.tree.mtime_ticks(name)) if from_source else times
-        yield MakeFile(prefix + name, layer.tree.content(name), file_times, _ARCHIVE, layer.position)
-
-
-@functools.lru_cache(maxsize=64)
-def _narrowed(outer: TimesRule, times: TimesSpec) -> TimesRule:
-    """Files that say a time tend to say the same."""
-    return outer.narrowed(times)
-
-
-def _described(path: str, entry: FileEntry, outer: TimesRule) -> MakeFile:
-    rule = outer if entry.times is None else _narrowed(outer, entry.times)
-    times = rule.ticks
-    if rule.from_source and isinstance(entry.content, HostFile):
-        times = rule.of_source(host_file.mtime_ticks(entry.content.path))
-    attributes = _ARCHIVE if entry.attributes is None else entry.attributes
-    return MakeFile(path, entry.content, times, attributes, entry.position)

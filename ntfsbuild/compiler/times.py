@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ntfsbuild.manifest.model import Times, TimesSpec
 from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.plan.model import SomeTicks
 
 # Where nobody says a time, not even SOURCE_DATE_EPOCH: 1980-01-01, the oldest that every tool can show.
 DEFAULT_TICKS = 119_600_064_000_000_000
@@ -34,6 +35,13 @@ class TimesRule:
         ticks = tuple(mine if one is None else one for one, mine in zip(given, self.ticks, strict=True))
         said = tuple(one is not None or mine for one, mine in zip(given, self.said, strict=True))
         return TimesRule(ticks, self.from_source, said)  # type: ignore[arg-type]
+
+    def said_of(self, ticks: Ticks4, *, from_source: bool = False) -> SomeTicks:
+        """Those of four times that somebody said, or that a source has; None for the others."""
+        if from_source:
+            return ticks
+        one, two, three, four = (mine if said else None for mine, said in zip(ticks, self.said, strict=True))
+        return one, two, three, four
 
     def of_source(self, mtime_ticks: int | None) -> Ticks4:
         """The times of something whose source has that time."""

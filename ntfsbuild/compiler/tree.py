@@ -12,9 +12,10 @@ from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import check_segments
 from ntfsbuild.content.tree import SourceTree, scan
 from ntfsbuild.errors import ManifestError, Problem
-from ntfsbuild.manifest.model import Defaults, DirectoryEntry, FileEntry, Manifest, NamesRule
+from ntfsbuild.manifest.model import AbsentEntry, Defaults, DirectoryEntry, FileEntry, Manifest, NamesRule
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.plan.model import SomeTicks
 
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 
@@ -31,14 +32,18 @@ class PlannedDirectory:
     """A directory with everything resolved but its files' contents, which are looked at one by one."""
 
     __slots__ = (
+        "absent",
         "attributes",
         "entries",
         "files",
         "layers",
+        "only_removes",
         "path",
         "position",
         "posix_names",
         "rule",
+        "said_attributes",
+        "said_times",
         "times",
     )
 
@@ -48,10 +53,14 @@ class PlannedDirectory:
         self.times = times
         self.attributes = attributes
         self.posix_names = posix_names
+        self.said_times: SomeTicks = (None, None, None, None)  # Those that the manifest says.
+        self.said_attributes: int | None = None
         self.rule = TimesRule(times)  # For the files in it.
         self.files: list[str] = []  # Sorted by code point.
         self.entries: dict[str, FileEntry] = {}  # Those of the manifest; they hide a source's.
         self.layers: tuple[Layer, ...] = ()  # The last one that has a name counts.
+        self.only_removes = False  # It need not be there for what it says.
+        self.absent: dict[str, AbsentEntry] = {}  # What must not be there, in a source neither.
 
     def layer_of(self, name: str) -> Layer:
         """The source that a file comes from which the manifest does not describe."""
@@ -65,6 +74,19 @@ class PlannedDirectory:
 def _has(layer: Layer, name: str) -> bool:
     # Only directories that several sources share ask this.
     return name in layer.tree.names
+
+
+def _only_removes(entry: DirectoryEntry) -> bool:
+    """Whether a directory is only on the way to what must not be there."""
+    plain = entry.times is None and entry.attributes is None and entry.source is None
+    return (
+        plain
+        and bool(entry.children)
+        and all(
+            isinstance(one, AbsentEntry) or (isinstance(one, DirectoryEntry) and _only_removes(one))
+            for one in entry.children.values()
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +130,17 @@ class TreePlanner:
         if entry and entry.source:
             layers = (*layers, *self._scanned(here.path, entry))
         rule = here.rule.narrowed(entry.times if entry else None)
-        times = rule.of_source(layers[-1].tree.mtime_ticks("") if layers and rule.from_source else None)
+        source_ticks = layers[-1].tree.mtime_ticks("") if layers and rule.from_source else None
+        times = rule.of_source(source_ticks)
         names_rule = defaults.names or here.names
         planned = PlannedDirectory(
             here.path, position, times, (entry.attributes if entry else 0) or 0, names_rule == "posix"
         )
+        planned.said_times = rule.said_of(times, from_source=source_ticks is not None)
+        planned.said_attributes = entry.attributes if entry else None
         planned.rule = here.rule.narrowed(defaults.times)
         planned.layers = layers
+        planned.only_removes = entry is not None and not layers and _only_removes(entry)
         below = self._merge(planned, entry, names_rule)
         self._check_names(planned, below)
         return planned, below
@@ -144,15 +170,18 @@ class TreePlanner:
         children = entry.children if entry else {}
         entries = {name: one for name, one in children.items() if isinstance(one, FileEntry)}
         directories = {name: one for name, one in children.items() if isinstance(one, DirectoryEntry)}
+        planned.absent = {name: one for name, one in children.items() if isinstance(one, AbsentEntry)}
         layered: dict[str, tuple[Layer, ...]] = {}
         for layer in planned.layers:
             for name, tree in layer.tree.directories.items():
-                layered[name] = (*layered.get(name, ()), Layer(tree, layer.position))
+                if name not in planned.absent:
+                    layered[name] = (*layered.get(name, ()), Layer(tree, layer.position))
         planned.entries = entries
-        if not entries and len(planned.layers) == 1:
+        if not entries and len(planned.layers) == 1 and not planned.absent:
             planned.files = planned.layers[0].tree.names
         else:
-            planned.files = sorted(set(entries).union(*(layer.tree.names for layer in planned.layers)))
+            every = set(entries).union(*(layer.tree.names for layer in planned.layers))
+            planned.files = sorted(every - planned.absent.keys())
         every_directory = sorted({*directories, *layered})
         self._check_kinds(planned, set(every_directory))
         prefix = planned.path if planned.path == "/" else planned.path + "/"

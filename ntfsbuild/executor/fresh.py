@@ -1,64 +1,28 @@
-"""Carries a plan out on a volume: nothing is left to choose here."""
+"""A plan that formats a volume and fills it, as fast as its files can be read."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeAlias, assert_never
+from collections.abc import Iterator
 
 from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile, Inline
 from ntfsbuild.content.problems import host_failure, shown, wrong_digest
-from ntfsbuild.content.read import pieces, read, size_of
-from ntfsbuild.errors import ManifestError, Mark, NoRoom, Problem, unpack_position
+from ntfsbuild.content.read import read, size_of
+from ntfsbuild.errors import ManifestError, NoRoom
+from ntfsbuild.executor.filling import OpenedFile, can_be_copied, fill_from_pieces, refuse_own_image
+from ntfsbuild.executor.placing import Executed, Report, Teller, placed
 from ntfsbuild.image.raw import Storage
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation
 from ntfsbuild.volume.cluster_writer import LANDING_BYTES
 from ntfsbuild.volume.format_options import FormatOptions
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.new_volume import NewVolume
 
-_PROGRESS_EVERY_FILES = 512
-_PROGRESS_EVERY_BYTES = 64 << 20
 
-
-class Progress(NamedTuple):
-    """How far an execution has come."""
-
-    files: int
-    files_total: int
-    data_bytes: int
-
-
-class Executed(NamedTuple):
-    """What an execution made."""
-
-    geometry: Geometry
-    directories: int
-    files: int
-
-
-Report: TypeAlias = Callable[[Progress], None]
-
-
-def execute(
-    plan: Plan, storage: Storage, report: Report | None = None, target: bytes | None = None
-) -> Executed:
-    """Carry out the operations of a plan on empty storage, in the order given.
-
-    `target` is the path of the image, which cannot be its own source.
-    """
-    operations = iter(plan.operations)
-    first = next(operations, None)
-    if not isinstance(first, Format):
-        raise ManifestError(f"{plan.manifest_file}: a plan begins with a format operation")
-    execution = _Execution(plan.manifest_file, first, storage, report, target)
-    return execution.run(operations)
-
-
-class _Execution:
+class FreshExecution:
     """The state of one execution."""
 
     def __init__(
@@ -66,61 +30,44 @@ class _Execution:
     ) -> None:
         self._file = file
         self._format = operation
-        self._report = report
-        self._directories = self._files = self._data_bytes = 0
+        self._teller = Teller(report, operation.files)
         self._target = target
         self._parent_path: str | None = None
         self._parent = 0
         try:
             self._volume = NewVolume(storage, _options(operation))
         except ManifestError as error:
-            raise self._placed(error, operation.origin, "volume") from None
+            raise placed(error, file, operation.origin, "volume") from None
 
-    def _placed(self, error: Exception, origin: int, path: str) -> ManifestError:
-        """The error with the place in the manifest that asked for the operation."""
-        if isinstance(error, ManifestError) and error.problems:
-            return error
-        if not origin:
-            return ManifestError(f"{path}: {error}" if path else str(error))
-        mark = Mark(self._file, *unpack_position(origin))
-        return ManifestError([Problem(mark, path, str(error))])
-
-    def run(self, operations: Iterable[Operation]) -> Executed:
-        """Carry out everything behind the format."""
-        self._tell()
+    def run(self, operations: Iterator[Operation]) -> tuple[Executed, Operation | None]:
+        """Carry out the tree and commit it; the operation that is no longer of the tree comes back."""
+        teller = self._teller
+        teller.tell()
+        other = None
         for operation in operations:
+            if not isinstance(operation, MakeFile | MakeDirectory):
+                other = operation
+                break
             try:
-                match operation:
-                    case MakeFile():
-                        self._make_file(operation)
-                        self._files += 1
-                        if not self._files % _PROGRESS_EVERY_FILES:
-                            self._tell()
-                    case MakeDirectory():
-                        self._make_directory(operation)
-                    case Format():
-                        raise ManifestError("a plan has one format operation, the first")
-                    case _:
-                        assert_never(operation)
+                if isinstance(operation, MakeFile):
+                    self._make_file(operation)
+                    teller.file_done()
+                else:
+                    self._make_directory(operation)
             except ManifestError as error:
-                path = "" if isinstance(operation, Format) else "tree" + operation.path
-                raise self._placed(error, operation.origin, path) from None
+                raise placed(error, self._file, operation.origin, "tree" + operation.path) from None
         geometry = self._commit()
-        self._tell()
-        return Executed(geometry, self._directories, self._files)
-
-    def _tell(self) -> None:
-        if self._report:
-            self._report(Progress(self._files, self._format.files, self._data_bytes))
+        teller.tell()
+        return Executed(geometry, teller.directories, teller.files), other
 
     def _commit(self) -> Geometry:
         try:
             return self._volume.commit()
         except NoRoom as error:
             # Who formats chose the size: the fault is the manifest's, not the volume's.
-            raise self._placed(error, self._format.origin, "volume: size") from None
+            raise placed(error, self._file, self._format.origin, "volume: size") from None
         except ManifestError as error:
-            raise self._placed(error, self._format.origin, "volume") from None
+            raise placed(error, self._file, self._format.origin, "volume") from None
 
     def _make_directory(self, operation: MakeDirectory) -> None:
         path, times, attributes, posix_names, _ = operation
@@ -130,7 +77,7 @@ class _Execution:
         parent_path, _, name = path.rpartition("/")
         parent = self._enter(parent_path, path)
         self._volume.make_directory(parent, name, times, attributes, posix_names)
-        self._directories += 1
+        self._teller.directories += 1
 
     def _enter(self, parent_path: str, path: str) -> int:
         """The record of the directory that the next operations, too, are likely to be about."""
@@ -146,7 +93,7 @@ class _Execution:
         parent = self._parent if parent_path == self._parent_path else self._enter(parent_path, path)
         if isinstance(content, Inline):
             self._volume.make_file(parent, name, content.data, times, attributes)
-            self._data_bytes += len(content.data)
+            self._teller.data_bytes += len(content.data)
         elif isinstance(content, HostFile):
             self._make_from_host(parent, name, content, times, attributes)
         else:
@@ -157,8 +104,7 @@ class _Execution:
     ) -> None:
         """A small file is read straight to where it will be written from; a large one is copied below."""
         path, expected_bytes, sha256 = content
-        if path == self._target:
-            raise ManifestError(f"{shown(path)} is the image itself, which this build replaces")
+        refuse_own_image(content, self._target)
         try:
             if len(path) <= host_file.PATH_BYTES_MAX:
                 descriptor = os.open(path, host_file.OPEN_FLAGS)
@@ -184,38 +130,22 @@ class _Execution:
         if sha256 is not None and hashlib.sha256(landing[:size]).digest() != sha256:
             raise wrong_digest(path, sha256, hashlib.sha256(landing[:size]).digest())
         self._volume.make_landed_file(parent, name, landing, size, times, attributes)
-        self._data_bytes += size
+        self._teller.data_bytes += size
 
     def _make_large(self, parent: int, name: str, content: HostFile, times: Ticks4, attributes: int) -> None:
-        """Let the kernel copy what is data; holes stay holes of the image."""
-        path, expected_bytes, sha256 = content
-        if sha256 is not None:
+        if not can_be_copied(content):
             self._make_from_pieces(parent, name, content, times, attributes)
             return
-        descriptor, size = host_file.open_regular(path)
+        opened = OpenedFile(content)
         try:
-            if size < LANDING_BYTES:
-                raise ManifestError(f"{shown(path)} holds more than its size, {size} bytes, says")
-            if expected_bytes is not None and size != expected_bytes:
-                raise host_file.changed(path, expected_bytes, size)
-            space = self._volume.take_space(size)
-            end = 0
-            for begin, next_end in host_file.extents(descriptor, os.fstat(descriptor), path):
-                space.zero(end, begin)
-                for at in range(begin, next_end, _PROGRESS_EVERY_BYTES):
-                    count = min(_PROGRESS_EVERY_BYTES, next_end - at)
-                    copied = space.copy_from(descriptor, at, count)
-                    if copied != count:
-                        raise host_file.changed(path, size, at + copied)
-                    self._data_bytes += count
-                    self._tell()
-                end = next_end
-            space.zero(end, size)
-            if os.fstat(descriptor).st_size != size:
-                raise host_file.changed(path, size, os.fstat(descriptor).st_size)
+            if opened.size_bytes < LANDING_BYTES:
+                raise ManifestError(
+                    f"{shown(content.path)} holds more than its size, {opened.size_bytes} bytes, says"
+                )
+            space = self._volume.take_space(opened.size_bytes)
+            opened.fill(space, self._teller)
         finally:
-            os.close(descriptor)
-        space.finish()
+            opened.close()
         self._volume.make_spaced_file(parent, name, space, times, attributes)
 
     def _make_from_pieces(
@@ -224,19 +154,10 @@ class _Execution:
         size = size_of(content)
         if size <= LANDING_BYTES // 2:
             self._volume.make_file(parent, name, read(content), times, attributes)
-            self._data_bytes += size
+            self._teller.data_bytes += size
             return
         space = self._volume.take_space(size)
-        end = 0
-        for at, data in pieces(content):
-            space.zero(end, at)
-            space.write(at, data)
-            end = at + len(data)
-            self._data_bytes += len(data)
-            if at % _PROGRESS_EVERY_BYTES == 0:
-                self._tell()
-        space.zero(end, size)
-        space.finish()
+        fill_from_pieces(space, content, self._teller)
         self._volume.make_spaced_file(parent, name, space, times, attributes)
 
 

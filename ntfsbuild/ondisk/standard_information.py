@@ -27,3 +27,8 @@ class StandardInformation(OnDisk, size=0x48):
     security_id: int = u32(at=0x34)  # A key of $Secure:$SII.
     quota_charged: int = u64(at=0x38, default=0)
     usn: int = u64(at=0x40, default=0)
+
+    @property
+    def is_case_sensitive(self) -> bool:
+        """Of a directory: whether names in it that differ in case are different names."""
+        return self.version_max == 0 and self.version == 1

@@ -13,13 +13,15 @@ from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import pack_position, unpack_position
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import parse_filetime
+from ntfsbuild.ondisk.names import MAX_NAME_UNITS, units
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
-from ntfsbuild.plan.model import ATTRIBUTES
+from ntfsbuild.plan.model import ATTRIBUTES, SomeTicks
 
 SEED_MAX = (1 << 64) - 1
 _ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
 _SERIAL = re.compile(r"0x[0-9a-f]{16}", re.ASCII)
+_NO_STREAM_CHARACTER = frozenset("\0/:")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 REQUIRED: Any = object()
@@ -208,6 +210,13 @@ def _times(value: Any) -> Ticks4:
     return created, modified, changed, accessed
 
 
+def _some_times(value: Any) -> SomeTicks:
+    if isinstance(value, str):
+        return _times(value)
+    created, modified, changed, accessed = taken(mapping(value), _SOME_TIMES).values()
+    return created, modified, changed, accessed
+
+
 def _attributes(value: Any) -> int:
     if not isinstance(value, list):
         raise LineError("is not a list")
@@ -230,6 +239,13 @@ def _label(value: Any) -> str:
     return str(value)
 
 
+def stream_name(value: Any) -> str:
+    """The name of a named stream."""
+    if not 1 <= units(_text(value)) <= MAX_NAME_UNITS or not _NO_STREAM_CHARACTER.isdisjoint(value):
+        raise LineError("is not the name of a stream")
+    return str(value)
+
+
 def _path(value: Any) -> str:
     if not _text(value).startswith("/") or "//" in value or (value.endswith("/") and value != "/"):
         raise LineError("is not a path (it begins with a slash and does not end in one)")
@@ -238,6 +254,7 @@ def _path(value: Any) -> str:
 
 _ATTRIBUTE_BITS = {name: int(FileAttributes[name.upper()]) for name in ATTRIBUTES}
 _TIMES: Fields = dict.fromkeys(TIME_NAMES, (_ticks, REQUIRED))
+_SOME_TIMES: Fields = dict.fromkeys(TIME_NAMES, (_ticks, None))
 HEADER: Fields = {"manifest": (utf8, REQUIRED), "digest": (lambda value: digest(value).hex(), REQUIRED)}
 FORMAT: Fields = {
     "size_bytes": (_optional_size, REQUIRED),
@@ -269,3 +286,64 @@ FILE: Fields = {
     "attributes": (_attributes, REQUIRED),
     "origin": (_origin, 0),
 }
+
+_NO_TIMES: SomeTicks = (None, None, None, None)
+_PATH, _TIME, _ORIGIN_FIELD = (_path, REQUIRED), (_ticks, REQUIRED), (_origin, 0)
+_FLAG = (_truth, False)
+_STREAM = (stream_name, "")
+
+# What is written field by field: an operation's fields in its order, `ticks` under the name `time`.
+# `content` is added where it is read.
+OTHERS: dict[str, Fields] = {
+    "base": {
+        "serial": (_serial, REQUIRED),
+        "label": (_label, None),
+        "time": _TIME,
+        "directories": (integer(0, 0xFFFFFFFF), REQUIRED),
+        "files": (integer(0, 0xFFFFFFFF), REQUIRED),
+    },
+    "keep": {"path": _PATH, "directory": _FLAG, "times": (_some_times, _NO_TIMES)},
+    "replace": {
+        "path": _PATH,
+        "content": (mapping, REQUIRED),
+        "times": (_some_times, _NO_TIMES),
+        "attributes": (_attributes, None),
+        "time": _TIME,
+    },
+    "metadata": {
+        "path": _PATH,
+        "directory": _FLAG,
+        "times": (_some_times, _NO_TIMES),
+        "attributes": (_attributes, None),
+        "time": _TIME,
+    },
+    "remove": {"path": _PATH, "directory": _FLAG, "time": _TIME},
+    "write": {
+        "path": _PATH,
+        "at": (size, None),
+        "content": (mapping, REQUIRED),
+        "stream": _STREAM,
+        "posix_names": _FLAG,
+        "time": _TIME,
+    },
+    "truncate": {"path": _PATH, "size_bytes": (size, REQUIRED), "stream": _STREAM, "time": _TIME},
+    "rename": {"path": _PATH, "to": _PATH, "replace": _FLAG, "posix_names": _FLAG, "time": _TIME},
+    "link": {"path": _PATH, "to": _PATH, "posix_names": _FLAG, "time": _TIME},
+    "delete": {"path": _PATH, "stream": _STREAM, "recursive": _FLAG, "time": _TIME},
+    "mkdir": {
+        "path": _PATH,
+        "times": (_times, REQUIRED),
+        "attributes": (_attributes, REQUIRED),
+        "posix_names": _FLAG,
+        "time": _TIME,
+    },
+    "set": {
+        "path": _PATH,
+        "times": (_some_times, _NO_TIMES),
+        "attributes": (_attributes, None),
+        "time": _TIME,
+    },
+    "label": {"label": (_label, REQUIRED), "time": _TIME},
+}
+for _fields in OTHERS.values():
+    _fields["origin"] = _ORIGIN_FIELD

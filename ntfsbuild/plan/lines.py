@@ -21,7 +21,27 @@ from ntfsbuild.errors import ManifestError, unpack_position
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.plan.model import (
+    DeleteStep,
+    Format,
+    Keep,
+    LabelStep,
+    LinkStep,
+    MakeDirectory,
+    MakeFile,
+    MkdirStep,
+    OpenBase,
+    Operation,
+    Plan,
+    Remove,
+    RenameStep,
+    ReplaceFile,
+    SetMetadata,
+    SetStep,
+    SomeTicks,
+    TruncateStep,
+    WriteStep,
+)
 
 VERSION = 1
 
@@ -59,9 +79,56 @@ def as_data(operation: Operation, base: bytes) -> Line:
             line["serial"] = f"{operation.serial:#018x}"
             line["times"] = _times(operation.times)
             del line["origin"]
+        case _:
+            line, origin = _other_data(operation, base), operation.origin
     if origin:
         line["origin"] = "{}:{}".format(*unpack_position(origin))
     return line
+
+
+# Operations whose fields are written as they are, by name; what says nothing is left out.
+OTHER_NAMES: dict[type[Any], str] = {
+    OpenBase: "base",
+    Keep: "keep",
+    ReplaceFile: "replace",
+    SetMetadata: "metadata",
+    Remove: "remove",
+    WriteStep: "write",
+    TruncateStep: "truncate",
+    RenameStep: "rename",
+    LinkStep: "link",
+    DeleteStep: "delete",
+    MkdirStep: "mkdir",
+    SetStep: "set",
+    LabelStep: "label",
+}
+_FIELD_NAMES = {"ticks": "time"}
+
+
+def _other_data(operation: Any, base: bytes) -> Line:
+    line: Line = {"op": OTHER_NAMES[type(operation)]}
+    for name, value in operation._asdict().items():
+        if name == "origin" or value is None or value is False or (name == "stream" and not value):
+            continue
+        if name == "times" and value == (None, None, None, None):
+            continue
+        line[_FIELD_NAMES.get(name, name)] = _field(name, value, base)
+    return line
+
+
+def _field(name: str, value: Any, base: bytes) -> Any:
+    match name:
+        case "content":
+            return content_data(value, base)
+        case "times":
+            return _times(value)
+        case "ticks":
+            return format_filetime(value)
+        case "attributes":
+            return attribute_names(value)
+        case "serial":
+            return f"{value:#018x}"
+    return value
 
 
 def content_data(content: Content, base: bytes) -> Line:
@@ -106,11 +173,12 @@ def _digest(sha256: bytes | None) -> Line:
     return {} if sha256 is None else {"sha256": sha256.hex()}
 
 
-def _times(times: Ticks4) -> str | Line:
-    """One text when the four are the same, as they mostly are."""
-    if times[0] == times[1] == times[2] == times[3]:
+def _times(times: Ticks4 | SomeTicks) -> str | Line:
+    """One text when the four are the same, as they mostly are; those that are not said are left out."""
+    if times[0] == times[1] == times[2] == times[3] and times[0] is not None:
         return format_filetime(times[0])
-    return {name: format_filetime(ticks) for name, ticks in zip(TIME_NAMES, times, strict=True)}
+    named = zip(TIME_NAMES, times, strict=True)
+    return {name: format_filetime(ticks) for name, ticks in named if ticks is not None}
 
 
 def _host_path(path: bytes, base: bytes) -> str:

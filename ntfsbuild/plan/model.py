@@ -1,7 +1,10 @@
 """What is to be done, in order, with everything resolved: the operations of a plan.
 
 Operations are named tuples: a plan of a million files is read as it is made, one light object a file.
-Paths begin with `/`; times are four FILETIMEs (created, modified, changed, accessed) in ticks.
+Paths begin with `/`; times are four FILETIMEs (created, modified, changed, accessed) in ticks, those that
+are None stay as they are.  `ticks` is the time at which an operation happens.
+
+A plan formats a volume, or opens a base; then comes the tree, then the steps.
 `origin` is the packed position in the manifest that asked for it, 0 when nobody did.
 """
 
@@ -13,6 +16,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.ondisk.standard_information import Ticks4
+
+SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
 
 # What a user may ask for.  All other bits follow from what a file is, and would lie where it is not that.
 ATTRIBUTES: Final = (
@@ -69,7 +74,153 @@ class MakeFile(NamedTuple):
     origin: int
 
 
-Operation: TypeAlias = Format | MakeDirectory | MakeFile
+# ---------------------------------------------------------------------- on a volume that is there
+
+
+class OpenBase(NamedTuple):
+    """Change the volume that this plan was made for: it is known by its serial number.
+
+    `directories` and `files` count those of the tree.
+    """
+
+    serial: int
+    label: str | None  # None: it keeps its name.
+    ticks: int
+    directories: int
+    files: int
+    origin: int
+
+
+class Keep(NamedTuple):
+    """Leave a file or a directory as it is; `times` of a directory hold after what changes in it."""
+
+    path: str
+    directory: bool
+    times: SomeTicks
+    origin: int
+
+
+class ReplaceFile(NamedTuple):
+    """Overwrite a file; attributes that are None stay, but for the archive bit."""
+
+    path: str
+    content: Content
+    times: SomeTicks
+    attributes: int | None
+    ticks: int
+    origin: int
+
+
+class SetMetadata(NamedTuple):
+    """Set times and attributes of a directory or file; of a directory they hold after what changes in it."""
+
+    path: str
+    directory: bool
+    times: SomeTicks
+    attributes: int | None
+    ticks: int
+    origin: int
+
+
+class Remove(NamedTuple):
+    """Take away a file, or a directory with all that is in it."""
+
+    path: str
+    directory: bool
+    ticks: int
+    origin: int
+
+
+# ---------------------------------------------------------------------- history
+
+
+class WriteStep(NamedTuple):
+    """Write at a byte of a stream (None: behind its end); the file is made when it is not there."""
+
+    path: str
+    at: int | None
+    content: Content
+    stream: str
+    posix_names: bool
+    ticks: int
+    origin: int
+
+
+class TruncateStep(NamedTuple):
+    """Cut a stream, or extend it by zeros."""
+
+    path: str
+    size_bytes: int
+    stream: str
+    ticks: int
+    origin: int
+
+
+class RenameStep(NamedTuple):
+    """Give a file or directory another name, perhaps in another directory."""
+
+    path: str
+    to: str
+    replace: bool
+    posix_names: bool
+    ticks: int
+    origin: int
+
+
+class LinkStep(NamedTuple):
+    """One more name for a file."""
+
+    path: str
+    to: str
+    posix_names: bool
+    ticks: int
+    origin: int
+
+
+class DeleteStep(NamedTuple):
+    """Take a name away, or only a named stream."""
+
+    path: str
+    stream: str
+    recursive: bool
+    ticks: int
+    origin: int
+
+
+class MkdirStep(NamedTuple):
+    """Create a directory in one that is there."""
+
+    path: str
+    times: Ticks4
+    attributes: int
+    posix_names: bool
+    ticks: int
+    origin: int
+
+
+class SetStep(NamedTuple):
+    """Set times and attributes."""
+
+    path: str
+    times: SomeTicks
+    attributes: int | None
+    ticks: int
+    origin: int
+
+
+class LabelStep(NamedTuple):
+    """Name the volume."""
+
+    label: str
+    ticks: int
+    origin: int
+
+
+TreeOperation: TypeAlias = MakeDirectory | MakeFile | Keep | ReplaceFile | SetMetadata | Remove
+Step: TypeAlias = (
+    WriteStep | TruncateStep | RenameStep | LinkStep | DeleteStep | MkdirStep | SetStep | LabelStep
+)
+Operation: TypeAlias = Format | OpenBase | TreeOperation | Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ntfsbuild.plan.line_values import (
     FILE,
     FORMAT,
     HEADER,
+    OTHERS,
     REQUIRED,
     SEED_MAX,
     Fields,
@@ -33,10 +34,13 @@ from ntfsbuild.plan.line_values import (
     taken,
     utf8,
 )
-from ntfsbuild.plan.lines import VERSION
+from ntfsbuild.plan.lines import OTHER_NAMES, VERSION
 from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
 
 _PROBLEMS_MAX = 50
+_OTHER_TYPES = {name: kind for kind, name in OTHER_NAMES.items()}
+_ONLY_ON_A_BASE = ("keep", "replace", "metadata", "remove")
+_STEPS = tuple(name for name in OTHERS if name not in ("base", *_ONLY_ON_A_BASE))
 
 
 def manifest_name(first_line: bytes, file: str) -> str:
@@ -77,7 +81,8 @@ class _Reader:
         self.confine = confine
         self._real_folders: dict[bytes, bytes] = {}
         self._finished = False
-        self._formatted = self._rooted = False
+        self._first = ""  # The kind of the first operation.
+        self._rooted = self._stepping = False
         self.content_fields: dict[str, Fields] = {
             "text": {"text": (utf8, REQUIRED)},
             "base64": {"base64": (base64_bytes, REQUIRED)},
@@ -105,6 +110,13 @@ class _Reader:
             "directory": DIRECTORY,
             "file": {**FILE, "content": (self._content, REQUIRED)},
             "commit": {},
+            **{
+                kind: {
+                    name: (self._content, REQUIRED) if name == "content" else field
+                    for name, field in fields.items()
+                }
+                for kind, fields in OTHERS.items()
+            },
         }
 
     def operations(self, numbered: Iterable[tuple[int, bytes]]) -> Iterator[Operation]:
@@ -133,7 +145,7 @@ class _Reader:
             raise LineError("nothing can follow the commit")
         kind = data.pop("op", None)
         if not isinstance(kind, str) or kind not in self.operation_fields:
-            raise LineError("is not an operation (format, directory, file or commit)", "op")
+            raise LineError(f"is not an operation ({', '.join(self.operation_fields)})", "op")
         self._check_order(kind, data.get("path"))
         values = taken(data, self.operation_fields[kind])
         match kind:
@@ -143,18 +155,32 @@ class _Reader:
                 return MakeDirectory(**values)
             case "format":
                 return Format(**values)
-        return None
+            case "commit":
+                return None
+        operation: Operation = _OTHER_TYPES[kind](*values.values())
+        return operation
 
     def _check_order(self, kind: str, path: Any) -> None:
-        """A format, the root, all else, a commit; what is missing is said once."""
-        is_format, is_root = kind == "format", kind == "directory" and path == "/"
-        formatted, rooted = self._formatted, self._rooted
-        self._formatted, self._rooted = True, rooted or not is_format
+        """A format and the root, or a base; then the tree, the steps, a commit; said once what is missing."""
+        first, rooted, stepping = self._first, self._rooted, self._stepping
+        self._first = first or (kind if kind in ("format", "base") else "format")
         self._finished = kind == "commit"
-        if is_format == formatted:
-            raise LineError("there is one format, and it comes first", "op")
-        if not is_format and is_root == rooted:
+        self._stepping = stepping or kind in _STEPS
+        self._rooted = rooted or kind != "format"
+        if (kind in ("format", "base")) == bool(first):
+            raise LineError("there is one format, or base, and it comes first", "op")
+        if stepping and not self._stepping_on(kind):
+            raise LineError("the tree comes before the steps", "op")
+        if self._first == "base":
+            return
+        is_root = kind == "directory" and path == "/"
+        if kind != "format" and is_root == rooted:
             raise LineError("the directory / is there once, right behind the format", "op")
+        if kind in _ONLY_ON_A_BASE:
+            raise LineError("belongs to a plan that changes a base", "op")
+
+    def _stepping_on(self, kind: str) -> bool:
+        return kind in _STEPS or kind == "commit"
 
     def _content(self, value: Any) -> Content:
         if isinstance(value, dict) and "data" in value:

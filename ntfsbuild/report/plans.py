@@ -5,7 +5,28 @@ from __future__ import annotations
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments, TarMember
 from ntfsbuild.content.problems import shown
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation
+from ntfsbuild.ondisk.standard_information import TIME_NAMES
+from ntfsbuild.plan.model import (
+    DeleteStep,
+    Format,
+    Keep,
+    LabelStep,
+    LinkStep,
+    MakeDirectory,
+    MakeFile,
+    MkdirStep,
+    OpenBase,
+    Operation,
+    Remove,
+    RenameStep,
+    ReplaceFile,
+    SetMetadata,
+    SetStep,
+    SomeTicks,
+    Step,
+    TruncateStep,
+    WriteStep,
+)
 from ntfsbuild.report.words import count_text, escaped, size_text, time_text
 
 _PATH_WIDTH = 40
@@ -25,6 +46,82 @@ def operation_text(operation: Operation, size_bytes: int | None, base: bytes) ->
             words = [content_words(content, base)]
             words += attribute_names(attributes) if attributes != _USUAL else []
             return _columns("file", size_bytes, path, ", ".join(words))
+        case OpenBase(serial, label, ticks, _, _, _):
+            words = [f"the volume {serial:016X}, at {time_text(ticks)}"]
+            words += [] if label is None else [f"label {label}"]
+            return f"{'base':9} {'':>10}  {escaped(', '.join(words))}"
+        case Keep(path, directory, _, _):
+            return _columns("keep", None, _as_kind(path, directory), "")
+        case ReplaceFile(path, content, times, attributes, _, _):
+            words = [content_words(content, base), *_said(times, attributes)]
+            return _columns("replace", size_bytes, path, ", ".join(words))
+        case SetMetadata(path, directory, times, attributes, _, _):
+            return _columns("set", None, _as_kind(path, directory), ", ".join(_said(times, attributes)))
+        case Remove(path, directory, _, _):
+            return _columns("remove", None, _as_kind(path, directory), "")
+        case _:
+            return _step_text(operation, size_bytes, base)
+
+
+def changed_kind(operation: Operation) -> str | None:
+    """What happens to the path of an operation, in a plan that changes a base."""
+    match operation:
+        case MakeDirectory() | MakeFile():
+            return "create"
+        case Keep():
+            return "keep"
+        case ReplaceFile() | SetMetadata():
+            return "replace"
+        case Remove():
+            return "remove"
+    return None
+
+
+def _step_text(operation: Step, size_bytes: int | None, base: bytes) -> str:
+    """One step: the operation, the path, what is done, and when."""
+    when = time_text(operation.ticks)
+    match operation:
+        case WriteStep(path, at, content, stream, _, _, _):
+            where = "at the end" if at is None else f"at {at}"
+            kind = "append" if at is None else "write"
+            words = [content_words(content, base), *([] if at is None else [where])]
+            return _columns(kind, size_bytes, _with_stream(path, stream), ", ".join([*words, when]))
+        case TruncateStep(path, size, stream, _, _):
+            return _columns("truncate", size, _with_stream(path, stream), when)
+        case RenameStep(path, to, replace, _, _, _):
+            words = [f"to {to}", *(["replacing"] if replace else []), when]
+            return _columns("rename", None, path, ", ".join(words))
+        case LinkStep(path, to, _, _, _):
+            return _columns("link", None, path, f"to {to}, {when}")
+        case DeleteStep(path, stream, recursive, _, _):
+            words = [*(["with all in it"] if recursive else []), when]
+            return _columns("delete", None, _with_stream(path, stream), ", ".join(words))
+        case MkdirStep(path, _, attributes, _, _, _):
+            return _columns("mkdir", None, path, ", ".join([*attribute_names(attributes), when]))
+        case SetStep(path, times, attributes, _, _):
+            return _columns("set", None, path, ", ".join([*_said(times, attributes), when]))
+        case LabelStep(label, _, _):
+            return _columns("label", None, label, when)
+
+
+def _said(times: SomeTicks, attributes: int | None) -> list[str]:
+    """The times and attributes that are given, in words."""
+    named = zip(TIME_NAMES, times, strict=True)
+    given = [(name, time_text(ticks)) for name, ticks in named if ticks is not None]
+    words = [f"{name} {text}" for name, text in given]
+    if len(given) == len(TIME_NAMES) and len({text for _, text in given}) == 1:
+        words = [f"times {given[0][1]}"]
+    if attributes is not None:
+        words.append("attributes " + (" ".join(attribute_names(attributes)) or "none"))
+    return words
+
+
+def _as_kind(path: str, directory: bool) -> str:
+    return path.rstrip("/") + "/" if directory else path
+
+
+def _with_stream(path: str, stream: str) -> str:
+    return f"{path}:{stream}" if stream else path
 
 
 def _columns(kind: str, size_bytes: int | None, path: str, what: str) -> str:

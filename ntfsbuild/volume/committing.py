@@ -150,12 +150,19 @@ class Commit:
             self._lay_out(mft.state)
             mft.flush_bitmap()
         editing.refresh_mft()
-        bitmap = editing.stream_of(editing.state(file_record.BITMAP), "")
+        bitmap_file = editing.state(file_record.BITMAP)
+        bitmap = editing.stream_of(bitmap_file, "")
         for at, data in editing.space.commit():
+            if bitmap.value is not None:
+                bitmap = editing.streams.write(bitmap, at, data)
+                bitmap_file.put(bitmap)
+                continue
             view = memoryview(data)
             for offset, count in editing.streams.places(bitmap, at, len(data)):
                 editing.storage.write(offset, view[:count])
                 view = view[count:]
+        if bitmap_file.changed:  # A small $Bitmap can lie in its record; it keeps its size, so nothing moves.
+            self._lay_out(bitmap_file)
 
     def _write_records(self) -> None:
         for number in sorted(self._layouts):
@@ -199,7 +206,6 @@ class Commit:
     def _forget(self) -> None:
         """Begin anew: what was deleted is gone, what is loaded is what is on the disk."""
         editing = self._editing
-        editing.deleted.clear()
-        editing.stale.clear()
+        editing.begin_anew()
         if any(state.changed for state in editing.states.values()):
             raise VolumeError("a file changed while it was committed")

@@ -5,6 +5,7 @@ Reading goes through here, too, so that a change can be read before it is commit
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
@@ -35,6 +36,8 @@ class Editing(Volume):
     def __init__(self, storage: ChangeableStorage) -> None:
         self.states: dict[int, FileState] = {}
         self.deleted: list[FileState] = []  # Their numbers may belong to new files already.
+        self._deleted_numbers: set[int] = set()
+        self._broken = False
         self.directories: dict[int, DirectoryState] = {}
         self.views: dict[tuple[int, str], ViewState] = {}
         self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
@@ -53,9 +56,18 @@ class Editing(Volume):
             geometry.cluster_bytes,
         )
         bitmap = self.stream_of(self.state(file_record.BITMAP), "")
-        self.space = FreeSpace(
-            geometry, lambda at, size: self._streams.read_at(bitmap, at, size), bitmap.data_bytes
-        )
+        self.space = FreeSpace(geometry, lambda at, size: self.read_part(bitmap, at, size), bitmap.size_bytes)
+
+    @contextlib.contextmanager
+    def whole_change(self) -> Iterator[None]:
+        """What is done inside is done whole, or the volume can no longer be committed."""
+        if self._broken:
+            raise VolumeError("an earlier change broke off: the volume cannot be committed any more")
+        try:
+            yield
+        except BaseException:
+            self._broken = True
+            raise
 
     # ------------------------------------------------------------------ reading what is changed
 
@@ -63,7 +75,7 @@ class Editing(Volume):
         state = self.states.get(number)
         if state is not None:
             return state.record()
-        if any(number == gone.number for gone in self.deleted):
+        if number in self._deleted_numbers:
             raise CorruptVolume(f"record {number}: it was deleted by this change")
         return super()._record(number)
 
@@ -82,6 +94,16 @@ class Editing(Volume):
         if found is None:
             raise VolumeError(f"{path}: not found")
         return name_of_value(*found)
+
+    def find_stream(self, state: FileState, name: str) -> Attribute | None:
+        """A $DATA stream by its name: as it is spelled if it is there so, else in any case."""
+        found = state.find(attribute.DATA, name)
+        if found is None and name:
+            folded = upcase.upper(name, self._case)
+            for one in state.attributes:
+                if one.type_code == attribute.DATA and upcase.upper(one.name, self._case) == folded:
+                    return one
+        return found
 
     # ------------------------------------------------------------------ loading
 
@@ -141,7 +163,9 @@ class Editing(Volume):
         loaded = self.directories.get(state.number)
         if loaded is None:
             loaded = DirectoryState(
-                self._index_entries(state, _INDEX_NAME), lambda name: upcase.upper(name, self._case)
+                self._index_entries(state, _INDEX_NAME),
+                lambda name: upcase.upper(name, self._case),
+                case_sensitive=state.information().is_case_sensitive,
             )
             self.directories[state.number] = loaded
         return loaded
@@ -169,6 +193,32 @@ class Editing(Volume):
 
     # ------------------------------------------------------------------ records
 
+    def forget(self, state: FileState) -> None:
+        """Let go of a file that is deleted; its record is freed, and what it holds written back so."""
+        self.directories.pop(state.number, None)
+        self.stale.discard(state.number)
+        del self.states[state.number]
+        self.deleted.append(state)
+        self._deleted_numbers.add(state.number)
+        self.mft.give_back(state.number, state.sequence)
+
+    def begin_anew(self) -> None:
+        """After a commit: what was deleted is gone, what is loaded is what is on the disk."""
+        self.deleted.clear()
+        self._deleted_numbers.clear()
+        self.stale.clear()
+
+    def touch(self, state: FileState, now: int, *, modified: bool, archive: bool = False) -> None:
+        """Set the times after a change: of the record always, of the data where it changed."""
+        information = state.information()
+        attributes = information.attributes | (int(FileAttributes.ARCHIVE) if archive else 0)
+        values = {name: getattr(information, name) for name in information.FIELDS}
+        values |= {"changed_ticks": now, "attributes": attributes}
+        if modified:
+            values["modified_ticks"] = now
+        state.set_information(StandardInformation(**values))
+        self.stale.add(state.number)
+
     def new_record(self) -> tuple[int, int]:
         """Number and sequence number for a new record."""
         taken = self.mft.take()
@@ -185,14 +235,9 @@ class Editing(Volume):
             parent = int.from_bytes(value[:8], "little")
             directory = self.directory(parent)
             name = value[NAME_AT : NAME_AT + 2 * value[0x40]].decode("utf-16-le", "surrogatepass")
-            found = directory.find(name) if directory.has_exactly(name) else None
-            tag = found[0][0x3C:0x40] if found else value[0x3C:0x40]
-            key = self.name_value(state, parent, name, value[0x41], int.from_bytes(tag, "little"))
-            directory.put(key, state.reference)
+            directory.put(self.name_value(state, parent, name, value[0x41]), state.reference)
 
-    def name_value(
-        self, state: FileState, parent: int, name: str, namespace: int, reparse_tag: int = 0
-    ) -> bytes:
+    def name_value(self, state: FileState, parent: int, name: str, namespace: int) -> bytes:
         """A $FILE_NAME value with the times, sizes and attributes that a file has now."""
         information = state.information()
         allocated, size = self._listed_sizes(state)
@@ -209,11 +254,19 @@ class Editing(Volume):
             allocated_bytes=allocated,
             data_bytes=size,
             attributes=attributes,
-            reparse_tag=reparse_tag,
+            reparse_tag=self._reparse_tag(state, information.attributes),
             name_length=len(raw_name) // 2,
             namespace=namespace,
         )
         return head.pack() + raw_name
+
+    def _reparse_tag(self, state: FileState, attributes: int) -> int:
+        """The tag of a reparse point; of other files the packed size of their extended attributes."""
+        if attributes & FileAttributes.REPARSE_POINT:
+            found = state.find(attribute.REPARSE_POINT)
+            return 0 if found is None else int.from_bytes(self.read_part(found, 0, 4), "little")
+        found = state.find(attribute.EA_INFORMATION)
+        return 0 if found is None or found.value is None else int.from_bytes(found.value[:2], "little")
 
     def _listed_sizes(self, state: FileState) -> tuple[int, int]:
         """Allocated bytes and size as a listing shows them: those of the unnamed stream."""
@@ -226,15 +279,3 @@ class Editing(Volume):
         whole = sum(count for _, count in main.runs)
         sparse = main.flags & (attribute.SPARSE | attribute.COMPRESSION_MASK)
         return (there if sparse else whole) * self.geometry.cluster_bytes, main.data_bytes
-
-
-def touched(
-    information: StandardInformation, now: int, *, modified: bool, archive: bool = False
-) -> StandardInformation:
-    """The times after a change: of the record always, of the data where it changed."""
-    attributes = information.attributes | (int(FileAttributes.ARCHIVE) if archive else 0)
-    values = {name: getattr(information, name) for name in information.FIELDS}
-    values |= {"changed_ticks": now, "attributes": attributes}
-    if modified:
-        values["modified_ticks"] = now
-    return StandardInformation(**values)

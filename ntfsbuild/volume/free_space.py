@@ -92,7 +92,18 @@ class FreeSpace:
                     raise CorruptVolume(
                         f"a run ends at cluster {lcn + count}, the volume has {self._clusters}"
                     )
+                if not self._is_taken(lcn, count):
+                    raise CorruptVolume(f"$Bitmap has clusters free that a file has: {count} from {lcn} on")
                 self._freed.append((lcn, count))
+
+    def _is_taken(self, lcn: int, clusters: int) -> bool:
+        while clusters:
+            number, bit = divmod(lcn, _PAGE_BITS)
+            count = min(clusters, _PAGE_BITS - bit)
+            if not _all_set(self._page(number), bit, count):
+                return False
+            lcn, clusters = lcn + count, clusters - count
+        return True
 
     def _set(self, lcn: int, clusters: int, taken: bool) -> None:
         while clusters:
@@ -127,6 +138,12 @@ def _free_in(page: bytes | bytearray, base: int) -> Iterator[tuple[int, int]]:
             yield at, at + ones
             zeros >>= ones
             at += ones
+
+
+def _all_set(page: bytes | bytearray, bit: int, count: int) -> bool:
+    first, last = bit // 8, (bit + count - 1) // 8
+    mask = ((1 << count) - 1) << bit % 8
+    return int.from_bytes(page[first : last + 1], "little") & mask == mask
 
 
 def _set_bits(page: bytearray, bit: int, count: int, taken: bool) -> None:

@@ -26,8 +26,11 @@ def _name_of(key: bytes) -> bytes:
 class DirectoryState:
     """The entries of a directory, found by name; `fold` is the volume's upper case."""
 
-    def __init__(self, entries: Iterable[bytes], fold: Callable[[str], str]) -> None:
+    def __init__(
+        self, entries: Iterable[bytes], fold: Callable[[str], str], *, case_sensitive: bool = False
+    ) -> None:
         self._fold = fold
+        self._case_sensitive = case_sensitive
         self._entries: dict[bytes, bytes] = {}  # By the raw name: NTFS itself has a name once.
         self._folded: dict[str, list[bytes]] = {}
         self.changed = False
@@ -45,20 +48,21 @@ class DirectoryState:
         """All entries, in no order."""
         return self._entries.values()
 
-    def find(self, name: str) -> tuple[bytes, int] | None:
-        """The key and the reference of a name: as it is spelled if it is there so, else in any case."""
+    def find(self, name: str, *, exactly: bool = False) -> tuple[bytes, int] | None:
+        """The key and the reference of a name: as it is spelled if it is there so, else in any case.
+
+        Only as it is spelled where that is asked for, and in a directory that tells cases apart.
+        """
         raw_name = name.encode("utf-16-le", "surrogatepass")
         entry = self._entries.get(raw_name)
         if entry is None:
+            if exactly or self._case_sensitive:
+                return None
             several = self._folded.get(self._fold(name))
             if not several:
                 return None
             entry = self._entries[several[0]]
         return key_of(entry), int.from_bytes(entry[:8], "little")
-
-    def has_exactly(self, name: str) -> bool:
-        """Whether there is an entry of that very spelling."""
-        return name.encode("utf-16-le", "surrogatepass") in self._entries
 
     def put(self, key: bytes, reference: int) -> None:
         """Add an entry, or replace the one of the same name."""

@@ -104,7 +104,10 @@ class MftEditor:
         data = self.read_raw(number)
         if data[:4] != file_record.MAGIC:
             return 1
-        return FileRecordHeader.unpack(data).sequence or 1
+        header = FileRecordHeader.unpack(data)
+        if header.flags & file_record.IN_USE:
+            raise CorruptVolume(f"record {number}: it is in use, but free in $MFT's $BITMAP")
+        return header.sequence or 1
 
     def give_back(self, number: int, sequence: int) -> None:
         """Free a record; the next file in it has the following sequence number."""

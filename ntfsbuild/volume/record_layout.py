@@ -132,9 +132,7 @@ def _moved_out(
 class _Spread:
     """Fills the base record and as many extensions as it takes; the list goes into the base."""
 
-    def __init__(
-        self, room: int, cluster_bytes: int, leave: LeaveRecord, reference_of: ReferenceOf
-    ) -> None:
+    def __init__(self, room: int, cluster_bytes: int, leave: LeaveRecord, reference_of: ReferenceOf) -> None:
         self._room = room
         self._cluster_bytes = cluster_bytes
         self._leave = leave

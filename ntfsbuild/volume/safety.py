@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+from typing import NamedTuple
+
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_record, fixups
+from ntfsbuild.ondisk.index import BLOCK_BYTES
 from ntfsbuild.ondisk.volume_information import DIRTY, VolumeInformation
 from ntfsbuild.volume.editing import Editing
 
@@ -11,9 +15,16 @@ _VERSIONS = ((3, 0), (3, 1))
 _LOG_PAGE_BYTES = 4096
 _NEVER_USED = b"\xff" * 4
 _RESTART_AREA_OFFSET_AT = 0x18
-_IN_USE_LIST_AT, _FLAGS_AT = 0x0C, 0x0E  # In the restart area.
+_RESTART_AREA = struct.Struct("<QHHHH")  # Current LSN, clients, free list, list in use, flags.
+_RESTART_MAGICS = (b"RSTR", b"CHKD")
 _NO_CLIENT, _CLEAN = 0xFFFF, 2
 _HIBERNATED = (b"hibr", b"HIBR")
+
+
+class _Restart(NamedTuple):
+    lsn: int
+    client: int
+    flags: int
 
 
 def refuse_unsafe(editing: Editing, *, force: bool) -> None:
@@ -31,6 +42,10 @@ def refuse_unsafe(editing: Editing, *, force: bool) -> None:
         )
     if information.flags & DIRTY and not force:
         raise VolumeError("the volume is marked dirty: have it checked first, or use --force")
+    if editing.index_block_bytes != BLOCK_BYTES:
+        raise VolumeError(
+            f"index blocks of {editing.index_block_bytes} bytes cannot be written, only of {BLOCK_BYTES}"
+        )
     _refuse_log(editing)
     _refuse_hibernated(editing)
 
@@ -38,22 +53,27 @@ def refuse_unsafe(editing: Editing, *, force: bool) -> None:
 def _refuse_log(editing: Editing) -> None:
     """A log that is to be replayed would undo what is written now."""
     stream = editing.stream_of(editing.state(file_record.LOG_FILE), "")
-    for at in (0, _LOG_PAGE_BYTES):
-        page = bytearray(editing.read_part(stream, at, _LOG_PAGE_BYTES))
-        if page[:4] == _NEVER_USED:
-            return
-        if bytes(page[:4]) not in (b"RSTR", b"CHKD"):
-            continue
-        fixups.restore(page, f"$LogFile at {at:#x}")
-        area = int.from_bytes(page[_RESTART_AREA_OFFSET_AT : _RESTART_AREA_OFFSET_AT + 2], "little")
-        client = int.from_bytes(page[area + _IN_USE_LIST_AT : area + _IN_USE_LIST_AT + 2], "little")
-        flags = int.from_bytes(page[area + _FLAGS_AT : area + _FLAGS_AT + 2], "little")
-        if client != _NO_CLIENT and not flags & _CLEAN:
-            raise VolumeError(
-                "the volume was not dismounted: its $LogFile is to be replayed first, by Windows"
-            )
+    pages = [bytearray(editing.read_part(stream, at, _LOG_PAGE_BYTES)) for at in (0, _LOG_PAGE_BYTES)]
+    if all(page[:4] == _NEVER_USED for page in pages):
         return
-    raise CorruptVolume("$LogFile has no restart page")
+    restarts = []
+    for at, page in zip((0, _LOG_PAGE_BYTES), pages, strict=True):
+        if bytes(page[:4]) in _RESTART_MAGICS:
+            fixups.restore(page, f"$LogFile at {at:#x}")
+            restarts.append(_restart(page, at))
+    if not restarts:
+        raise CorruptVolume("$LogFile has no restart page")
+    latest = max(restarts)  # Of the two, the one with the higher LSN counts.
+    if latest.client != _NO_CLIENT and not latest.flags & _CLEAN:
+        raise VolumeError("the volume was not dismounted: its $LogFile is to be replayed first, by Windows")
+
+
+def _restart(page: bytearray, at: int) -> _Restart:
+    area = int.from_bytes(page[_RESTART_AREA_OFFSET_AT : _RESTART_AREA_OFFSET_AT + 2], "little")
+    if area + _RESTART_AREA.size > len(page):
+        raise CorruptVolume(f"$LogFile at {at:#x}: the restart area lies at {area:#x}")
+    lsn, _, _, client, flags = _RESTART_AREA.unpack_from(page, area)
+    return _Restart(lsn, client, flags)
 
 
 def _refuse_hibernated(editing: Editing) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator
-from typing import Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, overload
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
-from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.ondisk import attribute, attribute_list, file_name, file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.index import vcn_unit
+from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
 from ntfsbuild.volume.boot import Reader, read_boot
 from ntfsbuild.volume.geometry import Geometry
@@ -23,6 +23,9 @@ from ntfsbuild.volume.index_reader import NameEntry, name_entries, name_of_value
 from ntfsbuild.volume.info import DirectoryItem, FileInfo, NameInfo, StreamInfo
 from ntfsbuild.volume.record_reader import Attribute, Record, joined, parse_record
 from ntfsbuild.volume.stream_reader import StreamReader
+
+if TYPE_CHECKING:
+    from ntfsbuild.volume.editor import VolumeEditor
 
 _RECORD_MASK = (1 << 48) - 1
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
@@ -33,27 +36,62 @@ _MOST_CACHED_DIRECTORIES = 256
 class Volume:
     """A volume in an image file.  Use `Volume.open`, as a context manager or with `close`.
 
-    Paths begin with `/` and are looked up as Windows does: without regard to case.
+    Paths begin with `/` and are looked up as Windows does: without regard to case, but in directories
+    that tell cases apart.  Short names are found as well as long ones.
     """
 
     def __init__(self, storage: Reader) -> None:
         self._storage = storage
         boot = read_boot(storage)
         self.geometry: Geometry = boot.geometry
+        self.index_block_bytes = boot.index_block_bytes
         self._index_unit = vcn_unit(boot.geometry.cluster_bytes, boot.index_block_bytes)
         self._streams = StreamReader(storage, boot.geometry)
         self._mft = self._find_mft(boot.mft_lcn)
-        self._folded: dict[int, dict[str, list[NameEntry]]] = {}
+        self._folded: dict[int, _Names] = {}
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, offset: int = 0) -> Self:
-        """Open the volume that begins at byte `offset` of an image file, for reading."""
-        storage = ImageFile.open(path, offset=offset)
-        try:
-            return cls(storage)
-        except BaseException:
-            storage.close()
-            raise
+    @overload
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        mode: Literal["r"] = "r",
+        *,
+        offset: int | None = None,
+        partition: int | None = None,
+    ) -> Volume: ...
+
+    @classmethod
+    @overload
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        mode: Literal["r+"],
+        *,
+        offset: int | None = None,
+        partition: int | None = None,
+        force: bool = False,
+    ) -> VolumeEditor: ...
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        mode: Literal["r", "r+"] = "r",
+        *,
+        offset: int | None = None,
+        partition: int | None = None,
+        force: bool = False,
+    ) -> Volume:
+        """Open the volume in an image file or on a block device: a bare one, or in an MBR or GPT partition.
+
+        The only NTFS partition is found by itself; `partition` says which one of several, `offset` where
+        the volume begins, in bytes.  With mode `r+` it can be changed, whole or not at all, by `commit`;
+        `force` lets a volume pass that is marked dirty.
+        """
+        from ntfsbuild.volume.opening import open_volume  # It knows the editor, which knows us.
+
+        return open_volume(path, mode, offset=offset, partition=partition, force=force)
 
     def close(self) -> None:
         """Close the image."""
@@ -108,6 +146,16 @@ class Volume:
         """The path with its names as they are spelled on the volume, without `.` and `..`."""
         return "/" + "/".join(name for name, _ in self._way(path))
 
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or directory of that name."""
+        try:
+            self._way(path)
+        except VolumeError as error:
+            if type(error) is not VolumeError:  # Damage is no answer.
+                raise
+            return False
+        return True
+
     def stat(self, path: str = "/") -> FileInfo:
         """Everything about a file or directory."""
         record = self._referenced(self._resolve(path))
@@ -146,11 +194,20 @@ class Volume:
             if record.is_directory and not stream:
                 raise VolumeError(f"{path}: is a directory")
             raise VolumeError(f"{path}: it has no stream {stream!r}")
+        if not stream:
+            self._refuse_external(self._attributes(record), path)
         return self._streams.pieces(found)
 
     def read(self, path: str, stream: str = "") -> bytes:
         """The whole content of a stream, in memory."""
         return b"".join(self.pieces(path, stream))
+
+    def _refuse_external(self, attributes: list[Attribute], path: str) -> None:
+        """Say so where the unnamed stream of a file is not what it holds."""
+        for one in _select(attributes, attribute.REPARSE_POINT, ""):
+            tag = int.from_bytes(self._streams.part(one, 0, 4), "little")
+            if why := where_content_is(tag):
+                raise VolumeError(f"{path}: {why}")
 
     # ------------------------------------------------------------------ records
 
@@ -297,22 +354,32 @@ class Volume:
 
     def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
         """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
-        folded = self._folded.get(directory)
-        if folded is None:
-            record = self._referenced(directory)
-            if not record.is_directory:
-                raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
-            folded = {}
-            for entry in self._entries(record):
-                folded.setdefault(upcase.upper(entry.name, self._case), []).append(entry)
-            if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
-                self._folded.clear()
-            self._folded[directory] = folded
-        found = folded.get(upcase.upper(name, self._case))
-        if not found:
-            raise VolumeError(f"{path}: not found")
+        known = self._folded.pop(directory, None) or self._load_names(directory, name, path)
+        if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
+            del self._folded[next(iter(self._folded))]  # The one that was not asked for the longest time.
+        self._folded[directory] = known
+        found = known.folded.get(upcase.upper(name, self._case), [])
         exact = [entry for entry in found if entry.name == name]
+        if not exact and (known.case_sensitive or not found):
+            raise VolumeError(f"{path}: not found")
         return (exact or found)[0]
+
+    def _load_names(self, directory: int, name: str, path: str) -> _Names:
+        record = self._referenced(directory)
+        if not record.is_directory:
+            raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
+        folded: dict[str, list[NameEntry]] = {}
+        for entry in self._entries(record):
+            folded.setdefault(upcase.upper(entry.name, self._case), []).append(entry)
+        information = self._standard_information(record, self._attributes(record))
+        return _Names(folded, information.is_case_sensitive)
+
+
+class _Names(NamedTuple):
+    """What is in a directory, by names in upper case."""
+
+    folded: dict[str, list[NameEntry]]
+    case_sensitive: bool
 
 
 def _select(

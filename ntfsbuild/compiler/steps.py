@@ -1,0 +1,165 @@
+"""Steps with everything resolved: their times, their sources, the room that they need at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import assert_never
+
+from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.content.model import Content, HostFile
+from ntfsbuild.content.read import size_of
+from ntfsbuild.errors import ManifestError, Problem
+from ntfsbuild.manifest import model
+from ntfsbuild.manifest.model import Manifest, Times
+from ntfsbuild.ondisk import names
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.plan.model import (
+    DeleteStep,
+    LabelStep,
+    LinkStep,
+    MkdirStep,
+    RenameStep,
+    SetStep,
+    SomeTicks,
+    Step,
+    TruncateStep,
+    WriteStep,
+)
+
+_NO_TIMES: SomeTicks = (None, None, None, None)
+_GROW_RECORDS = 64
+_ENTRY_BYTES = 0x10 + 0x42 + 2 + 8  # Of a directory's entry without its name, with a child.
+
+
+class StepPlanner:
+    """Resolves the steps of one manifest; collects everything that is wrong with them."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        sources: Sources,
+        default_ticks: int,
+        pin: Callable[[Content], Content],
+    ) -> None:
+        self._manifest = manifest
+        self._sources = sources
+        self._default_ticks = default_ticks
+        self._pin = pin
+        self._posix_names = manifest.defaults.names == "posix"
+        self.problems: list[Problem] = []
+
+    def steps(self) -> list[Step]:
+        """All steps, in their order."""
+        return [self._step(number, step) for number, step in enumerate(self._manifest.steps)]
+
+    def _ticks(self, number: int, own: int | None) -> int:
+        if own is not None:
+            return own
+        clock = self._manifest.clock
+        return self._default_ticks if clock is None else clock.start_ticks + number * clock.step_ticks
+
+    def _step(self, number: int, step: model.Step) -> Step:
+        ticks, origin, posix = self._ticks(number, step.ticks), step.position, self._posix_names
+        match step:
+            case model.WriteStep():
+                content = self._content(number, step)
+                return WriteStep(step.path, step.at, content, step.stream, posix, ticks, origin)
+            case model.TruncateStep():
+                return TruncateStep(step.path, step.size_bytes, step.stream, ticks, origin)
+            case model.RenameStep():
+                self._check_name(number, step.position, "to", step.to)
+                return RenameStep(step.path, step.to, step.replace, posix, ticks, origin)
+            case model.LinkStep():
+                self._check_name(number, step.position, "to", step.to)
+                return LinkStep(step.path, step.to, posix, ticks, origin)
+            case model.DeleteStep():
+                return DeleteStep(step.path, step.stream, step.recursive, ticks, origin)
+            case model.MkdirStep():
+                self._check_name(number, step.position, "mkdir", step.path)
+                times: Ticks4 = (ticks, ticks, ticks, ticks)
+                if isinstance(step.times, Times):
+                    created, modified, changed, accessed = (
+                        ticks if given is None else given for given in step.times
+                    )
+                    times = created, modified, changed, accessed
+                return MkdirStep(step.path, times, step.attributes or 0, posix, ticks, origin)
+            case model.TouchStep():
+                return SetStep(step.path, _some(step.times), None, ticks, origin)
+            case model.SetStep():
+                return SetStep(step.path, _some(step.times), step.attributes, ticks, origin)
+            case model.LabelStep():
+                return LabelStep(step.label, ticks, origin)
+            case _:
+                assert_never(step)
+
+    def _content(self, number: int, step: model.WriteStep) -> Content:
+        try:
+            content = self._sources.resolved(step.content)
+            if step.sha256 is not None and isinstance(content, HostFile):
+                content = content._replace(sha256=step.sha256)
+            if isinstance(content, HostFile):
+                size_of(content)  # Whether it is there is said before anything is done.
+            return self._pin(content)
+        except ManifestError as error:
+            self._say(number, step.position, "source", str(error))
+            return step.content
+
+    def _check_name(self, number: int, position: int, key: str, path: str) -> None:
+        if wrong := names.what_is_wrong(path.rpartition("/")[2], posix=self._posix_names):
+            self._say(number, position, key, f"{path}: {wrong}")
+
+    def _say(self, number: int, position: int, key: str, message: str) -> None:
+        mark = self._manifest.mark(position)
+        self.problems.append(Problem(mark, f"steps[{number}]: {key}", message))
+
+
+def _some(times: Times | None) -> SomeTicks:
+    return _NO_TIMES if times is None else (times.created, times.modified, times.changed, times.accessed)
+
+
+def room_for(
+    steps: Sequence[Step],
+    entries_of: Mapping[str, Iterable[str]],
+    cluster_bytes: int,
+    record_bytes: int,
+) -> int:
+    """How many bytes steps may take at most on a volume whose directories hold `entries_of`.
+
+    Nothing that they free is used again: contents as they are written, the indexes of directories that
+    change once more, and records for what is made.
+    """
+    clusters = records = 0
+    touched: dict[str, int] = {}  # Directories and the bytes of their entries.
+
+    def touch(path: str) -> None:
+        above, _, name = path.rpartition("/")
+        above = above or "/"
+        if above not in touched:
+            touched[above] = sum(map(_entry_bytes, entries_of.get(above, ())))
+        touched[above] += _entry_bytes(name)
+
+    for step in steps:
+        if isinstance(step, LabelStep):
+            continue
+        touch(step.path)
+        match step:
+            case WriteStep():
+                clusters += -(-((step.at or 0) + size_of(step.content)) // cluster_bytes) + 2
+                records += 2
+            case TruncateStep():
+                clusters += -(-step.size_bytes // cluster_bytes) + 2
+            case MkdirStep():
+                records += 1
+            case RenameStep() | LinkStep():
+                touch(step.to)
+                records += 1
+    for size in touched.values():
+        # Blocks are at least half full, and there are those above them.
+        clusters += -(-(2 * size + 4096) // cluster_bytes) + 2
+    grown = -(-records // _GROW_RECORDS) * _GROW_RECORDS * record_bytes
+    clusters += 2 * -(-grown // cluster_bytes) + 4
+    return clusters * cluster_bytes
+
+
+def _entry_bytes(name: str) -> int:
+    return _ENTRY_BYTES + 2 * names.units(name) + 6

@@ -1,0 +1,60 @@
+"""What every execution has: how far it is, and errors with the place in the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from ntfsbuild.errors import ManifestError, Mark, Problem, unpack_position
+from ntfsbuild.volume.geometry import Geometry
+
+PROGRESS_EVERY_FILES = 512
+
+
+class Progress(NamedTuple):
+    """How far an execution has come."""
+
+    files: int
+    files_total: int
+    data_bytes: int
+
+
+class Executed(NamedTuple):
+    """What an execution made."""
+
+    geometry: Geometry
+    directories: int
+    files: int
+
+
+Report: TypeAlias = Callable[[Progress], None]
+
+
+class Teller:
+    """Counts what was done, and tells whoever wants to know."""
+
+    def __init__(self, report: Report | None, files_total: int) -> None:
+        self._report = report
+        self._files_total = files_total
+        self.files = self.directories = self.data_bytes = 0
+
+    def tell(self) -> None:
+        """Report how far it is."""
+        if self._report:
+            self._report(Progress(self.files, self._files_total, self.data_bytes))
+
+    def file_done(self) -> None:
+        """One file more."""
+        self.files += 1
+        if not self.files % PROGRESS_EVERY_FILES:
+            self.tell()
+
+
+def placed(error: Exception, file: str, origin: int, path: str) -> ManifestError:
+    """The error with the place in the manifest that asked for the operation."""
+    if isinstance(error, ManifestError) and error.problems:
+        return error
+    if not origin:
+        return ManifestError(f"{path}: {error}" if path else str(error))
+    mark = Mark(file, *unpack_position(origin))
+    return ManifestError([Problem(mark, path, str(error))])
