@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tempfile
@@ -11,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
-from ntfsbuild.errors import ManifestError, Problem
+from ntfsbuild.errors import ManifestError, Problem, VolumeError
 from ntfsbuild.executor import Progress, execute_on_base
 from ntfsbuild.executor import execute as _execute
 from ntfsbuild.image.copying import copy_image
@@ -57,6 +58,7 @@ __all__ = [
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Report: TypeAlias = Callable[[Progress], None]
+Tell: TypeAlias = Callable[[Operation], None]
 
 
 class BuildResult(NamedTuple):
@@ -135,8 +137,8 @@ def make_plan(
     planning = _Planning(manifest, on_conflict, allow_outside, default_ticks, pin_sources)
     if base is None:
         return planning.plan(None)
-    with _opened_base(base) as file, Volume(file) as volume:
-        return planning.plan(volume)
+    with _opened_base(base) as file:
+        return planning.plan(Volume(file))
 
 
 class _Planning(NamedTuple):
@@ -180,7 +182,29 @@ def _base_of(manifest: Manifest, allow_outside: Sequence[AnyPath]) -> BaseImage 
     return BaseImage(os.fsdecode(path), spec.partition)
 
 
-def _opened_base(base: BaseImage, *, writable: bool = False, exclusive: bool = False) -> ImageFile:
+def _told(plan: Plan, tell: Tell | None) -> Plan:
+    """The same plan, whose operations are told as they are taken from it."""
+    if tell is None:
+        return plan
+
+    def told(operation: Operation) -> Operation:
+        tell(operation)
+        return operation
+
+    return dataclasses.replace(plan, operations=map(told, plan.operations))
+
+
+@contextlib.contextmanager
+def _naming(path: AnyPath) -> Iterator[None]:
+    """Say which image it is whose volume is at fault."""
+    try:
+        yield
+    except VolumeError as error:
+        error.args = (f"{os.fspath(path)}: {error}",)
+        raise
+
+
+def _open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = False) -> ImageFile:
     """The image of a base, locked, its window the volume."""
     journal = None if base.journal is None else os.fspath(base.journal)
     file = ImageFile.open(base.path, writable=writable, exclusive=exclusive, journal_path=journal)
@@ -190,6 +214,13 @@ def _opened_base(base: BaseImage, *, writable: bool = False, exclusive: bool = F
         file.close()
         raise
     return file
+
+
+@contextlib.contextmanager
+def _opened_base(base: BaseImage, *, exclusive: bool = False) -> Iterator[ImageFile]:
+    """The same for reading, until it is done with; what is wrong with it is said with its name."""
+    with _naming(base.path), _open_base(base, exclusive=exclusive) as file:
+        yield file
 
 
 def save_plan(plan: Plan, base: AnyPath) -> Iterator[str]:
@@ -233,12 +264,14 @@ def build(
     allow_outside: Sequence[AnyPath] = (),
     default_ticks: int | None = None,
     progress: Report | None = None,
+    tell: Tell | None = None,
     prefill: int | None = None,
 ) -> BuildResult:
     """Build the image that a manifest describes, and put it at `out` when it is complete.
 
-    A manifest with a base is laid over a copy of that.  `prefill` fills the storage with a byte first,
-    for tests: what the writer forgot would show.
+    A manifest with a base is laid over a copy of that.  `tell` hears of each operation before it is
+    carried out.  `prefill` fills the storage with a byte first, for tests: what the writer forgot would
+    show.
     """
     with garbage_collector_at_rest():
         if not isinstance(manifest, Manifest):
@@ -246,9 +279,9 @@ def build(
         base = _base_of(manifest, allow_outside)
         planning = _Planning(manifest, on_conflict, allow_outside, default_ticks)
         if base is None:
-            return execute(planning.plan(None), out, progress=progress, prefill=prefill)
+            return execute(planning.plan(None), out, progress=progress, tell=tell, prefill=prefill)
         with _opened_base(base) as file:
-            return _build_on(file, planning.plan(Volume(file)), out, progress)
+            return _build_on(file, _told(planning.plan(Volume(file)), tell), out, progress)
 
 
 def check(
@@ -284,12 +317,14 @@ def execute(
     *,
     base: BaseImage | None = None,
     progress: Report | None = None,
+    tell: Tell | None = None,
     prefill: int | None = None,
 ) -> BuildResult:
     """Carry out a plan, and put the image at `out` when it is complete.
 
     A plan of a change needs the `base` that it was made for.
     """
+    plan = _told(plan, tell)
     if base is not None:
         with _opened_base(base) as file:
             return _build_on(file, plan, out, progress)
@@ -339,6 +374,7 @@ def apply(
     allow_outside: Sequence[AnyPath] = (),
     default_ticks: int | None = None,
     progress: Report | None = None,
+    tell: Tell | None = None,
 ) -> Applied:
     """Lay the tree of a manifest over the volume in an image, and take its steps: all of it, or nothing.
 
@@ -354,15 +390,15 @@ def apply(
             manifest = load(manifest)
         planning = _Planning(manifest, on_conflict, allow_outside, default_ticks)
         if in_place:
-            with _opened_base(base, writable=True) as file:
-                volume = VolumeEditor(JournaledStorage(file), force=force)
-                change = _Change(planning.plan(volume), progress)
+            with _naming(shown), JournaledStorage(_open_base(base, writable=True)) as storage:
+                volume = VolumeEditor(storage, force=force)
+                change = _Change(_told(planning.plan(volume), tell), progress)
                 if change.is_needed:
                     change.on(volume, base.path)
                 return change.applied(shown)
         with _opened_base(base, exclusive=out is None) as file:
             VolumeEditor(_seen(file), force=force)  # What cannot be changed is not copied, either.
-            change = _Change(planning.plan(Volume(file)), progress, force)
+            change = _Change(_told(planning.plan(Volume(file)), tell), progress, force)
             if change.is_needed or out is not None:
                 with replacing(base.path if out is None else out, durable=True) as descriptor:
                     change.on_copy(file, descriptor, shown)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,13 +12,15 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from ntfsbuild.cli.app import HostPath, allow_outside, app, common, manifest_options
+from ntfsbuild.cli.images import base_image, conflict_option, place_options
+from ntfsbuild.cli.plans import content_size, folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
 from ntfsbuild.cli.streams import binary_input, save, say
 from ntfsbuild.errors import ManifestError
 
 if TYPE_CHECKING:
-    from ntfsbuild.builder import BuildResult
+    from ntfsbuild.builder import BuildResult, OnConflict
     from ntfsbuild.plan.model import Operation, Plan
 
 output_option = click.option(
@@ -31,27 +31,34 @@ output_option = click.option(
 @app.command()
 @manifest_options
 @output_option
+@conflict_option
 @common
 @click.pass_obj
-def build(settings: Settings, manifest: str, output: str, allow_outside: tuple[str, ...]) -> None:
+def build(
+    settings: Settings,
+    manifest: str,
+    output: str,
+    on_conflict: OnConflict,
+    allow_outside: tuple[str, ...],
+) -> None:
     """Build the image that MANIFEST describes; with -v, tell each step on standard error.
 
-    IMAGE is replaced when the new one is complete; a build that fails leaves it as it was.
+    IMAGE is replaced when the new one is complete; a build that fails leaves it as it was.  A manifest
+    with a base is laid over a copy of that.
     """
     from ntfsbuild import builder
 
-    if settings.verbose:
-        plan = _told(_planned(manifest, allow_outside, pin_sources=False), _folder_of(manifest))
-        result = builder.execute(plan, output)
-    else:
-        with shown_progress(settings) as progress:
-            result = builder.build(
-                manifest,
-                output,
-                allow_outside=allow_outside,
-                default_ticks=source_date_ticks(),
-                progress=progress,
-            )
+    tell = teller(folder_of(manifest)) if settings.verbose else None
+    with shown_progress(settings, tell is None) as progress:
+        result = builder.build(
+            manifest,
+            output,
+            on_conflict=on_conflict,
+            allow_outside=allow_outside,
+            default_ticks=source_date_ticks(),
+            progress=progress,
+            tell=tell,
+        )
     _say_built(result, settings)
 
 
@@ -85,27 +92,52 @@ def validate(settings: Settings, manifest: str, allow_outside: tuple[str, ...]) 
 @app.command()
 @manifest_options
 @click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Save the plan there, as JSON lines.")
+@click.option(
+    "--base",
+    "image",
+    metavar="IMAGE",
+    type=HostPath(),
+    help="Show what `apply` would do to this image: what it creates, replaces, keeps and removes.",
+)
+@place_options
+@conflict_option
 @common
 @click.pass_obj
-def plan(settings: Settings, manifest: str, output: str | None, allow_outside: tuple[str, ...]) -> None:
-    """Print what would be done to build MANIFEST, in order.
+def plan(
+    settings: Settings,
+    manifest: str,
+    output: str | None,
+    image: str | None,
+    offset: int | None,
+    partition: int | None,
+    on_conflict: OnConflict,
+    allow_outside: tuple[str, ...],
+) -> None:
+    """Print what would be done to build MANIFEST, in order, or to apply it to an image.
 
     With --json, or -o, as JSON lines that `execute` takes, with the size and SHA-256 of every source.
     """
+    from ntfsbuild import builder
+
     pinned = settings.json or output is not None
-    made = _planned(manifest, allow_outside, pin_sources=pinned)
-    base = _folder_of(manifest)
+    made = builder.make_plan(
+        builder.load(manifest),
+        base=base_image(image, offset, partition),
+        on_conflict=on_conflict,
+        allow_outside=allow_outside,
+        default_ticks=source_date_ticks(),
+        pin_sources=pinned,
+    )
+    base = folder_of(manifest)
     if not pinned:
         _print_plan(made, base)
         return
-    from ntfsbuild import builder
-
     lines = builder.save_plan(made, os.fsdecode(base))
     if output is None:
         sys.stdout.writelines(lines)
         return
     save(output, (line.encode() for line in lines))
-    if _folder_of(output) != base and not settings.quiet:
+    if folder_of(output) != base and not settings.quiet:
         where = os.path.dirname(manifest) or "."
         say(f"note: the plan is for sources in {where}: execute it with --base {where}")
 
@@ -120,11 +152,25 @@ def plan(settings: Settings, manifest: str, output: str | None, allow_outside: t
     help="The manifest's folder, from which sources are looked for. Default: the folder of PLAN, "
     "or the working directory when the manifest lies there and not beside PLAN.",
 )
+@click.option(
+    "--image",
+    metavar="IMAGE",
+    type=HostPath(),
+    help="The image that a plan of a change was made for; a changed copy of it is put at the output.",
+)
+@place_options
 @allow_outside
 @common
 @click.pass_obj
 def execute(
-    settings: Settings, plan: str, output: str, base: str | None, allow_outside: tuple[str, ...]
+    settings: Settings,
+    plan: str,
+    output: str,
+    base: str | None,
+    image: str | None,
+    offset: int | None,
+    partition: int | None,
+    allow_outside: tuple[str, ...],
 ) -> None:
     """Build the image of a saved PLAN (- is standard input); with -v, tell each step."""
     from ntfsbuild import builder
@@ -136,10 +182,12 @@ def execute(
         folder = _base(plan, parsing.manifest_name(first, plan), base)
         whole = _chained(first, stream)
         read = builder.read_plan(whole, plan, os.fsdecode(folder), allow_outside=allow_outside)
-        progress = None if settings.verbose else stack.enter_context(shown_progress(settings))
+        tell = teller(folder) if settings.verbose else None
+        progress = stack.enter_context(shown_progress(settings, tell is None))
         try:
-            read = _told(read, folder) if settings.verbose else read
-            result = builder.execute(read, output, progress=progress)
+            result = builder.execute(
+                read, output, base=base_image(image, offset, partition), progress=progress, tell=tell
+            )
         except ManifestError as error:
             if base is None and "does not exist" in str(error) and not settings.json:
                 hint = f"sources are looked for in {os.fsdecode(folder)}; --base DIR names another folder"
@@ -148,59 +196,18 @@ def execute(
     _say_built(result, settings)
 
 
-def source_date_ticks() -> int | None:
-    """SOURCE_DATE_EPOCH as ticks: the time of everything that the manifest gives no time."""
-    from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
-
-    text = os.environ.get("SOURCE_DATE_EPOCH")
-    if text is None:
-        return None
-    try:
-        if not re.fullmatch(r"-?[0-9]{1,12}", text, re.ASCII):
-            raise ValueError("not a number of seconds since 1970-01-01")
-        return filetime_from_unix_ns(int(text) * 1_000_000_000)
-    except ValueError as failure:
-        raise ManifestError(f'SOURCE_DATE_EPOCH: "{text}" is {failure}') from None
-
-
-def _planned(manifest: str, allow_outside: tuple[str, ...], *, pin_sources: bool) -> Plan:
-    from ntfsbuild import builder
-
-    return builder.make_plan(
-        builder.load(manifest),
-        allow_outside=allow_outside,
-        default_ticks=source_date_ticks(),
-        pin_sources=pin_sources,
-    )
-
-
-def _folder_of(path: str) -> bytes:
-    return os.path.realpath(os.fsencode(os.path.dirname(os.path.abspath(path))))
-
-
-def _told(plan: Plan, base: bytes) -> Plan:
-    """The same plan, each operation told on standard error as it is carried out."""
-    from ntfsbuild.report.plans import operation_text
-
-    def tell(operation: Operation) -> Operation:
-        print(operation_text(operation, _content_size(operation), base), file=sys.stderr)
-        return operation
-
-    return dataclasses.replace(plan, operations=map(tell, plan.operations))
-
-
 def _print_plan(plan: Plan, base: bytes) -> None:
-    from ntfsbuild.report.plans import operation_text
+    from ntfsbuild.plan.model import OpenBase
+    from ntfsbuild.report.plans import operation_text, summary
 
+    done: list[Operation] = []
     for operation in plan.operations:
-        print(operation_text(operation, _content_size(operation), base))
-
-
-def _content_size(operation: Operation) -> int | None:
-    from ntfsbuild.content.read import size_of
-    from ntfsbuild.plan.model import MakeFile
-
-    return size_of(operation.content) if isinstance(operation, MakeFile) else None
+        done.append(operation)
+        print(operation_text(operation, content_size(operation), base, on_base=isinstance(done[0], OpenBase)))
+        if not isinstance(done[0], OpenBase):
+            done = done[:1]
+    if done and isinstance(done[0], OpenBase):
+        print(summary(done))
 
 
 def _opened(plan: str, stack: ExitStack) -> IO[bytes]:

@@ -20,12 +20,12 @@ _PERIOD_SECONDS = 0.1
 
 
 @contextmanager
-def shown_progress(settings: Settings) -> Iterator[Callable[[Progress], None] | None]:
+def shown_progress(settings: Settings, wanted: bool = True) -> Iterator[Callable[[Progress], None] | None]:
     """What a build reports its progress to; None when nobody looks.
 
     Files and bytes are shown: one large file is bytes that grow for a long time.
     """
-    if settings.quiet or settings.json or not sys.stderr.isatty():
+    if not wanted or settings.quiet or settings.json or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

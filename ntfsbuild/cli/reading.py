@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ntfsbuild.cli.app import HostPath, app, common
+from ntfsbuild.cli.images import image_options
 from ntfsbuild.cli.settings import Settings
 from ntfsbuild.cli.streams import binary_output, save
 from ntfsbuild.errors import HostError, VolumeError
@@ -31,29 +32,6 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _size(_: click.Context, __: click.Parameter, text: str | None) -> int:
-    """A count of bytes, as a manifest writes it; 0 when it is not given."""
-    if text is None:
-        return 0
-    from ntfsbuild.manifest.sizes import parse_size
-
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def image_options(command: _Command) -> _Command:
-    """The argument and the option that say which volume is meant."""
-    offset = click.option(
-        "--offset",
-        callback=_size,
-        metavar="BYTES",
-        help="Where the volume begins in IMAGE, such as 1MiB: the start of its partition.",
-    )
-    return click.argument("image", type=HostPath())(offset(command))
-
-
 path_argument = click.argument("path", default="/")
 system_option = click.option("-a", "--all", "system", is_flag=True, help="Show NTFS's own files, too.")
 
@@ -67,10 +45,17 @@ system_option = click.option("-a", "--all", "system", is_flag=True, help="Show N
 @common
 @click.pass_obj
 def ls(
-    settings: Settings, image: str, offset: int, path: str, long: bool, recursive: bool, system: bool
+    settings: Settings,
+    image: str,
+    offset: int | None,
+    partition: int | None,
+    path: str,
+    long: bool,
+    recursive: bool,
+    system: bool,
 ) -> None:
     """List the directory PATH of IMAGE, or one file."""
-    with _opened(image, offset) as volume:
+    with _opened(image, offset, partition) as volume:
         items = _listed(volume, volume.resolve(_absolute(path)), recursive=recursive, system=system)
         if settings.json:
             _print_array(map(listed_data, items))
@@ -86,9 +71,11 @@ def ls(
 @system_option
 @common
 @click.pass_obj
-def tree(settings: Settings, image: str, offset: int, path: str, system: bool) -> None:
+def tree(
+    settings: Settings, image: str, offset: int | None, partition: int | None, path: str, system: bool
+) -> None:
     """Draw the tree below PATH of IMAGE; with --json all that is in it, in the same order."""
-    with _opened(image, offset) as volume:
+    with _opened(image, offset, partition) as volume:
         top = volume.resolve(_absolute(path))
         items = _listed(volume, top, recursive=True, system=system)
         if settings.json:
@@ -107,9 +94,11 @@ def tree(settings: Settings, image: str, offset: int, path: str, system: bool) -
 @click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Write it there.")
 @click.option("--stream", default="", metavar="NAME", help="Read this named stream.")
 @common
-def cat(image: str, offset: int, path: str, output: str | None, stream: str) -> None:
+def cat(
+    image: str, offset: int | None, partition: int | None, path: str, output: str | None, stream: str
+) -> None:
     """Write the content of the file PATH of IMAGE to standard output."""
-    with _opened(image, offset) as volume:
+    with _opened(image, offset, partition) as volume:
         pieces = volume.pieces(_absolute(path), stream)
         if output is not None:
             save(output, pieces)
@@ -124,9 +113,9 @@ def cat(image: str, offset: int, path: str, output: str | None, stream: str) -> 
 @click.argument("path", required=False)
 @common
 @click.pass_obj
-def stat(settings: Settings, image: str, offset: int, path: str | None) -> None:
+def stat(settings: Settings, image: str, offset: int | None, partition: int | None, path: str | None) -> None:
     """Show all about PATH of IMAGE, or about the volume when no PATH is given."""
-    with _opened(image, offset) as volume:
+    with _opened(image, offset, partition) as volume:
         if path is None:
             facts = volume_facts(volume.label, volume.geometry)
         else:
@@ -139,21 +128,21 @@ def stat(settings: Settings, image: str, offset: int, path: str | None) -> None:
 
 
 @contextmanager
-def _opened(image: str, offset: int) -> Iterator[Volume]:
+def _opened(image: str, offset: int | None, partition: int | None) -> Iterator[Volume]:
     """The volume of an image; what is wrong with it is said with the image's name."""
     try:
-        with _open(image, offset) as volume:
+        with _open(image, offset, partition) as volume:
             yield volume
     except VolumeError as error:
         error.args = (f"{image}: {error}",)
         raise
 
 
-def _open(image: str, offset: int) -> Volume:
+def _open(image: str, offset: int | None, partition: int | None) -> Volume:
     from ntfsbuild.volume.volume import Volume
 
     try:
-        return Volume.open(image, offset=offset)
+        return Volume.open(image, offset=offset, partition=partition)
     except OSError as error:
         raise HostError(f"{image}: {error.strerror or error}") from None
 

@@ -86,7 +86,7 @@ class Overlay:
             return
         times, attributes = planned.said_times, planned.said_attributes
         if _agree(found, times, attributes) or self._on_conflict == "keep":
-            yield Keep(path, True, times if self._on_conflict != "keep" else found.times, planned.position)
+            yield Keep(path, True, _NO_TIMES if self._on_conflict == "keep" else times, planned.position)
         elif self._on_conflict == "error":
             self._say_other(planned.position, planned.path, "times or attributes")
         else:

@@ -12,7 +12,15 @@ from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import check_segments
 from ntfsbuild.content.tree import SourceTree, scan
 from ntfsbuild.errors import ManifestError, Problem
-from ntfsbuild.manifest.model import AbsentEntry, Defaults, DirectoryEntry, FileEntry, Manifest, NamesRule
+from ntfsbuild.manifest.model import (
+    AbsentEntry,
+    Defaults,
+    DirectoryEntry,
+    FileEntry,
+    Manifest,
+    NamesRule,
+    Times,
+)
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.plan.model import SomeTicks
@@ -136,7 +144,11 @@ class TreePlanner:
         planned = PlannedDirectory(
             here.path, position, times, (entry.attributes if entry else 0) or 0, names_rule == "posix"
         )
-        planned.said_times = rule.said_of(times, from_source=source_ticks is not None)
+        # A default is not meant for directories that are there already and only on the way.
+        if entry and isinstance(entry.times, Times):
+            planned.said_times = tuple(entry.times)
+        elif entry and entry.times and source_ticks is not None:
+            planned.said_times = times
         planned.said_attributes = entry.attributes if entry else None
         planned.rule = here.rule.narrowed(defaults.times)
         planned.layers = layers

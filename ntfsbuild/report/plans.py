@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments, TarMember
 from ntfsbuild.content.problems import shown
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
@@ -33,8 +36,19 @@ _PATH_WIDTH = 40
 _USUAL = int(FileAttributes.ARCHIVE)
 
 
-def operation_text(operation: Operation, size_bytes: int | None, base: bytes) -> str:
-    """One operation; `size_bytes` is that of a file's content where it is known."""
+def operation_text(
+    operation: Operation, size_bytes: int | None, base: bytes, *, on_base: bool = False
+) -> str:
+    """One operation; `size_bytes` is that of a file's content where it is known.
+
+    On a base the first word says what happens to the path: create, replace, keep, remove.
+    """
+    text = _text(operation, size_bytes, base)
+    kind = changed_kind(operation) if on_base else None
+    return text if kind is None else f"{kind:9}{text[9:]}"
+
+
+def _text(operation: Operation, size_bytes: int | None, base: bytes) -> str:
     match operation:
         case Format():
             size = "auto" if operation.size_bytes is None else size_text(operation.size_bytes)
@@ -75,6 +89,19 @@ def changed_kind(operation: Operation) -> str | None:
         case Remove():
             return "remove"
     return None
+
+
+def summary(operations: Iterable[Operation]) -> str:
+    """How many paths of the tree are created, replaced, kept, removed, and how many steps follow."""
+    kinds = (changed_kind(one) or "step" for one in operations if not isinstance(one, Format | OpenBase))
+    counts = Counter(kinds)
+    return counts_text(*(counts[kind] for kind in ("create", "replace", "keep", "remove", "step")))
+
+
+def counts_text(created: int, replaced: int, kept: int, removed: int, steps: int) -> str:
+    """The same counts in words."""
+    words = f"{created:,} created, {replaced:,} replaced, {kept:,} kept, {removed:,} removed"
+    return f"{words}, {count_text(steps, 'step', 'steps')}" if steps else words
 
 
 def _step_text(operation: Step, size_bytes: int | None, base: bytes) -> str:

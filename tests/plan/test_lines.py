@@ -164,9 +164,9 @@ GOOD: dict[str, Any] = {
     "attributes": [],
 }
 BAD_FILES: list[tuple[dict[str, Any], str]] = [
-    ({"op": "fyle"}, "op: is not an operation (format, directory, file or commit)"),
+    ({"op": "fyle"}, "op: is not an operation (format, directory, file, commit, base, keep, replace, "),
     ({"op": 5}, "op: is not an operation"),
-    ({"op": "format"}, "op: there is one format, and it comes first"),
+    ({"op": "format"}, "op: there is one format, or base, and it comes first"),
     ({"op": "directory", "path": "/"}, "op: the directory / is there once, right behind the format"),
     ({"path": "a"}, "path: is not a path"),
     ({"path": "/a/"}, "path: is not a path"),

@@ -1,0 +1,96 @@
+"""apply: a manifest laid over a volume that is there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ntfsbuild.cli.app import HostPath, app, common, manifest_options
+from ntfsbuild.cli.images import base_image, conflict_option, image_options
+from ntfsbuild.cli.plans import folder_of, source_date_ticks, teller
+from ntfsbuild.cli.progress import shown_progress
+from ntfsbuild.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from ntfsbuild.builder import Applied, OnConflict
+
+
+@app.command()
+@manifest_options
+@image_options
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=HostPath(),
+    help="Put the changed image there, and leave IMAGE alone.",
+)
+@click.option(
+    "--in-place",
+    is_flag=True,
+    help="Write IMAGE itself; what it held is kept in a journal beside it until all is done.",
+)
+@click.option(
+    "--journal",
+    metavar="FILE",
+    type=HostPath(),
+    help="Where the journal of --in-place lies, for a block device, which has no place beside it.",
+)
+@conflict_option
+@click.option("--force", is_flag=True, help="Change a volume that is marked dirty, too.")
+@common
+@click.pass_obj
+def apply(
+    settings: Settings,
+    manifest: str,
+    image: str,
+    offset: int | None,
+    partition: int | None,
+    output: str | None,
+    in_place: bool,
+    journal: str | None,
+    on_conflict: OnConflict,
+    force: bool,
+    allow_outside: tuple[str, ...],
+) -> None:
+    """Lay the tree of MANIFEST over the volume in IMAGE, and take its steps: all of it, or nothing.
+
+    What is equal is left untouched, what differs is replaced, nothing else changes.  The change is made
+    on a copy, which takes the place of IMAGE when it is complete.  `plan --base IMAGE` shows it before.
+    """
+    from ntfsbuild import builder
+
+    if in_place and output is not None:
+        raise click.UsageError("--in-place writes IMAGE itself: it has no other output")
+    if journal is not None and not in_place:
+        raise click.UsageError("--journal belongs to --in-place")
+    base = base_image(image, offset, partition, journal)
+    assert base is not None
+    tell = teller(folder_of(manifest)) if settings.verbose else None
+    with shown_progress(settings, tell is None) as progress:
+        result = builder.apply(
+            manifest,
+            base,
+            output,
+            in_place=in_place,
+            on_conflict=on_conflict,
+            force=force,
+            allow_outside=allow_outside,
+            default_ticks=source_date_ticks(),
+            progress=progress,
+            tell=tell,
+        )
+    _say_applied(result, settings)
+
+
+def _say_applied(result: Applied, settings: Settings) -> None:
+    if settings.json:
+        print(json.dumps(result._asdict(), ensure_ascii=False))
+    elif not settings.quiet:
+        from ntfsbuild.report.plans import counts_text
+        from ntfsbuild.report.words import escaped
+
+        counts = counts_text(result.created, result.replaced, result.kept, result.removed, result.steps)
+        print(f"{escaped(result.path)}: {counts}" + ("" if result.changed else "; nothing to change"))
