@@ -146,7 +146,8 @@ class TreePlanner:
         )
         # A default is not meant for directories that are there already and only on the way.
         if entry and isinstance(entry.times, Times):
-            planned.said_times = tuple(entry.times)
+            said = entry.times
+            planned.said_times = said.created, said.modified, said.changed, said.accessed
         elif entry and entry.times and source_ticks is not None:
             planned.said_times = times
         planned.said_attributes = entry.attributes if entry else None

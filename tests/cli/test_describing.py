@@ -14,13 +14,25 @@ import pytest
 import ntfsbuild
 from tests.cli.conftest import ROOT, Run, environment
 
-COMMANDS = ["build", "cat", "completion", "execute", "ls", "plan", "schema", "stat", "tree", "validate"]
+COMMANDS = [
+    "apply",
+    "build",
+    "cat",
+    "completion",
+    "execute",
+    "ls",
+    "plan",
+    "schema",
+    "stat",
+    "tree",
+    "validate",
+]
 
 
 def test_help(run: Run) -> None:
     for arguments in (["--help"], ["-h"]):
         text = run(*arguments).stdout
-        assert [line.split()[0] for line in text.split("Commands:")[1].splitlines()[1:11]] == COMMANDS
+        assert [line.split()[0] for line in text.split("Commands:")[1].splitlines()[1:12]] == COMMANDS
     for command in COMMANDS:
         done = run(command, "--help")
         assert done.returncode == 0

@@ -200,7 +200,7 @@ def test_stat_of_a_file(run: Run) -> None:
         (["stat", "disk.img", "hello.txt/x"], 3, "disk.img: /hello.txt/x: not found"),
         (["ls", "none.img"], 4, "none.img: No such file or directory"),
         (["ls", "assets"], 4, "assets: Is a directory"),
-        (["ls", "disk.yaml"], 3, "disk.yaml: not an NTFS volume"),
+        (["ls", "disk.yaml"], 3, "disk.yaml: no NTFS volume: neither a boot sector"),
         (["ls", "/dev/null"], 3, "/dev/null: not an NTFS volume"),
     ],
 )

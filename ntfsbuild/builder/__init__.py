@@ -1,0 +1,32 @@
+"""The verbs: what a user asks for, done whole or not at all.  The Python API.
+
+planning.py  plans, and the volumes that they change
+building.py  new images
+applying.py  changes of images that are there
+"""
+
+from __future__ import annotations
+
+from ntfsbuild.builder.applying import Applied, apply
+from ntfsbuild.builder.building import BuildResult, build, check, execute
+from ntfsbuild.builder.planning import BaseImage, load_plan, make_plan, read_plan, save_plan
+from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.executor import Progress
+from ntfsbuild.manifest import load
+
+__all__ = [
+    "Applied",
+    "BaseImage",
+    "BuildResult",
+    "OnConflict",
+    "Progress",
+    "apply",
+    "build",
+    "check",
+    "execute",
+    "load",
+    "load_plan",
+    "make_plan",
+    "read_plan",
+    "save_plan",
+]

@@ -1,0 +1,161 @@
+"""Changes of images that are there: on a copy that takes their place, or in place."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from types import UnionType
+from typing import NamedTuple
+
+from ntfsbuild.builder.planning import (
+    AnyPath,
+    BaseImage,
+    Planning,
+    Report,
+    Tell,
+    naming,
+    open_base,
+    opened_base,
+    told,
+)
+from ntfsbuild.collector import garbage_collector_at_rest
+from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.executor import execute_on_base
+from ntfsbuild.image.copying import copy_image
+from ntfsbuild.image.image_file import ImageFile
+from ntfsbuild.image.journal import JournaledStorage
+from ntfsbuild.image.open_file import OpenFile
+from ntfsbuild.image.private import PrivateImage
+from ntfsbuild.image.raw import ChangeableStorage
+from ntfsbuild.image.replacing import replacing
+from ntfsbuild.manifest import Manifest, load
+from ntfsbuild.plan.model import (
+    Keep,
+    MakeDirectory,
+    MakeFile,
+    OpenBase,
+    Operation,
+    Plan,
+    Remove,
+    ReplaceFile,
+    SetMetadata,
+)
+from ntfsbuild.volume.editor import VolumeEditor
+from ntfsbuild.volume.volume import Volume
+
+
+class Applied(NamedTuple):
+    """What a change did: to how many paths of the tree, and how many steps it took.
+
+    `changed` is False when everything was there already, and nothing was written.
+    """
+
+    path: str
+    changed: bool
+    created: int
+    replaced: int
+    removed: int
+    kept: int
+    steps: int
+
+
+def apply(
+    manifest: Manifest | AnyPath,
+    image: BaseImage | AnyPath,
+    out: AnyPath | None = None,
+    *,
+    in_place: bool = False,
+    on_conflict: OnConflict = "replace",
+    force: bool = False,
+    allow_outside: Sequence[AnyPath] = (),
+    default_ticks: int | None = None,
+    progress: Report | None = None,
+    tell: Tell | None = None,
+) -> Applied:
+    """Lay the tree of a manifest over the volume in an image, and take its steps: all of it, or nothing.
+
+    The change is made on a copy, which takes the place of `image`, or is put at `out`.  With `in_place`
+    the image itself is written, what it held is kept in a journal beside it until all is done, and
+    whoever opens the image after an interruption undoes it.  `force` lets a volume pass that
+    is marked dirty.
+    """
+    base = image if isinstance(image, BaseImage) else BaseImage(image)
+    shown = os.fspath(base.path)
+    with garbage_collector_at_rest():
+        if not isinstance(manifest, Manifest):
+            manifest = load(manifest)
+        planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
+        if in_place:
+            with naming(shown), JournaledStorage(open_base(base, writable=True)) as storage:
+                volume = VolumeEditor(storage, force=force)
+                change = Change(told(planning.plan(volume), tell), progress)
+                if change.is_needed:
+                    change.on(volume, base.path)
+                return change.applied(shown)
+        with opened_base(base, exclusive=out is None) as file:
+            VolumeEditor(_seen(file), force=force)  # What cannot be changed is not copied, either.
+            change = Change(told(planning.plan(Volume(file)), tell), progress, force)
+            if change.is_needed or out is not None:
+                with replacing(base.path if out is None else out, durable=True) as descriptor:
+                    change.on_copy(file, descriptor, shown)
+            return change.applied(shown if out is None else os.fspath(out))
+
+
+class Change:
+    """One change of one volume: carried out, and counted."""
+
+    def __init__(self, plan: Plan, progress: Report | None, force: bool = False) -> None:
+        self._operations = list(plan.operations)
+        self._plan = plan
+        self._progress = progress
+        self._force = force
+        self.files = self.directories = 0
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything is to be done; a name for the volume counts as something."""
+        return any(
+            one.label is not None if isinstance(one, OpenBase) else not isinstance(one, Keep)
+            for one in self._operations
+        )
+
+    def on_copy(self, file: ImageFile, descriptor: int, shown: str) -> Change:
+        """Make the empty file behind the descriptor a changed copy of an image."""
+        copy_image(OpenFile(file.descriptor, file.shown), OpenFile(descriptor, shown))
+        private = PrivateImage(descriptor, shown)
+        private.narrow(file.offset_bytes, file.size_bytes)
+        return self.on(VolumeEditor(private, force=self._force), shown)
+
+    def on(self, volume: VolumeEditor, target: AnyPath) -> Change:
+        """Change a volume, and commit it."""
+        plan = dataclasses.replace(self._plan, operations=iter(self._operations))
+        done = execute_on_base(plan, volume, self._progress, os.fsencode(os.path.realpath(target)))
+        volume.commit()
+        self.files, self.directories = done.files, done.directories
+        return self
+
+    def applied(self, path: str) -> Applied:
+        """What was done."""
+        operations = self._operations
+        tree = (Keep, MakeDirectory, MakeFile, OpenBase, Remove, ReplaceFile, SetMetadata)
+        return Applied(
+            path=path,
+            changed=self.is_needed,
+            created=_count(operations, MakeDirectory | MakeFile),
+            replaced=_count(operations, ReplaceFile | SetMetadata),
+            removed=_count(operations, Remove),
+            kept=_count(operations, Keep),
+            steps=sum(not isinstance(one, tree) for one in operations),
+        )
+
+
+def _count(operations: list[Operation], kind: type | UnionType) -> int:
+    return sum(isinstance(one, kind) for one in operations)
+
+
+def _seen(file: ImageFile) -> ChangeableStorage:
+    """An image that is open for reading, for asking whether it could be changed."""
+    seen = PrivateImage(file.descriptor, file.shown)
+    seen.narrow(file.offset_bytes, file.size_bytes)
+    return seen

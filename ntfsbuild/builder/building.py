@@ -1,0 +1,134 @@
+"""New images: built from a manifest or a plan, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ntfsbuild.builder.applying import Change
+from ntfsbuild.builder.planning import AnyPath, BaseImage, Planning, Report, Tell, base_of, opened_base, told
+from ntfsbuild.collector import garbage_collector_at_rest
+from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.executor import execute as execute_fresh
+from ntfsbuild.image.image_file import ImageFile
+from ntfsbuild.image.private import PrivateImage
+from ntfsbuild.image.raw import NoStorage, PrefilledImage, RawImage
+from ntfsbuild.image.replacing import replacing
+from ntfsbuild.manifest import Manifest, load
+from ntfsbuild.plan.model import Plan
+from ntfsbuild.volume.volume import Volume
+
+
+class BuildResult(NamedTuple):
+    """What was built: where, how large, and how much is in it (the root not counted)."""
+
+    path: str
+    size_bytes: int
+    files: int
+    directories: int
+
+
+def build(
+    manifest: Manifest | AnyPath,
+    out: AnyPath,
+    *,
+    on_conflict: OnConflict = "replace",
+    allow_outside: Sequence[AnyPath] = (),
+    default_ticks: int | None = None,
+    progress: Report | None = None,
+    tell: Tell | None = None,
+    prefill: int | None = None,
+) -> BuildResult:
+    """Build the image that a manifest describes, and put it at `out` when it is complete.
+
+    A manifest with a base is laid over a copy of that.  `tell` hears of each operation before it is
+    carried out.  `prefill` fills the storage with a byte first, for tests: what the writer forgot would
+    show.
+    """
+    with garbage_collector_at_rest():
+        if not isinstance(manifest, Manifest):
+            manifest = load(manifest)
+        base = base_of(manifest, allow_outside)
+        planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
+        if base is None:
+            return execute(planning.plan(None), out, progress=progress, tell=tell, prefill=prefill)
+        with opened_base(base) as file:
+            return _build_on(file, told(planning.plan(Volume(file)), tell), out, progress)
+
+
+def check(
+    manifest: Manifest | AnyPath,
+    *,
+    on_conflict: OnConflict = "replace",
+    allow_outside: Sequence[AnyPath] = (),
+    default_ticks: int | None = None,
+    progress: Report | None = None,
+) -> BuildResult:
+    """Do everything that `build` does but put an image somewhere: what this accepts, `build` builds.
+
+    Nothing is written, but for a manifest with steps or a base: that takes a temporary file.
+    """
+    with garbage_collector_at_rest():
+        if not isinstance(manifest, Manifest):
+            manifest = load(manifest)
+        base = base_of(manifest, allow_outside)
+        planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
+        if base is None and not manifest.steps:
+            done = execute_fresh(planning.plan(None), NoStorage(), progress)
+            return BuildResult("", done.geometry.size_bytes, done.files, done.directories)
+        with tempfile.TemporaryFile() as passing:
+            if base is None:
+                return _build_new(planning.plan(None), passing.fileno(), "", progress)
+            with opened_base(base) as file:
+                return _build_copy(file, planning.plan(Volume(file)), passing.fileno(), "", progress)
+
+
+def execute(
+    plan: Plan,
+    out: AnyPath,
+    *,
+    base: BaseImage | None = None,
+    progress: Report | None = None,
+    tell: Tell | None = None,
+    prefill: int | None = None,
+) -> BuildResult:
+    """Carry out a plan, and put the image at `out` when it is complete.
+
+    A plan of a change needs the `base` that it was made for.
+    """
+    plan = told(plan, tell)
+    if base is not None:
+        with opened_base(base) as file:
+            return _build_on(file, plan, out, progress)
+    with garbage_collector_at_rest(), replacing(out) as descriptor:
+        target = os.fsencode(os.path.realpath(out))
+        return _build_new(plan, descriptor, os.fspath(out), progress, target, prefill)
+
+
+def _build_new(
+    plan: Plan,
+    descriptor: int,
+    shown: str,
+    progress: Report | None,
+    target: bytes | None = None,
+    prefill: int | None = None,
+) -> BuildResult:
+    """Carry out a plan on an empty file."""
+    image = RawImage(descriptor, shown) if prefill is None else PrefilledImage(descriptor, shown, prefill)
+    done = execute_fresh(plan, image, progress, target, lambda: PrivateImage(descriptor, shown))
+    return BuildResult(shown, done.geometry.size_bytes, done.files, done.directories)
+
+
+def _build_on(file: ImageFile, plan: Plan, out: AnyPath, progress: Report | None) -> BuildResult:
+    """Carry out a plan on a copy of an image."""
+    with garbage_collector_at_rest(), replacing(out) as descriptor:
+        return _build_copy(file, plan, descriptor, os.fspath(out), progress)
+
+
+def _build_copy(
+    file: ImageFile, plan: Plan, descriptor: int, shown: str, progress: Report | None
+) -> BuildResult:
+    changed = Change(plan, progress).on_copy(file, descriptor, shown)
+    return BuildResult(shown, file.image_bytes, changed.files, changed.directories)

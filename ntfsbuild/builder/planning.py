@@ -1,0 +1,194 @@
+"""Plans: of manifests, for new volumes or changes of others; kept, and read again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.errors import ManifestError, Problem, VolumeError
+from ntfsbuild.executor import Progress
+from ntfsbuild.image.image_file import ImageFile
+from ntfsbuild.manifest import Manifest
+from ntfsbuild.plan.model import Operation, Plan
+from ntfsbuild.volume.info import FileInfo
+from ntfsbuild.volume.opening import narrow_to_volume
+from ntfsbuild.volume.volume import Volume
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+Report: TypeAlias = Callable[[Progress], None]
+Tell: TypeAlias = Callable[[Operation], None]
+
+
+class BaseImage(NamedTuple):
+    """A volume that is to be changed: an image, and where in it the volume lies when that must be said.
+
+    `journal` is the place of the journal of a block device, which has none beside it.
+    """
+
+    path: AnyPath
+    partition: int | None = None
+    offset: int | None = None
+    journal: AnyPath | None = None
+
+
+class _Listing:
+    """A volume as the compiler sees it."""
+
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+        self.serial = volume.geometry.serial
+
+    def find(self, path: str, *, exactly: bool) -> FileInfo | None:
+        """What is at a path: in any case, or only as it is spelled."""
+        if not self._volume.exists(path):
+            return None
+        spelled = self._volume.resolve(path)
+        if exactly and spelled.rpartition("/")[2] != path.rpartition("/")[2]:
+            return None
+        return self._volume.stat(spelled)
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """The content of a file."""
+        return self._volume.pieces(path)
+
+
+def make_plan(
+    manifest: Manifest,
+    *,
+    base: BaseImage | None = None,
+    on_conflict: OnConflict = "replace",
+    allow_outside: Sequence[AnyPath] = (),
+    default_ticks: int | None = None,
+    pin_sources: bool = False,
+) -> Plan:
+    """The plan of a manifest; its sources are looked for from the manifest's folder.
+
+    It is one of a change where there is a `base`, here or in the manifest.  `default_ticks` hold where
+    the manifest says no time.  With `pin_sources` every source is read for its size and SHA-256, so that
+    the plan can be kept and executed later.
+    """
+    base = base or base_of(manifest, allow_outside)
+    planning = Planning(manifest, on_conflict, allow_outside, default_ticks, pin_sources)
+    if base is None:
+        return planning.plan(None)
+    with opened_base(base) as file:
+        return planning.plan(Volume(file))
+
+
+class Planning(NamedTuple):
+    """Everything about the making of a plan but its base."""
+
+    manifest: Manifest
+    on_conflict: OnConflict
+    allow_outside: Sequence[AnyPath]
+    default_ticks: int | None
+    pin_sources: bool = False
+
+    def plan(self, volume: Volume | None) -> Plan:
+        """The plan for a new volume, or for a change of one."""
+        from ntfsbuild.compiler import compile_manifest
+
+        folder = os.path.dirname(os.path.abspath(self.manifest.file))
+        return compile_manifest(
+            self.manifest,
+            os.fsencode(folder),
+            allow_outside=[os.fsencode(os.path.abspath(path)) for path in self.allow_outside],
+            default_ticks=self.default_ticks,
+            pin_sources=self.pin_sources,
+            base=None if volume is None else _Listing(volume),
+            on_conflict=self.on_conflict,
+        )
+
+
+def base_of(manifest: Manifest, allow_outside: Sequence[AnyPath]) -> BaseImage | None:
+    """The base that a manifest names, which lies where its sources may lie."""
+    spec = manifest.volume.base
+    if spec is None:
+        return None
+    from ntfsbuild.content.confinement import Confinement
+
+    folder = os.fsencode(os.path.dirname(os.path.abspath(manifest.file)))
+    outside = [os.fsencode(os.path.abspath(path)) for path in allow_outside]
+    try:
+        path = Confinement((folder, *outside)).check(os.path.join(folder, spec.path))
+    except ManifestError as error:
+        raise ManifestError([Problem(manifest.mark(spec.position), "volume: base", str(error))]) from None
+    return BaseImage(os.fsdecode(path), spec.partition)
+
+
+def told(plan: Plan, tell: Tell | None) -> Plan:
+    """The same plan, whose operations are told as they are taken from it."""
+    if tell is None:
+        return plan
+
+    def one(operation: Operation) -> Operation:
+        tell(operation)
+        return operation
+
+    return dataclasses.replace(plan, operations=map(one, plan.operations))
+
+
+@contextlib.contextmanager
+def naming(path: AnyPath) -> Iterator[None]:
+    """Say which image it is whose volume is at fault."""
+    try:
+        yield
+    except VolumeError as error:
+        error.args = (f"{os.fspath(path)}: {error}",)
+        raise
+
+
+def open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = False) -> ImageFile:
+    """The image of a base, locked, its window the volume."""
+    journal = None if base.journal is None else os.fspath(base.journal)
+    file = ImageFile.open(base.path, writable=writable, exclusive=exclusive, journal_path=journal)
+    try:
+        narrow_to_volume(file, offset=base.offset, partition=base.partition)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextlib.contextmanager
+def opened_base(base: BaseImage, *, exclusive: bool = False) -> Iterator[ImageFile]:
+    """The same for reading, until it is done with; what is wrong with it is said with its name."""
+    with naming(base.path), open_base(base, exclusive=exclusive) as file:
+        yield file
+
+
+def save_plan(plan: Plan, base: AnyPath) -> Iterator[str]:
+    """The lines of a plan, to be kept and loaded later; `base` is the manifest's folder."""
+    from ntfsbuild.plan import lines
+
+    return lines.write(plan, os.path.realpath(os.fsencode(base)))
+
+
+def read_plan(
+    lines: Iterable[bytes], name: str, base: AnyPath, *, allow_outside: Sequence[AnyPath] = ()
+) -> Plan:
+    """The plan in these lines, read as it is executed; `name` is its own in messages."""
+    from ntfsbuild.content.confinement import Confinement
+    from ntfsbuild.plan import parsing
+
+    folder = os.path.realpath(os.fsencode(base))
+    outside = [os.fsencode(os.path.abspath(path)) for path in allow_outside]
+    return parsing.read(lines, name, folder, Confinement((folder, *outside)))
+
+
+def load_plan(path: AnyPath, base: AnyPath | None = None, *, allow_outside: Sequence[AnyPath] = ()) -> Plan:
+    """A saved plan; `base` is the manifest's folder, that of the plan when it is not said."""
+    from ntfsbuild.content.host_file import open_given
+
+    name = os.fspath(path)
+    lines = _lines_of(open_given(path, "a plan"))
+    return read_plan(lines, name, base or os.path.dirname(name) or ".", allow_outside=allow_outside)
+
+
+def _lines_of(descriptor: int) -> Iterator[bytes]:
+    with os.fdopen(descriptor, "rb") as stream:
+        yield from stream
