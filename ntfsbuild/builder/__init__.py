@@ -7,12 +7,17 @@ applying.py  changes of images that are there
 
 from __future__ import annotations
 
-from ntfsbuild.builder.applying import Applied, apply
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ntfsbuild.builder.building import BuildResult, build, check, execute
 from ntfsbuild.builder.planning import BaseImage, load_plan, make_plan, read_plan, save_plan
 from ntfsbuild.compiler.base import OnConflict
 from ntfsbuild.executor import Progress
 from ntfsbuild.manifest import load
+
+if TYPE_CHECKING:
+    from ntfsbuild.builder.applying import Applied, apply
 
 __all__ = [
     "Applied",
@@ -30,3 +35,10 @@ __all__ = [
     "read_plan",
     "save_plan",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What changes images is imported when it is asked for: a build needs little of it."""
+    if name not in ("Applied", "apply"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("ntfsbuild.builder.applying"), name)

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ntfsbuild.builder.applying import Change
 from ntfsbuild.builder.planning import AnyPath, BaseImage, Planning, Report, Tell, base_of, opened_base, told
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
@@ -130,5 +129,7 @@ def _build_on(file: ImageFile, plan: Plan, out: AnyPath, progress: Report | None
 def _build_copy(
     file: ImageFile, plan: Plan, descriptor: int, shown: str, progress: Report | None
 ) -> BuildResult:
+    from ntfsbuild.builder.applying import Change  # Late: most images are new.
+
     changed = Change(plan, progress).on_copy(file, descriptor, shown)
     return BuildResult(shown, file.image_bytes, changed.files, changed.directories)

@@ -12,10 +12,10 @@ from ntfsbuild.compiler.base import OnConflict
 from ntfsbuild.errors import ManifestError, Problem, VolumeError
 from ntfsbuild.executor import Progress
 from ntfsbuild.image.image_file import ImageFile
+from ntfsbuild.image.partitions import narrow_to_volume
 from ntfsbuild.manifest import Manifest
 from ntfsbuild.plan.model import Operation, Plan
 from ntfsbuild.volume.info import FileInfo
-from ntfsbuild.volume.opening import narrow_to_volume
 from ntfsbuild.volume.volume import Volume
 
 AnyPath: TypeAlias = str | os.PathLike[str]

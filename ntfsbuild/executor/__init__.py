@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.executor.changing import ChangeExecution
 from ntfsbuild.executor.fresh import FreshExecution
 from ntfsbuild.executor.placing import Executed, Progress, Report
 from ntfsbuild.image.raw import ChangeableStorage, Storage
 from ntfsbuild.plan.model import Format, OpenBase, Plan
-from ntfsbuild.volume.editor import VolumeEditor
+
+if TYPE_CHECKING:
+    from ntfsbuild.volume.editor import VolumeEditor
 
 __all__ = ["Executed", "Progress", "Report", "execute", "execute_on_base"]
 
@@ -43,6 +45,9 @@ def execute(
     if step is None:
         return done
     assert changeable is not None, "steps need storage that can be read and changed"
+    from ntfsbuild.executor.changing import ChangeExecution  # Late: most plans have no steps.
+    from ntfsbuild.volume.editor import VolumeEditor
+
     volume = VolumeEditor(changeable())
     ChangeExecution(plan.manifest_file, volume, report, target).run(itertools.chain([step], operations))
     volume.commit()
@@ -53,6 +58,8 @@ def execute_on_base(
     plan: Plan, volume: VolumeEditor, report: Report | None = None, target: bytes | None = None
 ) -> Executed:
     """Carry out the operations of a plan that changes a volume; the caller commits."""
+    from ntfsbuild.executor.changing import ChangeExecution
+
     operations = iter(plan.operations)
     first = next(operations, None)
     if not isinstance(first, OpenBase):

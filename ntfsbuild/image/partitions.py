@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image import gpt, mbr
+from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partition import Partition, Read
 
-__all__ = ["Partition", "Window", "find_volume", "partitions"]
+__all__ = ["Partition", "Window", "find_volume", "narrow_to_volume", "partitions"]
 
 _NTFS = b"NTFS    "
 _NTFS_AT = 3
@@ -64,6 +65,15 @@ def find_volume(read: Read, size_bytes: int, number: int | None = None) -> Windo
         *some, last = (str(partition.number) for partition in found)
         raise VolumeError(f"partitions {', '.join(some)} and {last} are NTFS: say which with --partition")
     return Window(found[0].offset_bytes, found[0].size_bytes)
+
+
+def narrow_to_volume(file: ImageFile, *, offset: int | None = None, partition: int | None = None) -> None:
+    """Make the window of an image the volume in it: where it is said to be, or where it is found."""
+    if offset is not None:
+        file.narrow(offset)
+        return
+    window = find_volume(file.read, file.size_bytes, partition)
+    file.narrow(window.offset_bytes, window.size_bytes)
 
 
 def _is_ntfs(sector: bytes) -> bool:

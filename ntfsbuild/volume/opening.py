@@ -6,9 +6,7 @@ import os
 from typing import Literal
 
 from ntfsbuild.image.image_file import ImageFile
-from ntfsbuild.image.journal import JournaledStorage
-from ntfsbuild.image.partitions import find_volume
-from ntfsbuild.volume.editor import VolumeEditor
+from ntfsbuild.image.partitions import narrow_to_volume
 from ntfsbuild.volume.volume import Volume
 
 
@@ -26,16 +24,12 @@ def open_volume(
     file = ImageFile.open(path, writable=mode == "r+")
     try:
         narrow_to_volume(file, offset=offset, partition=partition)
-        return Volume(file) if mode == "r" else VolumeEditor(JournaledStorage(file), force=force)
+        if mode == "r":
+            return Volume(file)
+        from ntfsbuild.image.journal import JournaledStorage  # Late: who only reads needs no writer.
+        from ntfsbuild.volume.editor import VolumeEditor
+
+        return VolumeEditor(JournaledStorage(file), force=force)
     except BaseException:
         file.close()
         raise
-
-
-def narrow_to_volume(file: ImageFile, *, offset: int | None = None, partition: int | None = None) -> None:
-    """Make the window of an image the volume in it: where it is said to be, or where it is found."""
-    if offset is not None:
-        file.narrow(offset)
-        return
-    window = find_volume(file.read, file.size_bytes, partition)
-    file.narrow(window.offset_bytes, window.size_bytes)
