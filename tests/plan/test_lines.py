@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,27 @@ from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segment, Se
 from ntfsbuild.errors import ManifestError, pack_position
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.plan import lines, parsing
-from ntfsbuild.plan.model import ATTRIBUTES, Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.plan.model import (
+    ATTRIBUTES,
+    DeleteStep,
+    Format,
+    Keep,
+    LabelStep,
+    LinkStep,
+    MakeDirectory,
+    MakeFile,
+    MkdirStep,
+    OpenBase,
+    Operation,
+    Plan,
+    Remove,
+    RenameStep,
+    ReplaceFile,
+    SetMetadata,
+    SetStep,
+    TruncateStep,
+    WriteStep,
+)
 
 ROOT = Path(__file__).parents[2]
 BASE = b"/work"  # Any folder that is there; the lines must not depend on it.
@@ -93,6 +113,69 @@ def test_a_plan_reads_as_it_was_written(base: bytes) -> None:
     for line in text:
         assert line.endswith("\n") and line.count("\n") == 1
         jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(line))
+
+
+def changes(base: bytes) -> list[Operation]:
+    """Every operation that a plan of a change may have, with all that can be left out and without."""
+    some, nothing, at = (1, None, 3, None), (None,) * 4, pack_position(3, 5)
+    source = HostFile(base + b"/a.txt", 4, SHA256)
+    return [
+        OpenBase(0x1C2D3E4F50617283, "NEW", 7, 2, 3, at),
+        Keep("/kept", False, nothing, 0),
+        Keep("/", True, some, at),
+        ReplaceFile("/r", source, nothing, None, 7, at),
+        ReplaceFile("/r2", Inline(b"x"), some, 0, 7, at),
+        SetMetadata("/m", True, some, None, 7, 0),
+        SetMetadata("/m2", False, nothing, 0x22, 7, at),
+        Remove("/gone", True, 7, at),
+        Remove("/gone.txt", False, 7, at),
+        MakeDirectory("/d", (1, 2, 3, 4), 0, False, at),
+        MakeFile("/d/f", Inline(b""), (1, 2, 3, 4), 0x20, at),
+        *steps(source, at),
+    ]
+
+
+def steps(source: Content, at: int) -> list[Operation]:
+    some, nothing = (None, 2, None, 4), (None,) * 4
+    return [
+        WriteStep("/w", 0, source, "", False, 7, at),
+        WriteStep("/w", None, Inline(b"x"), "Zone.Identifier", True, 7, 0),
+        TruncateStep("/t", 0, "", 7, at),
+        TruncateStep("/t", 1 << 40, "s", 7, at),
+        RenameStep("/a", "/b", False, False, 7, at),
+        RenameStep("/a", "/b", True, True, 7, at),
+        LinkStep("/a", "/c", False, 7, at),
+        DeleteStep("/a", "", False, 7, at),
+        DeleteStep("/a", "s", False, 7, at),
+        DeleteStep("/a", "", True, 7, at),
+        MkdirStep("/m", (1, 2, 3, 4), 0, False, 7, at),
+        SetStep("/s", some, None, 7, at),
+        SetStep("/s", nothing, 0, 7, at),
+        LabelStep("", 7, at),
+    ]
+
+
+def test_a_plan_of_a_change_reads_as_it_was_written(base: bytes) -> None:
+    fresh = [formatting(), ROOT_DIRECTORY, *steps(Inline(b"x"), 0)]
+    for operations in (changes(base), [changes(base)[0]._replace(label=None)], fresh):
+        text = written(operations, base)
+        assert parsed(text, base) == operations
+        for line in text:
+            jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(line))
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (lambda c: [formatting(), *c[:1]], "3:1: op: there is one format, or base, and it comes first"),
+        (lambda c: [formatting(), ROOT_DIRECTORY, c[1]], "4:1: op: belongs to a plan that changes a base"),
+        (lambda c: [c[0], c[-1], c[1]], "4:1: op: the tree comes before the steps"),
+        (lambda c: [formatting(), c[-1]], "3:1: op: the directory / is there once"),
+    ],
+)
+def test_operations_have_an_order(base: bytes, order: Callable[..., list[Operation]], message: str) -> None:
+    with pytest.raises(ManifestError, match=f"^plan\\.jsonl:{message}"):
+        parsed(written(order(changes(base)), base), base)
 
 
 def contents() -> st.SearchStrategy[Content]:
