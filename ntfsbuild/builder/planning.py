@@ -44,12 +44,10 @@ class _Listing:
 
     def find(self, path: str, *, exactly: bool) -> FileInfo | None:
         """What is at a path: in any case, or only as it is spelled."""
-        if not self._volume.exists(path):
+        found = self._volume.find(path)
+        if found is None or (exactly and found.path.rpartition("/")[2] != path.rpartition("/")[2]):
             return None
-        spelled = self._volume.resolve(path)
-        if exactly and spelled.rpartition("/")[2] != path.rpartition("/")[2]:
-            return None
-        return self._volume.stat(spelled)
+        return found
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """The content of a file."""

@@ -143,7 +143,9 @@ class OnDisk:
             raise CorruptVolume(
                 f"{cls.__name__} needs {cls.SIZE:#x} bytes at {at:#x}, {max(0, len(data) - at):#x} are left"
             )
-        return cls(**dict(zip(cls.FIELDS, cls.LAYOUT.unpack_from(data, at), strict=True)))
+        made = cls.__new__(cls)  # All fields are there: nothing to check.
+        made.__dict__.update(zip(cls.FIELDS, cls.LAYOUT.unpack_from(data, at), strict=True))
+        return made
 
     @classmethod
     def offset_of(cls, name: str) -> int:

@@ -75,6 +75,8 @@ class Commit:
         for meant in extensions[needed:]:
             self._free_record(meant & _RECORD_MASK, meant >> 48)
         state.extensions = extensions[:needed]
+        if layout.moved_out:
+            editing.stale.add(state.number)  # What left the record has another size on the disk.
         state.attributes = list(layout.attributes)
         state.list_runs = tuple(layout.list_runs)
         state.changed = False

@@ -14,7 +14,6 @@ from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT, FileName
 from ntfsbuild.ondisk.layout import align
-from ntfsbuild.ondisk.standard_information import StandardInformation
 from ntfsbuild.volume.file_state import FileState
 from ntfsbuild.volume.free_space import FreeSpace
 from ntfsbuild.volume.index_reader import NameEntry, leaf_entries, name_of_value
@@ -27,7 +26,8 @@ from ntfsbuild.volume.volume import Volume
 _RECORD_MASK = (1 << 48) - 1
 _INDEX_NAME = "$I30"
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
-_VIEW_INDEX = int(FileAttributes.VIEW_INDEX)
+_REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
+_ARCHIVE = int(FileAttributes.ARCHIVE)
 
 
 class Editing(Volume):
@@ -211,13 +211,13 @@ class Editing(Volume):
     def touch(self, state: FileState, now: int, *, modified: bool, archive: bool = False) -> None:
         """Set the times after a change: of the record always, of the data where it changed."""
         information = state.information()
-        attributes = information.attributes | (int(FileAttributes.ARCHIVE) if archive else 0)
-        values = {name: getattr(information, name) for name in information.FIELDS}
-        values |= {"changed_ticks": now, "attributes": attributes}
-        if modified:
-            values["modified_ticks"] = now
-        state.set_information(StandardInformation(**values))
-        self.stale.add(state.number)
+        attributes = information.attributes | (_ARCHIVE if archive else 0)
+        self.stale.add(state.number)  # Its sizes may be others, too.
+        modified_ticks = now if modified else information.modified_ticks
+        new = now, modified_ticks, attributes
+        if new != (information.changed_ticks, information.modified_ticks, information.attributes):
+            fields = ("changed_ticks", "modified_ticks", "attributes")
+            state.change_information(dict(zip(fields, new, strict=True)))
 
     def new_record(self) -> tuple[int, int]:
         """Number and sequence number for a new record."""
@@ -245,24 +245,25 @@ class Editing(Volume):
         if state.find(attribute.INDEX_ROOT, _INDEX_NAME) is not None:
             attributes |= _DIRECTORY_INDEX
         raw_name = name.encode("utf-16-le", "surrogatepass")
-        head = FileName(
-            parent_reference=parent,
-            created_ticks=information.created_ticks,
-            modified_ticks=information.modified_ticks,
-            changed_ticks=information.changed_ticks,
-            accessed_ticks=information.accessed_ticks,
-            allocated_bytes=allocated,
-            data_bytes=size,
-            attributes=attributes,
-            reparse_tag=self._reparse_tag(state, information.attributes),
-            name_length=len(raw_name) // 2,
-            namespace=namespace,
+        # In the order of the declaration: this is done for every name of every file that changes.
+        head = FileName.LAYOUT.pack(
+            parent,
+            information.created_ticks,
+            information.modified_ticks,
+            information.changed_ticks,
+            information.accessed_ticks,
+            allocated,
+            size,
+            attributes,
+            self._reparse_tag(state, information.attributes),
+            len(raw_name) // 2,
+            namespace,
         )
-        return head.pack() + raw_name
+        return head + raw_name
 
     def _reparse_tag(self, state: FileState, attributes: int) -> int:
         """The tag of a reparse point; of other files the packed size of their extended attributes."""
-        if attributes & FileAttributes.REPARSE_POINT:
+        if attributes & _REPARSE_POINT:
             found = state.find(attribute.REPARSE_POINT)
             return 0 if found is None else int.from_bytes(self.read_part(found, 0, 4), "little")
         found = state.find(attribute.EA_INFORMATION)

@@ -240,9 +240,7 @@ class VolumeEditor(Naming):
             self._set(state, {"attributes": old & ~mask | attributes & mask, "changed_ticks": now})
 
     def _set(self, state: FileState, values: dict[str, int]) -> None:
-        information = state.information()
-        old = {name: getattr(information, name) for name in information.FIELDS}
-        state.set_information(StandardInformation(**(old | values)))
+        state.change_information(values)
         self.stale.add(state.number)
 
     def set_label(self, label: str) -> None:

@@ -21,6 +21,7 @@ class FileState:
     """
 
     __slots__ = (
+        "_information",
         "attributes",
         "changed",
         "extensions",
@@ -51,6 +52,7 @@ class FileState:
         self.lsn = lsn
         self.update_number = update_number
         self.changed = False
+        self._information: tuple[bytes, StandardInformation] | None = None  # Of which value it was made.
 
     @property
     def reference(self) -> int:
@@ -119,10 +121,16 @@ class FileState:
         found = self.find(attribute.STANDARD_INFORMATION)
         if found is None or found.value is None or len(found.value) < SHORT_SIZE:
             raise CorruptVolume(f"record {self.number}: no $STANDARD_INFORMATION of {SHORT_SIZE} bytes")
-        return StandardInformation.unpack(found.value.ljust(StandardInformation.SIZE, b"\0"))
+        if self._information is None or self._information[0] is not found.value:
+            parsed = StandardInformation.unpack(found.value.ljust(StandardInformation.SIZE, b"\0"))
+            self._information = found.value, parsed
+        return self._information[1]
 
-    def set_information(self, new: StandardInformation) -> None:
-        """Change $STANDARD_INFORMATION, which keeps the form that it has."""
+    def change_information(self, values: dict[str, int]) -> None:
+        """Change fields of $STANDARD_INFORMATION, which keeps the form that it has."""
+        information = self.information()
+        old = {name: getattr(information, name) for name in information.FIELDS}
+        new = StandardInformation(**(old | values))
         found = self.find(attribute.STANDARD_INFORMATION)
         assert found is not None
         assert found.value is not None

@@ -87,7 +87,6 @@ class Naming(Editing):
         value = self.name_value(state, parent.reference, name, file_name.POSIX)
         state.add_name(value)
         self.directory(parent.reference).put(value, state.reference)
-        self.stale.add(state.number)
         self.touch(parent, now, modified=True)
 
     def link(self, path: str, to: str, now: int, *, posix_names: bool = False) -> None:
@@ -186,6 +185,8 @@ class Naming(Editing):
         for value in values:
             entries.remove(value)
             state.remove_name(value)
+        if state.is_directory:
+            self._ways.clear()  # Many of them may lead through here.
 
     def _delete(self, state: FileState, last_names: list[bytes]) -> None:
         """Free what a file has; its record keeps its bytes, as Windows leaves them."""

@@ -49,6 +49,7 @@ class Layout(NamedTuple):
     records: list[list[Piece]]
     attributes: list[Attribute]  # Some may have left the record since.
     list_runs: list[Run]  # Clusters of the $ATTRIBUTE_LIST; empty when it is resident or there is none.
+    moved_out: bool  # Whether values left the record.
 
 
 LeaveRecord = Callable[[Attribute], Attribute]  # Puts the value of an attribute into new clusters.
@@ -60,7 +61,7 @@ def sort_key(one: Attribute) -> tuple[int, bytes, bytes, int]:
 
     By type, by name in upper case, names of a file by their bytes, pieces by VCN.
     """
-    folded = upcase.upper(one.name).encode("utf-16-be", "surrogatepass")
+    folded = upcase.upper(one.name).encode("utf-16-be", "surrogatepass") if one.name else b""
     names = one.value if one.type_code == attribute.FILE_NAME and one.value is not None else b""
     return one.type_code, folded, names, one.lowest_vcn
 
@@ -103,21 +104,23 @@ def lay_out(
     stay in the base record: whoever reads it must find the way to the others.
     """
     ordered = sorted(attributes, key=sort_key)
-    ordered = _moved_out(ordered, room, cluster_bytes, leave)
-    packed = [Piece(one.type_code, one.name, 0, pack(one, cluster_bytes)) for one in ordered]
-    if sum(len(piece.data) for piece in packed) <= room:
-        return Layout([packed], ordered, [])
+    packed = [pack(one, cluster_bytes) for one in ordered]
+    moved_out = sum(map(len, packed)) > room
+    if moved_out:
+        _move_out(ordered, packed, room, cluster_bytes, leave)
+    if sum(map(len, packed)) <= room:
+        pieces = [Piece(one.type_code, one.name, 0, data) for one, data in zip(ordered, packed, strict=True)]
+        return Layout([pieces], ordered, [], moved_out)
     return _Spread(room, cluster_bytes, leave, reference_of).run(ordered, is_mft)
 
 
-def _moved_out(
-    ordered: list[Attribute], room: int, cluster_bytes: int, leave: LeaveRecord
-) -> list[Attribute]:
-    """Let the largest values leave until the rest fits, or nothing is left that may."""
-    sizes = [len(pack(one, cluster_bytes)) for one in ordered]
-    while sum(sizes) > room:
+def _move_out(
+    ordered: list[Attribute], packed: list[bytes], room: int, cluster_bytes: int, leave: LeaveRecord
+) -> None:
+    """Let the largest values leave until the rest fits, or nothing is left that may; `packed` follows."""
+    while sum(map(len, packed)) > room:
         candidates = [
-            (_MOVABLE.index(one.type_code), -sizes[k], k)
+            (_MOVABLE.index(one.type_code), -len(packed[k]), k)
             for k, one in enumerate(ordered)
             if one.value is not None and one.type_code in _MOVABLE and len(one.value) > _SMALLEST_PIECE_BYTES
         ]
@@ -125,8 +128,7 @@ def _moved_out(
             break
         k = min(candidates)[2]
         ordered[k] = leave(ordered[k])
-        sizes[k] = len(pack(ordered[k], cluster_bytes))
-    return ordered
+        packed[k] = pack(ordered[k], cluster_bytes)
 
 
 class _Spread:
@@ -164,7 +166,7 @@ class _Spread:
         for record in self._records:
             record.sort(key=_piece_key)
         runs = self._put_list()
-        return Layout(self._records, ordered, runs)
+        return Layout(self._records, ordered, runs, True)
 
     def _whole(self, one: Attribute) -> Piece:
         return Piece(one.type_code, one.name, 0, pack(one, self._cluster_bytes))

@@ -31,6 +31,7 @@ _RECORD_MASK = (1 << 48) - 1
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
 _INDEX_NAME = "$I30"
 _MOST_CACHED_DIRECTORIES = 256
+_MOST_CACHED_WAYS = 1024
 
 
 class Volume:
@@ -49,6 +50,7 @@ class Volume:
         self._streams = StreamReader(storage, boot.geometry)
         self._mft = self._find_mft(boot.mft_lcn)
         self._folded: dict[int, _Names] = {}
+        self._ways: dict[str, tuple[tuple[str, int], ...]] = {}  # Of directories, by their paths.
 
     @classmethod
     @overload
@@ -148,23 +150,27 @@ class Volume:
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or directory of that name."""
-        try:
-            self._way(path)
-        except VolumeError as error:
-            if type(error) is not VolumeError:  # Damage is no answer.
-                raise
-            return False
-        return True
+        return self._way_or_none(path) is not None
+
+    def find(self, path: str) -> FileInfo | None:
+        """Everything about a file or directory, its path as the volume has it; None where nothing is."""
+        way = self._way_or_none(path)
+        if way is None:
+            return None
+        meant = way[-1][1] if way else self._root_reference
+        return self._info(self._referenced(meant), "/" + "/".join([name for name, _ in way]))
 
     def stat(self, path: str = "/") -> FileInfo:
         """Everything about a file or directory."""
-        record = self._referenced(self._resolve(path))
+        return self._info(self._referenced(self._resolve(path)), "/" + path.strip("/"))
+
+    def _info(self, record: Record, path: str) -> FileInfo:
         attributes = self._attributes(record)
         information = self._standard_information(record, attributes)
         streams = tuple(_stream_info(one) for one in attributes if one.type_code == attribute.DATA)
         main = next((one for one in streams if not one.name), None)
         return FileInfo(
-            path="/" + path.strip("/"),
+            path=path,
             record=record.number,
             sequence=record.sequence,
             is_directory=record.is_directory,
@@ -339,18 +345,35 @@ class Volume:
     def _root_reference(self) -> int:
         return reference(file_record.ROOT, self._record(file_record.ROOT).sequence)
 
-    def _way(self, path: str) -> list[tuple[str, int]]:
+    def _way(self, path: str) -> tuple[tuple[str, int], ...]:
         """Name and file reference of each step from the root."""
-        way: list[tuple[str, int]] = []
+        above, _, last = path.rpartition("/")
+        known = self._ways.get(above) if last else None
+        if known is not None and last not in (".", ".."):
+            return (*known, self._step(known, last, path))
+        way: tuple[tuple[str, int], ...] = ()
         for name in path.split("/"):
             if name in ("", "."):
                 continue
-            if name == "..":
-                way = way[:-1]
-                continue
-            found = self._look_up(way[-1][1] if way else self._root_reference, name, path)
-            way.append((found.name, found.reference))
+            way = way[:-1] if name == ".." else (*way, self._step(way, name, path))
+        if above and last not in ("", ".", ".."):
+            if len(self._ways) >= _MOST_CACHED_WAYS:
+                self._ways.clear()
+            self._ways[above] = way[:-1]
         return way
+
+    def _step(self, way: tuple[tuple[str, int], ...], name: str, path: str) -> tuple[str, int]:
+        found = self._look_up(way[-1][1] if way else self._root_reference, name, path)
+        return found.name, found.reference
+
+    def _way_or_none(self, path: str) -> tuple[tuple[str, int], ...] | None:
+        """The same; None where nothing is there.  Damage is no answer."""
+        try:
+            return self._way(path)
+        except VolumeError as error:
+            if type(error) is not VolumeError:
+                raise
+            return None
 
     def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
         """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
