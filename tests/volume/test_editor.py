@@ -179,7 +179,7 @@ def test_many_names_and_streams_need_a_list(ours: Path) -> None:
 
 
 def test_a_file_of_many_fragments_needs_a_list(tmp_path: Path, readers: list[Reader]) -> None:
-    image = formatted_by_us(tmp_path / "disk.img", "size: 32MiB, cluster: 512")
+    image = formatted_by_us(tmp_path / "disk.img", "size: 23MiB, cluster: 512")
     content = random.Random(5).randbytes(2_000_000)
     with editor(image) as volume:
         for number in range(9000):
