@@ -155,14 +155,11 @@ class _Spread:
         for one in later:
             if is_mft:
                 first, *rest = _cut(one, self._room - self._reserved, self._cluster_bytes, self._rooms[0])
-                self._place(first, base=True)
-                for piece in rest:
-                    self._place(piece)
+                self._place_all(rest, self._place(first, base=True))
             elif one.value is not None or len(self._whole(one).data) <= self._room - self._reserved:
                 self._place(self._whole(one))
             else:
-                for piece in _cut(one, self._room - self._reserved, self._cluster_bytes):
-                    self._place(piece)
+                self._place_all(_cut(one, self._room - self._reserved, self._cluster_bytes), 0)
         for record in self._records:
             record.sort(key=_piece_key)
         runs = self._put_list()
@@ -171,20 +168,29 @@ class _Spread:
     def _whole(self, one: Attribute) -> Piece:
         return Piece(one.type_code, one.name, 0, pack(one, self._cluster_bytes))
 
-    def _place(self, piece: Piece, *, base: bool = False) -> None:
-        """Into the first record with room: later ones may be filled while earlier ones have some left."""
+    def _place_all(self, pieces: list[Piece], number: int) -> None:
+        """Each in the record of the one before or in a later one: The Sleuth Kit counts on it."""
+        for piece in pieces:
+            number = self._place(piece, number)
+
+    def _place(self, piece: Piece, first: int = 0, *, base: bool = False) -> int:
+        """Into the first record with room, from the `first` on; which one it was.
+
+        Later ones may be filled while earlier ones have some left.
+        """
         size = len(piece.data)
         if base and size > self._rooms[0]:
             raise VolumeError("a file has more in its base record than fits there")
         if size > self._room:
             raise VolumeError(f"an attribute of {size} bytes fits no record")
-        number = next((k for k, left in enumerate(self._rooms) if size <= left), None)
+        number = next((k for k in range(first, len(self._rooms)) if size <= self._rooms[k]), None)
         if number is None:
             number = len(self._rooms)
             self._records.append([])
             self._rooms.append(self._room)
         self._records[number].append(piece)
         self._rooms[number] -= size
+        return number
 
     def _put_list(self) -> list[Run]:
         value = _list_value(self._records, self._reference_of)
