@@ -25,6 +25,7 @@ from pathlib import Path
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 DIRECTORIES, FILES_IN_EACH = 100, 1000
+LARGE_DIRECTORIES, LARGE_FILES_IN_EACH = 1000, 500
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,40 @@ def make_inline_manifest(path: Path, described: bool) -> None:
             value = f"{{text: {text}, attributes: [hidden]}}" if described else text
             lines.append(f"    file{k:05}.txt: {value}")
     path.write_text("\n".join(lines) + "\n")
+
+
+def make_large_volume(folder: Path) -> Path:
+    """An image with 500,000 files in 1,000 directories, and room for more."""
+    image = folder / "large-volume.img"
+    if image.exists():
+        return image
+    lines = ["ntfsbuild: 1", "volume: {size: auto+64MiB}", "tree:"]
+    for number in range(LARGE_DIRECTORIES):
+        lines.append(f"  dir{number:03}/:")
+        lines += [f"    file{k:05}.txt: content {k}" for k in range(LARGE_FILES_IN_EACH)]
+    manifest = folder / "large-volume.yaml"
+    manifest.write_text("\n".join(lines) + "\n")
+    subprocess.run([sys.executable, "-m", "ntfsbuild", "build", "-q", manifest, "-o", image], check=True)
+    return image
+
+
+def bytes_read(image: Path, manifest: Path) -> int:
+    """How many bytes of an image are read when a manifest is applied to it in place."""
+    import ntfsbuild
+
+    counted, pread = [0], os.pread
+
+    def counting(descriptor: int, size_bytes: int, offset: int) -> bytes:
+        data = pread(descriptor, size_bytes, offset)
+        counted[0] += len(data)
+        return data
+
+    os.pread = counting
+    try:
+        ntfsbuild.apply(manifest, image, in_place=True)
+    finally:
+        os.pread = pread
+    return counted[0]
 
 
 # ---------------------------------------------------------------------- commands
@@ -190,6 +225,36 @@ class Workshop:
 
         return Command("mkntfs -Q", ["mkntfs", "-Q", "-F", "-q", str(self.image)], prepare, needs=("mkntfs",))
 
+    def changes_of(self, volume: Path) -> list[Command]:
+        """One small file more, each command on a copy of the volume of its own, each run another name."""
+        counter, content = self.folder / "counter", self.folder / "content"
+        content.write_text("hello\n")
+        manifest = self.folder / "one-more.yaml"
+
+        def next_name() -> None:
+            number = int(counter.read_text()) + 1 if counter.exists() else 0
+            counter.write_text(str(number))
+            manifest.write_text(f'ntfsbuild: 1\ntree:\n  dir500/more{number}.txt: "hello\\n"\n')
+
+        def copy(name: str) -> Path:
+            path = self.folder / f"{name}.img"
+            subprocess.run(["cp", "--sparse=always", volume, path], check=True)
+            return path
+
+        name = f"dir500/more$(cat '{counter}').txt"
+        ours, theirs, mounted = copy("ours"), copy("ntfscp"), copy("ntfs-3g")
+        next_name()
+        print(f"  one file more reads {bytes_read(ours, manifest) / MIB:.2f} MiB of the volume", flush=True)
+        argv = [sys.executable, "-m", "ntfsbuild", "apply", str(manifest), str(ours), "--in-place", "-q"]
+        put = f"ntfscp -q '{theirs}' '{content}' /{name}"
+        mount = f"ntfs-3g '{mounted}' '{self.mounted}'"
+        through = f"{mount} && cp '{content}' '{self.mounted}'/{name} && umount '{self.mounted}'"
+        return [
+            Command("ntfsbuild", argv, next_name),
+            Command("ntfscp", ["sh", "-c", put], next_name, needs=("ntfscp",)),
+            Command("ntfs-3g + cp", ["sh", "-c", through], next_name, needs=("ntfs-3g",)),
+        ]
+
 
 def cases(shop: Workshop, only: set[str]) -> Iterator[Case]:
     """The cases that are asked for; their trees are made when they are not there yet."""
@@ -249,6 +314,9 @@ def cases(shop: Workshop, only: set[str]) -> Iterator[Case]:
     if "f" in only:
         manifest = shop.manifest("format", "ntfsbuild: 1\nvolume: {size: 1TiB}\ntree: {}\n")
         yield Case("f", "format 1 TiB", 0, [shop.ours(manifest), shop.mkntfs(1 << 40)], {})
+    if "g" in only:
+        commands = shop.changes_of(make_large_volume(folder))
+        yield Case("g", "one file more on a volume of 500,000 files", 1, commands, {})
 
 
 # ---------------------------------------------------------------------- measuring
@@ -322,7 +390,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="measured rounds; the median counts (3)")
     parser.add_argument("--folder", type=Path, help="where the trees are made and kept (a temporary folder)")
-    parser.add_argument("--only", default="a,b,c,d,e,f", help="cases, separated by commas")
+    parser.add_argument("--only", default="a,b,c,d,e,f,g", help="cases, separated by commas")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ntfsbuild-bench-") as temporary:
