@@ -180,7 +180,7 @@ class VolumeEditor(Naming):
             if not stream:
                 raise VolumeError(f"{path}: it has no content")
             found = Attribute(attribute.DATA, stream, 0, 0, b"")
-        self._refuse_unreadable(state, path, stream)
+        self._refuse_unreadable(state, found, path)
         with self.whole_change():
             state.put(self.streams.write(found, at, data))
             self._changed(state, now)
@@ -193,7 +193,7 @@ class VolumeEditor(Naming):
         """Cut or extend a stream."""
         state = self.file_at(path, stream)
         found = self.existing_stream(state, stream, path)
-        self._refuse_unreadable(state, path, stream)
+        self._refuse_unreadable(state, found, path)
         with self.whole_change():
             state.put(self.streams.truncate(found, size_bytes))
             self._changed(state, now)
@@ -208,8 +208,11 @@ class VolumeEditor(Naming):
             state.drop(attribute.DATA, found.name)
             self._changed(state, now)
 
-    def _refuse_unreadable(self, state: FileState, path: str, stream: str) -> None:
-        if not stream:
+    def _refuse_unreadable(self, state: FileState, stream: Attribute, path: str) -> None:
+        """What cannot be read cannot be changed in part."""
+        if stream.flags & attribute.ENCRYPTED:
+            raise VolumeError(f"{path}: the content is encrypted, and no key was given")
+        if not stream.name:
             self._refuse_external(state.attributes, path)
 
     def _changed(self, state: FileState, now: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ntfsbuild.errors import VolumeError
 from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.runs import Run
@@ -24,7 +23,10 @@ _COMPRESSION_UNIT = 4  # log2 of the clusters that come and go together where a 
 
 
 class StreamEditor:
-    """Changes attributes of one volume; each method returns the attribute as it is afterwards."""
+    """Changes attributes of one volume; each method returns the attribute as it is afterwards.
+
+    Encrypted streams are their caller's to refuse.
+    """
 
     def __init__(
         self,
@@ -88,7 +90,6 @@ class StreamEditor:
 
     def write(self, one: Attribute, at: int, data: bytes | memoryview) -> Attribute:
         """Write `data` at byte `at`; what lies between the end and there reads as zeros."""
-        _refuse_encrypted(one)
         if not data:
             return one
         end = at + len(data)
@@ -118,7 +119,6 @@ class StreamEditor:
 
     def truncate(self, one: Attribute, size_bytes: int) -> Attribute:
         """Cut or extend to `size_bytes`; what is added reads as zeros."""
-        _refuse_encrypted(one)
         if one.value is not None:
             if size_bytes <= self._record_bytes:
                 return one._replace(value=one.value[:size_bytes].ljust(size_bytes, b"\0"))
@@ -233,8 +233,3 @@ def _outside(one: Attribute) -> Attribute:
     """The attribute in clusters, still without any."""
     unit = _COMPRESSION_UNIT if one.flags & _HOLEY else 0
     return one._replace(value=None, runs=(), data_bytes=0, initialized_bytes=0, compression_unit=unit)
-
-
-def _refuse_encrypted(one: Attribute) -> None:
-    if one.flags & attribute.ENCRYPTED:
-        raise VolumeError("the content is encrypted, and no key was given")

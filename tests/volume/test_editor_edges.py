@@ -1,0 +1,286 @@
+"""Editing where volumes differ: a $Bitmap in its record, cases told apart, streams of every form, costs."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+import ntfsbuild
+from ntfsbuild.errors import CorruptVolume, NoRoom, VolumeError
+from ntfsbuild.image.image_file import ImageFile
+from ntfsbuild.ondisk import attribute, file_record
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.volume.record_reader import Attribute
+from ntfsbuild.volume.volume import Volume
+from tests.oracle import Reader, judge_all
+from tests.oracle.model import file
+from tests.volume.changing import SECOND, START, editor
+from tests.volume.test_editor import TIMES, formatted_by_us
+
+SPARSE, COMPRESSED = attribute.SPARSE, attribute.COMPRESSED
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    return formatted_by_us(tmp_path / "disk.img", "size: 16MiB")
+
+
+def built(folder: Path, text: str) -> Path:
+    (folder / "disk.yaml").write_text("ntfsbuild: 1\n" + text)
+    ntfsbuild.build(folder / "disk.yaml", folder / "disk.img")
+    return folder / "disk.img"
+
+
+# ---- opening
+
+
+def test_a_volume_is_changed_whole_or_not_at_all(image: Path) -> None:
+    before = image.read_bytes()
+    with Volume.open(image, "r+") as volume:
+        volume.make_file("/a", b"x" * 5000, TIMES, 0x20)
+    with Volume.open(image) as read:
+        assert not read.exists("/a"), "it was not committed"
+    assert image.read_bytes()[:0x200] == before[:0x200]
+    with Volume.open(image, "r+") as volume:
+        volume.make_file("/a", b"x" * 5000, TIMES, 0x20)
+        volume.commit()
+    with Volume.open(image) as read:
+        assert read.read("/a") == b"x" * 5000
+    assert [one.name for one in image.parent.glob("*journal*")] == []
+
+
+def test_the_only_ntfs_partition_is_found(image: Path, tmp_path: Path) -> None:
+    begin = 1 << 20
+    entry = bytes([0, 0, 2, 0, 7, 0, 0, 0]) + (begin // 512).to_bytes(4, "little")
+    entry += (image.stat().st_size // 512).to_bytes(4, "little")
+    table = (bytes(0x1BE) + entry).ljust(0x1FE, b"\0") + b"\x55\xaa"
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(table.ljust(begin, b"\0") + image.read_bytes() + bytes(1 << 20))
+    with Volume.open(disk, "r+") as volume:
+        volume.make_file("/a", b"in a partition", TIMES, 0x20)
+        volume.commit()
+    with Volume.open(disk, partition=1) as read, Volume.open(disk, offset=begin) as same:
+        assert read.read("/a") == same.read("/a") == b"in a partition"
+    with pytest.raises(VolumeError, match="there is no partition 2"):
+        Volume.open(disk, partition=2)
+    with pytest.raises(ValueError, match="mode is 'w'"):
+        Volume.open(disk, "w")  # type: ignore[call-overload]
+
+
+def test_a_change_that_broke_off_cannot_be_committed(image: Path) -> None:
+    with editor(image) as volume:
+        volume.make_file("/a", b"a", TIMES, 0x20)
+        with pytest.raises(VolumeError, match="not found"):
+            volume.write("/b", 0, b"x", START)
+        with pytest.raises(NoRoom, match="missing"):
+            volume.truncate("/a", 1 << 34, START)
+        with pytest.raises(VolumeError, match="broke off"):
+            volume.commit()
+
+
+# ---- $Bitmap in its record
+
+
+def test_a_bitmap_that_lies_in_its_record(tmp_path: Path, readers: list[Reader]) -> None:
+    image = formatted_by_us(tmp_path / "disk.img", "size: 8MiB")
+    with editor(image) as volume:
+        state = volume.state(file_record.BITMAP)
+        outside = volume.stream_of(state, "")
+        value = volume._streams.read(outside)
+        volume.streams.free(outside)
+        state.put(Attribute(attribute.DATA, "", 0, 0, value))
+        volume.commit()
+    with editor(image) as volume:
+        assert volume.stream_of(volume.state(file_record.BITMAP), "").resident
+        volume.make_file("/a", b"x" * 50_000, TIMES, 0x20)
+        volume.commit()
+        volume.make_file("/b", b"y" * 50_000, TIMES, 0x20)
+        volume.remove("/a", START)
+        volume.commit()
+    with Volume.open(image) as read:
+        assert read.read("/b") == b"y" * 50_000
+        bits = int.from_bytes(read._streams.read(read._attributes(read._record(6))[-1]), "little")
+        ((lcn, count),) = read.stat("/b").streams[0].runs
+        assert lcn is not None
+        assert all(bits >> one & 1 for one in range(lcn, lcn + count))
+    # The kernel's ntfs3 wants it in clusters, and so do the tools that read it as a run list.
+    kept = [
+        one for one in readers if one.name in ("ntfs-3g", "pytsk3", "fls", "7-Zip", "dissect.ntfs", "ntfsfix")
+    ]
+    judge_all([(image, {"b": file(b"y" * 50_000)})], kept)
+
+
+# ---- names
+
+
+def test_a_directory_that_tells_cases_apart(image: Path) -> None:
+    with editor(image) as volume:
+        volume.make_directory("/cs", TIMES, 0)
+        volume._set(volume.settable_at("/cs"), {"version": 1})
+        volume.make_file("/cs/a", b"small", TIMES, 0x20)
+        volume.make_file("/cs/A", b"capital", TIMES, 0x20)
+        with pytest.raises(VolumeError, match="not found"):
+            volume.read("/cs/B")
+        volume.commit()
+    with Volume.open(image) as read:
+        assert (read.read("/cs/a"), read.read("/CS/A")) == (b"small", b"capital")
+        with pytest.raises(VolumeError, match="not found"):
+            read.read("/cs/á")
+        assert [item.name for item in read.listdir("/cs")] == ["A", "a"]
+    with editor(image) as volume:
+        volume.remove("/cs/A", START)
+        with pytest.raises(VolumeError, match="not found"):
+            volume.remove("/cs/A", START)
+        volume.commit()
+
+
+def test_stream_names_are_the_same_in_any_case(image: Path) -> None:
+    with editor(image) as volume:
+        volume.make_file("/a", b"", TIMES, 0x20)
+        volume.write("/a", 0, b"one", START, "Zone")
+        volume.write("/a", 0, b"two", START, "ZONE")
+        volume.commit()
+        assert [(one.name, one.size_bytes) for one in volume.stat("/a").streams if one.name] == [("Zone", 3)]
+        assert volume.read("/a", "zone") == b"two"
+
+
+# ---- forms of streams
+
+
+def flagged(image: Path, flags: int, size: int) -> None:
+    """A resident stream of a compressed or sparse file, as a directory hands the flag down."""
+    with editor(image) as volume:
+        volume.make_file("/f", b"r" * size, TIMES, 0x20)
+        state = volume.file_at("/f")
+        state.put(volume.stream_of(state, "")._replace(flags=flags))
+        bit = FileAttributes.SPARSE if flags == SPARSE else FileAttributes.COMPRESSED
+        volume._set(state, {"attributes": 0x20 | int(bit)})
+        volume.commit()
+
+
+@pytest.mark.parametrize("flags", [SPARSE, COMPRESSED], ids=["sparse", "compressed"])
+@pytest.mark.parametrize("seed", range(3))
+def test_compressed_and_sparse_streams_take_any_change(
+    image: Path, readers: list[Reader], flags: int, seed: int
+) -> None:
+    flagged(image, flags, 100)
+    content, dice = bytearray(b"r" * 100), random.Random(seed)
+    with editor(image) as volume:
+        for number in range(40):
+            now = START + number * SECOND
+            if dice.random() < 0.3:
+                size = dice.choice([0, 1, 5000, 65_536, len(content) // 2, len(content) + 100_000])
+                volume.truncate("/f", size, now)
+                content.extend(bytes(max(0, size - len(content))))
+                del content[size:]
+            else:
+                at, data = dice.randrange(400_000), dice.randbytes(dice.randrange(1, 70_000))
+                volume.write("/f", at, data, now)
+                content.extend(bytes(max(0, at + len(data) - len(content))))
+                content[at : at + len(data)] = data
+            if number % 13 == 5:
+                volume.commit()
+            assert volume.read("/f") == content, number
+        volume.commit()
+        main = volume.stat("/f").streams[0]
+        assert main.resident or sum(count for _, count in main.runs) % 16 == 0, "whole units"
+    judge_all([(image, {"f": file(bytes(content))})], readers)
+
+
+def test_what_somebody_left_behind_the_initialized_size_never_shows(image: Path) -> None:
+    with editor(image) as volume:
+        volume.make_file("/f", b"\xd1" * 40_000, TIMES, 0x20)
+        state = volume.file_at("/f")
+        state.put(volume.stream_of(state, "")._replace(initialized_bytes=10_000))
+        volume.commit()
+        volume.write("/f", 30_000, b"new", START)
+        volume.commit()
+        expected = b"\xd1" * 10_000 + bytes(20_000) + b"new" + bytes(9_997)
+        assert volume.read("/f") == expected
+        assert volume.stat("/f").streams[0].initialized_bytes == 30_003
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [(0x80000017, "Windows compressed it"), (0x9000301A, "in a cloud"), (0x80000013, "deduplicated")],
+)
+def test_content_that_lies_elsewhere_is_refused(image: Path, tag: int, message: str) -> None:
+    with editor(image) as volume:
+        volume.make_file("/f", b"", TIMES, 0x20)
+        state = volume.file_at("/f")
+        value = tag.to_bytes(4, "little") + bytes(4)
+        state.put(Attribute(attribute.REPARSE_POINT, "", 0, 0, value))
+        volume._set(state, {"attributes": 0x420})
+        volume.commit()
+        assert volume.listdir()[0].reparse_tag == tag
+        volume.rename("/f", "/g", START)
+        volume.commit()
+        assert volume.listdir()[0].reparse_tag == tag, "a new name knows it, too"
+        with pytest.raises(VolumeError, match=message):
+            volume.write("/g", 0, b"x", START)
+    with Volume.open(image) as read, pytest.raises(VolumeError, match=message):
+        read.read("/g")
+    with editor(image) as volume:
+        volume.replace_file("/g", b"plain", START)
+        volume.commit()
+        assert volume.read("/g") == b"plain"
+        assert volume.stat("/g").attributes == 0x20
+
+
+def test_encrypted_content_is_refused(image: Path) -> None:
+    with editor(image) as volume:
+        volume.make_file("/f", b"x" * 5000, TIMES, 0x20)
+        state = volume.file_at("/f")
+        state.put(volume.stream_of(state, "")._replace(flags=attribute.ENCRYPTED))
+        volume.commit()
+        for change in (
+            lambda: volume.read("/f"),
+            lambda: volume.write("/f", 0, b"x", START),
+            lambda: volume.truncate("/f", 1, START),
+        ):
+            with pytest.raises(VolumeError, match="the content is encrypted"):
+                change()
+
+
+def test_a_cluster_that_is_said_to_be_free_is_damage(image: Path) -> None:
+    with editor(image) as volume:
+        volume.make_file("/f", b"x" * 5000, TIMES, 0x20)
+        volume.commit()
+        ((lcn, count),) = volume.stat("/f").streams[0].runs
+        assert lcn is not None
+        volume.space._set(lcn, count, False)
+        with pytest.raises(CorruptVolume, match=r"\$Bitmap has clusters free that a file has"):
+            volume.remove("/f", START)
+
+
+# ---- what a change costs
+
+
+def test_lookups_among_many_directories_read_each_directory_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directories = "".join(f"  {k // 1000:03}/{k % 1000 // 10:03}/{k % 10}/:\n" for k in range(100_000))
+    image = built(tmp_path, "volume: {size: auto+4MiB}\ntree:\n" + directories)
+    counted = [0, 0]
+    read = ImageFile.read
+
+    def counting(self: ImageFile, offset: int, size_bytes: int) -> bytes:
+        counted[0] += 1
+        counted[1] += size_bytes
+        return read(self, offset, size_bytes)
+
+    monkeypatch.setattr(ImageFile, "read", counting)
+    with Volume.open(image) as volume:
+        assert volume.exists("/042/017/3")
+        first = tuple(counted)
+        assert first[0] < 40 and first[1] < 1 << 20, "three directories on the way, and the volume's own"
+        for k in range(1000):
+            assert volume.exists(f"/042/017/{k % 10}")
+        assert tuple(counted) == first
+    counted[:] = [0, 0]
+    with Volume.open(image, "r+") as volume:
+        volume.make_file("/042/017/3/new.txt", b"x", TIMES, 0x20)
+        volume.commit()
+    assert counted[1] < 1 << 20
