@@ -29,6 +29,7 @@ class ImageFile:
         self.image_bytes = file.size()
         self.offset_bytes = 0
         self.size_bytes = self.image_bytes
+        self.closed = False
 
     @classmethod
     def open(
@@ -135,8 +136,10 @@ class ImageFile:
             roll_back(self._file, self.journal_path)
 
     def close(self) -> None:
-        """Close the file, and let others at it."""
-        locking.close(self._file.descriptor)
+        """Close the file, and let others at it; once, for its descriptor may be another's by then."""
+        if not self.closed:
+            self.closed = True
+            locking.close(self._file.descriptor)
 
     def __enter__(self) -> Self:
         return self

@@ -199,7 +199,9 @@ class JournaledStorage:
         self._file.roll_back()
 
     def close(self) -> None:
-        """Undo what is not committed, and close the image."""
+        """Undo what is not committed, and close the image; nothing more when that has been done."""
+        if self._file.closed:
+            return
         try:
             self.rollback()
         except NtfsBuildError:

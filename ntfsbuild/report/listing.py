@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ntfsbuild.ondisk import file_name
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
-from ntfsbuild.report.words import count_text, escaped, exact_time, time_text
+from ntfsbuild.report.words import count_text, escaped, exact_time, guid_text, time_text
 
 if TYPE_CHECKING:
     from ntfsbuild.volume.geometry import Geometry
@@ -141,6 +141,12 @@ def file_facts(info: FileInfo) -> dict[str, Any]:
         "sequence": info.sequence,
         "link_count": info.link_count,
         "security_id": info.security_id,
+        "owner_id": info.owner_id,
+        "usn": info.usn,
+        "case_sensitive": info.case_sensitive,
+        "reparse_tag": f"{info.reparse_tag:#010x}" if info.reparse_tag else None,
+        "object_id": guid_text(info.object_id) if info.object_id else None,
+        "ea_bytes": info.ea_bytes,
         "names": [_name_data(name) for name in info.names],
         "streams": [_stream_data(stream) for stream in info.streams],
     }

@@ -255,17 +255,16 @@ class Editing(Volume):
             allocated,
             size,
             attributes,
-            self._reparse_tag(state, information.attributes),
+            self._tag_or_ea_bytes(state, information.attributes),
             len(raw_name) // 2,
             namespace,
         )
         return head + raw_name
 
-    def _reparse_tag(self, state: FileState, attributes: int) -> int:
+    def _tag_or_ea_bytes(self, state: FileState, attributes: int) -> int:
         """The tag of a reparse point; of other files the packed size of their extended attributes."""
         if attributes & _REPARSE_POINT:
-            found = state.find(attribute.REPARSE_POINT)
-            return 0 if found is None else int.from_bytes(self.read_part(found, 0, 4), "little")
+            return self._reparse_tag_of(state.attributes)
         found = state.find(attribute.EA_INFORMATION)
         return 0 if found is None or found.value is None else int.from_bytes(found.value[:2], "little")
 

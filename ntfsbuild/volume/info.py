@@ -46,7 +46,11 @@ class StreamInfo(NamedTuple):
 
 
 class FileInfo(NamedTuple):
-    """Everything about one file or directory.  Times and attributes are $STANDARD_INFORMATION's."""
+    """Everything about one file or directory.  Times and attributes are $STANDARD_INFORMATION's.
+
+    `reparse_tag` is 0 where there is no reparse point, `object_id` empty where there is none, and
+    `ea_bytes` the size of all extended attributes.
+    """
 
     path: str
     record: int
@@ -57,5 +61,11 @@ class FileInfo(NamedTuple):
     attributes: int
     times: Ticks4
     security_id: int
+    owner_id: int
+    usn: int
+    case_sensitive: bool
+    reparse_tag: int
+    object_id: bytes
+    ea_bytes: int
     names: tuple[NameInfo, ...]
     streams: tuple[StreamInfo, ...]

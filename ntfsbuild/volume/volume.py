@@ -18,9 +18,10 @@ from ntfsbuild.ondisk.index import vcn_unit
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
 from ntfsbuild.volume.boot import Reader, read_boot
+from ntfsbuild.volume.describing import described
 from ntfsbuild.volume.geometry import Geometry
-from ntfsbuild.volume.index_reader import NameEntry, name_entries, name_of_value
-from ntfsbuild.volume.info import DirectoryItem, FileInfo, NameInfo, StreamInfo
+from ntfsbuild.volume.index_reader import NameEntry, name_entries
+from ntfsbuild.volume.info import DirectoryItem, FileInfo
 from ntfsbuild.volume.record_reader import Attribute, Record, joined, parse_record
 from ntfsbuild.volume.stream_reader import StreamReader
 
@@ -167,30 +168,8 @@ class Volume:
     def _info(self, record: Record, path: str) -> FileInfo:
         attributes = self._attributes(record)
         information = self._standard_information(record, attributes)
-        streams = tuple(_stream_info(one) for one in attributes if one.type_code == attribute.DATA)
-        main = next((one for one in streams if not one.name), None)
-        return FileInfo(
-            path=path,
-            record=record.number,
-            sequence=record.sequence,
-            is_directory=record.is_directory,
-            size_bytes=main.size_bytes if main else 0,
-            link_count=record.link_count,
-            attributes=information.attributes,
-            times=(
-                information.created_ticks,
-                information.modified_ticks,
-                information.changed_ticks,
-                information.accessed_ticks,
-            ),
-            security_id=information.security_id,
-            names=tuple(
-                _name_info(name_of_value(one.value))
-                for one in attributes
-                if one.type_code == attribute.FILE_NAME and one.value is not None
-            ),
-            streams=streams,
-        )
+        tag = self._reparse_tag_of(attributes)
+        return described(path, record, attributes, information, tag, self.geometry.cluster_bytes)
 
     def pieces(self, path: str, stream: str = "") -> Iterator[bytes]:
         """The content of a stream, in pieces; the main stream has no name."""
@@ -210,10 +189,13 @@ class Volume:
 
     def _refuse_external(self, attributes: list[Attribute], path: str) -> None:
         """Say so where the unnamed stream of a file is not what it holds."""
-        for one in _select(attributes, attribute.REPARSE_POINT, ""):
-            tag = int.from_bytes(self._streams.part(one, 0, 4), "little")
-            if why := where_content_is(tag):
-                raise VolumeError(f"{path}: {why}")
+        if why := where_content_is(self._reparse_tag_of(attributes)):
+            raise VolumeError(f"{path}: {why}")
+
+    def _reparse_tag_of(self, attributes: list[Attribute]) -> int:
+        """The tag of a reparse point, 0 where there is none."""
+        found = _select(attributes, attribute.REPARSE_POINT, "")
+        return int.from_bytes(self._streams.part(found[0], 0, 4), "little") if found else 0
 
     # ------------------------------------------------------------------ records
 
@@ -418,27 +400,4 @@ def _listed_attribute(record: Record, entry: attribute_list.AttributeListEntry) 
     raise CorruptVolume(
         f"record {record.number}: $ATTRIBUTE_LIST names an attribute {entry.type_code:#x} "
         f"with the id {entry.instance}, which is not there"
-    )
-
-
-def _name_info(entry: NameEntry) -> NameInfo:
-    return NameInfo(
-        entry.name,
-        entry.namespace,
-        entry.parent_reference & _RECORD_MASK,
-        (entry.created_ticks, entry.modified_ticks, entry.changed_ticks, entry.accessed_ticks),
-        entry.attributes,
-    )
-
-
-def _stream_info(one: Attribute) -> StreamInfo:
-    size = one.size_bytes
-    return StreamInfo(
-        one.name,
-        one.resident,
-        size,
-        size if one.resident else one.allocated_bytes,
-        size if one.resident else one.initialized_bytes,
-        one.flags,
-        one.runs,
     )
