@@ -26,15 +26,18 @@ class Commit:
         self._layouts: dict[int, tuple[FileState, Layout]] = {}
 
     def run(self) -> None:
-        """Lay everything out, then write it: in this order, for each step may change what the next writes."""
+        """Lay everything out, then write it: in this order, for each step may change what the next writes.
+
+        By record numbers: which clusters something gets must not depend on what was read before.
+        """
         editing = self._editing
-        for state in list(editing.states.values()):
+        for _, state in sorted(editing.states.items()):
             if state.changed and not state.is_directory:
                 self._lay_out(state)
         for number in sorted(editing.stale):
             editing.renew_entries(editing.states[number])
         self._pack_indexes()
-        for state in list(editing.states.values()):
+        for _, state in sorted(editing.states.items()):
             if state.changed and state.number != file_record.MFT:
                 self._lay_out(state)
         self._free_deleted()
@@ -84,11 +87,11 @@ class Commit:
 
     def _pack_indexes(self) -> None:
         editing = self._editing
-        for number, directory in list(editing.directories.items()):
+        for number, directory in sorted(editing.directories.items()):
             if directory.changed:
                 self._pack(editing.states[number], "$I30", directory.in_order())
                 directory.changed = False
-        for (number, name), view in list(editing.views.items()):
+        for (number, name), view in sorted(editing.views.items()):
             if view.changed:
                 self._pack(editing.states[number], name, view.in_order())
                 view.changed = False
