@@ -87,7 +87,7 @@ def apply(
             manifest = load(manifest)
         planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
         if in_place:
-            with naming(shown), JournaledStorage(open_base(base, writable=True)) as storage:
+            with naming(shown), _journaled(base) as storage:
                 volume = VolumeEditor(storage, force=force)
                 change = Change(told(planning.plan(volume), tell), progress)
                 if change.is_needed:
@@ -152,6 +152,16 @@ class Change:
 
 def _count(operations: list[Operation], kind: type | UnionType) -> int:
     return sum(isinstance(one, kind) for one in operations)
+
+
+def _journaled(base: BaseImage) -> JournaledStorage:
+    """The image of a base for changing in place; let go of where that cannot be."""
+    file = open_base(base, writable=True)
+    try:
+        return JournaledStorage(file)
+    except BaseException:
+        file.close()
+        raise
 
 
 def _seen(file: ImageFile) -> ChangeableStorage:
