@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from ntfsbuild.compiler.base import Base, OnConflict
 from ntfsbuild.compiler.files import fresh_files
 from ntfsbuild.compiler.overlay import Overlay
+from ntfsbuild.compiler.room import room_for
 from ntfsbuild.compiler.sources import Sources
-from ntfsbuild.compiler.steps import StepPlanner, room_for
+from ntfsbuild.compiler.steps import StepPlanner
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content.model import Content, HostFile, Inline

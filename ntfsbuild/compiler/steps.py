@@ -1,8 +1,8 @@
-"""Steps with everything resolved: their times, their sources, the room that they need at most."""
+"""Steps with everything resolved: their times, their sources, their names judged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from typing import assert_never
 
 from ntfsbuild.compiler.sources import Sources
@@ -27,8 +27,6 @@ from ntfsbuild.plan.model import (
 )
 
 _NO_TIMES: SomeTicks = (None, None, None, None)
-_GROW_RECORDS = 64
-_ENTRY_BYTES = 0x10 + 0x42 + 2 + 8  # Of a directory's entry without its name, with a child.
 
 
 class StepPlanner:
@@ -115,51 +113,3 @@ class StepPlanner:
 
 def _some(times: Times | None) -> SomeTicks:
     return _NO_TIMES if times is None else (times.created, times.modified, times.changed, times.accessed)
-
-
-def room_for(
-    steps: Sequence[Step],
-    entries_of: Mapping[str, Iterable[str]],
-    cluster_bytes: int,
-    record_bytes: int,
-) -> int:
-    """How many bytes steps may take at most on a volume whose directories hold `entries_of`.
-
-    Nothing that they free is used again: contents as they are written, the indexes of directories that
-    change once more, and records for what is made.
-    """
-    clusters = records = 0
-    touched: dict[str, int] = {}  # Directories and the bytes of their entries.
-
-    def touch(path: str) -> None:
-        above, _, name = path.rpartition("/")
-        above = above or "/"
-        if above not in touched:
-            touched[above] = sum(map(_entry_bytes, entries_of.get(above, ())))
-        touched[above] += _entry_bytes(name)
-
-    for step in steps:
-        if isinstance(step, LabelStep):
-            continue
-        touch(step.path)
-        match step:
-            case WriteStep():
-                clusters += -(-((step.at or 0) + size_of(step.content)) // cluster_bytes) + 2
-                records += 2
-            case TruncateStep():
-                clusters += -(-step.size_bytes // cluster_bytes) + 2
-            case MkdirStep():
-                records += 1
-            case RenameStep() | LinkStep():
-                touch(step.to)
-                records += 1
-    for size in touched.values():
-        # Blocks are at least half full, and there are those above them.
-        clusters += -(-(2 * size + 4096) // cluster_bytes) + 2
-    grown = -(-records // _GROW_RECORDS) * _GROW_RECORDS * record_bytes
-    clusters += 2 * -(-grown // cluster_bytes) + 4
-    return clusters * cluster_bytes
-
-
-def _entry_bytes(name: str) -> int:
-    return _ENTRY_BYTES + 2 * names.units(name) + 6
