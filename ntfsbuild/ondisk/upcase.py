@@ -83,9 +83,14 @@ def upper(name: str, changes: dict[int, int] | None = None) -> str:
     return name.translate(_changes() if changes is None else changes)
 
 
+def code_units(text: str) -> bytes:
+    """A key that orders texts by UTF-16 code units."""
+    return text.encode("utf-16-be", "surrogatepass")
+
+
 def code_unit_order(texts: list[str]) -> list[str] | list[bytes]:
     """Keys, one for each text, that order the texts by UTF-16 code units."""
     # Code points and code units sort alike as long as nothing lies above the BMP.
     if all(map(str.isascii, texts)) or max(map(max, filter(None, texts)), default="") <= "\uffff":
         return texts
-    return [text.encode("utf-16-be", "surrogatepass") for text in texts]
+    return [code_units(text) for text in texts]

@@ -47,6 +47,8 @@ class Editing(Volume):
         self.streams = StreamEditor(
             storage, self._streams, lambda: self.space, geometry.cluster_bytes, geometry.record_bytes
         )
+        for number in (file_record.MFT, file_record.BITMAP):
+            self.states[number] = self._loaded(number)
         self.mft = MftEditor(
             self.state(file_record.MFT),
             storage,
@@ -57,6 +59,8 @@ class Editing(Volume):
         )
         bitmap = self.stream_of(self.state(file_record.BITMAP), "")
         self.space = FreeSpace(geometry, lambda at, size: self.read_part(bitmap, at, size), bitmap.size_bytes)
+        for state in self.states.values():
+            self._check_clusters(state)
 
     @contextlib.contextmanager
     def whole_change(self) -> Iterator[None]:
@@ -88,8 +92,13 @@ class Editing(Volume):
             yield name_of_value(key_of(entry), int.from_bytes(entry[:8], "little"))
 
     def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
-        if not self.file(directory).is_directory:
+        state = self.file(directory)
+        if not state.is_directory:
             raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
+        if state.number not in self.directories:
+            found_below = self._descend(directory, name)
+            if found_below is not None:
+                return self._picked(found_below, name, state.information().is_case_sensitive, path)
         found = self.directory(directory).find(name)
         if found is None:
             raise VolumeError(f"{path}: not found")
@@ -110,8 +119,18 @@ class Editing(Volume):
     def state(self, number: int) -> FileState:
         """A file by its record number."""
         state = self.states.get(number)
-        if state is not None:
-            return state
+        if state is None:
+            state = self._loaded(number)
+            self._check_clusters(state)
+            self.states[number] = state
+        return state
+
+    def _check_clusters(self, state: FileState) -> None:
+        """A file whose clusters somebody else may get is damaged."""
+        for one in state.attributes:
+            self.space.check(one.runs)
+
+    def _loaded(self, number: int) -> FileState:
         record = super()._record(number)
         if not record.in_use or record.base_reference:
             raise CorruptVolume(f"record {number}: it is free or an extension, a file was expected")
@@ -129,7 +148,6 @@ class Editing(Volume):
                 listed = attribute_list.entries(self._streams.read(one))
                 others = {entry.reference for entry in listed} - {state.reference}
                 state.extensions = sorted(others, key=lambda meant: meant & _RECORD_MASK)
-        self.states[number] = state
         return state
 
     def file(self, meant: int) -> FileState:
@@ -179,17 +197,7 @@ class Editing(Volume):
         return loaded
 
     def _index_entries(self, state: FileState, name: str) -> Iterator[bytes]:
-        root = state.find(attribute.INDEX_ROOT, name)
-        if root is None or root.value is None:
-            raise CorruptVolume(f"record {state.number}: no $INDEX_ROOT {name!r}")
-        blocks = state.find(attribute.INDEX_ALLOCATION, name)
-
-        def read_block(vcn: int, size_bytes: int) -> bytes:
-            if blocks is None or vcn * self._index_unit + size_bytes > blocks.data_bytes:
-                raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
-            return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
-
-        return leaf_entries(root.value, read_block, f"record {state.number}: {name}")
+        return leaf_entries(*self._index(state.record(), name), f"record {state.number}: {name}")
 
     # ------------------------------------------------------------------ records
 

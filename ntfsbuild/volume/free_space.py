@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ntfsbuild.errors import CorruptVolume, NoRoom
 from ntfsbuild.ondisk.runs import Run
@@ -29,7 +29,7 @@ class FreeSpace:
         self._read = read
         self._size_bytes = size_bytes
         self._pages: dict[int, bytearray] = {}
-        self._changed: set[int] = set()
+        self._changed: dict[int, bytes] = {}  # Pages as they were at the last commit.
         self._freed: list[tuple[int, int]] = []
         self._first_free_page = 0  # All pages before it are full.
 
@@ -84,23 +84,33 @@ class FreeSpace:
         if end > begin:
             yield begin, end - begin
 
+    def check(self, runs: Sequence[Run]) -> None:
+        """Raise CorruptVolume where clusters that a file had at the last commit were not taken then."""
+        for lcn, count in runs:
+            if lcn is not None:
+                self._check_inside(lcn, count)
+                if not self._is_taken(lcn, count, formerly=True):
+                    raise _not_taken(lcn, count)
+
+    def _check_inside(self, lcn: int, count: int) -> None:
+        if lcn + count > self._clusters:
+            raise CorruptVolume(f"a run ends at cluster {lcn + count}, the volume has {self._clusters}")
+
     def give_back(self, runs: list[Run] | tuple[Run, ...]) -> None:
         """Free these clusters with the commit; holes are none."""
         for lcn, count in runs:
             if lcn is not None:
-                if lcn + count > self._clusters:
-                    raise CorruptVolume(
-                        f"a run ends at cluster {lcn + count}, the volume has {self._clusters}"
-                    )
+                self._check_inside(lcn, count)
                 if not self._is_taken(lcn, count):
-                    raise CorruptVolume(f"$Bitmap has clusters free that a file has: {count} from {lcn} on")
+                    raise _not_taken(lcn, count)
                 self._freed.append((lcn, count))
 
-    def _is_taken(self, lcn: int, clusters: int) -> bool:
+    def _is_taken(self, lcn: int, clusters: int, *, formerly: bool = False) -> bool:
         while clusters:
             number, bit = divmod(lcn, _PAGE_BITS)
             count = min(clusters, _PAGE_BITS - bit)
-            if not _all_set(self._page(number), bit, count):
+            page = self._changed.get(number) if formerly else None
+            if not _all_set(self._page(number) if page is None else page, bit, count):
                 return False
             lcn, clusters = lcn + count, clusters - count
         return True
@@ -109,8 +119,10 @@ class FreeSpace:
         while clusters:
             number, bit = divmod(lcn, _PAGE_BITS)
             count = min(clusters, _PAGE_BITS - bit)
-            _set_bits(self._page(number), bit, count, taken)
-            self._changed.add(number)
+            page = self._page(number)
+            if number not in self._changed:
+                self._changed[number] = bytes(page)
+            _set_bits(page, bit, count, taken)
             lcn, clusters = lcn + count, clusters - count
 
     def commit(self) -> Iterator[tuple[int, bytes]]:
@@ -121,7 +133,11 @@ class FreeSpace:
         self._freed = []
         for number in sorted(self._changed):
             yield number * _PAGE_BYTES, bytes(self._pages[number])
-        self._changed = set()
+        self._changed = {}
+
+
+def _not_taken(lcn: int, count: int) -> CorruptVolume:
+    return CorruptVolume(f"$Bitmap has clusters free that a file has: {count} from {lcn} on")
 
 
 def _free_in(page: bytes | bytearray, base: int) -> Iterator[tuple[int, int]]:

@@ -24,6 +24,8 @@ _FLAGS_AT = IndexEntry.offset_of("flags")
 _LENGTH_AT = IndexEntry.offset_of("length_bytes")
 
 _Found: TypeAlias = tuple[bytes | bytearray, int, int, int]  # Node, offset of the entry, key, length.
+ReadBlock: TypeAlias = Callable[[int, int], bytes]
+PassesOver: TypeAlias = Callable[[bytes | bytearray, int, int, int], bool]  # The same four.
 
 _entry = IndexEntry.LAYOUT
 _name = FileName.LAYOUT
@@ -46,20 +48,29 @@ class NameEntry(NamedTuple):
     name: str
 
 
-def name_entries(root: bytes, read_block: Callable[[int, int], bytes], what: str) -> Iterator[NameEntry]:
-    """The entries of a directory in collation order.
+def name_entries(
+    root: bytes, read_block: ReadBlock, what: str, is_before: Callable[[NameEntry], bool] | None = None
+) -> Iterator[NameEntry]:
+    """The entries of a directory in collation order, without those that the caller says come before.
 
-    `root` is the $INDEX_ROOT value, `read_block(vcn, size)` reads a block of $INDEX_ALLOCATION.
+    `root` is the $INDEX_ROOT value, `read_block(vcn, size)` reads a block of $INDEX_ALLOCATION.  What
+    comes before is passed over with all that is below it.
     """
+
+    def passes_over(data: bytes | bytearray, at: int, key_bytes: int, length: int) -> bool:
+        return is_before is not None and is_before(
+            _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, 0)
+        )
+
     try:
-        for data, at, key_bytes, length in _found(root, read_block):
+        for data, at, key_bytes, length in _found(root, read_block, passes_over if is_before else None):
             reference = int.from_bytes(data[at : at + 8], "little")
             yield _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference)
     except CorruptVolume as error:
         raise CorruptVolume(f"{what}: $I30: {error}") from None
 
 
-def leaf_entries(root: bytes, read_block: Callable[[int, int], bytes], what: str) -> Iterator[bytes]:
+def leaf_entries(root: bytes, read_block: ReadBlock, what: str) -> Iterator[bytes]:
     """The entries of any index in order, each as a leaf has it: without a child."""
     try:
         for data, at, _, length in _found(root, read_block):
@@ -73,19 +84,21 @@ def leaf_entries(root: bytes, read_block: Callable[[int, int], bytes], what: str
         raise CorruptVolume(f"{what}: {error}") from None
 
 
-def _found(root: bytes, read_block: Callable[[int, int], bytes]) -> Iterator[_Found]:
-    block_bytes = IndexRoot.unpack(root).block_bytes
-    return _node(root, IndexRoot.SIZE, read_block, block_bytes, set(), 0)
+def _found(root: bytes, read_block: ReadBlock, passes_over: PassesOver | None = None) -> Iterator[_Found]:
+    walk = _Walk(read_block, IndexRoot.unpack(root).block_bytes, passes_over, set())
+    return _node(walk, root, IndexRoot.SIZE, 0)
 
 
-def _node(
-    data: bytes | bytearray,
-    header_at: int,
-    read_block: Callable[[int, int], bytes],
-    block_bytes: int,
-    seen: set[int],
-    depth: int,
-) -> Iterator[_Found]:
+class _Walk(NamedTuple):
+    """What is the same for all nodes of one walk."""
+
+    read_block: ReadBlock
+    block_bytes: int
+    passes_over: PassesOver | None
+    seen: set[int]
+
+
+def _node(walk: _Walk, data: bytes | bytearray, header_at: int, depth: int) -> Iterator[_Found]:
     if depth > _DEEPEST:
         raise CorruptVolume(f"more than {_DEEPEST} levels")
     header = IndexHeader.unpack(data, header_at)
@@ -98,29 +111,31 @@ def _node(
         _, length, key_bytes, flags, _ = _entry.unpack_from(data, at)
         if length < IndexEntry.SIZE or length % 8 or at + length > end:
             raise CorruptVolume(f"an entry of {length} bytes at {at:#x}")
+        passes = walk.passes_over
+        if passes is not None and not flags & ENTRY_IS_LAST and passes(data, at, key_bytes, length):
+            at += length
+            continue
         if flags & ENTRY_HAS_CHILD:
             vcn = int.from_bytes(data[at + length - 8 : at + length], "little")
-            yield from _child(vcn, read_block, block_bytes, seen, depth)
+            yield from _child(walk, vcn, depth)
         if flags & ENTRY_IS_LAST:
             return
         yield data, at, key_bytes, length
         at += length
 
 
-def _child(
-    vcn: int, read_block: Callable[[int, int], bytes], block_bytes: int, seen: set[int], depth: int
-) -> Iterator[_Found]:
-    if vcn in seen:
+def _child(walk: _Walk, vcn: int, depth: int) -> Iterator[_Found]:
+    if vcn in walk.seen:
         raise CorruptVolume(f"two entries point to the block at VCN {vcn}")
-    seen.add(vcn)
-    block = bytearray(read_block(vcn, block_bytes))
+    walk.seen.add(vcn)
+    block = bytearray(walk.read_block(vcn, walk.block_bytes))
     head = IndexBlock.unpack(block)
-    if head.magic != BLOCK_MAGIC or len(block) < block_bytes:
+    if head.magic != BLOCK_MAGIC or len(block) < walk.block_bytes:
         raise CorruptVolume(f"the block at VCN {vcn} begins with {head.magic!r}, expected {BLOCK_MAGIC!r}")
     fixups.restore(block, f"the block at VCN {vcn}")
     if head.vcn != vcn:
         raise CorruptVolume(f"the block at VCN {vcn} says that it is {head.vcn}")
-    yield from _node(block, IndexBlock.SIZE, read_block, block_bytes, seen, depth + 1)
+    yield from _node(walk, block, IndexBlock.SIZE, depth + 1)
 
 
 def _name_entry(data: bytes | bytearray, at: int, key_bytes: int, length: int, reference: int) -> NameEntry:

@@ -28,10 +28,11 @@ class _Restart(NamedTuple):
 
 
 def refuse_unsafe(editing: Editing, *, force: bool) -> None:
-    """Raise VolumeError for a volume that is dirty, hibernated, or of an unknown version.
+    """Raise VolumeError for a volume that is dirty, hibernated, cut off, or of an unknown version.
 
     `force` lets a dirty flag pass, nothing else.
     """
+    _refuse_cut_off(editing)
     found = editing.state(file_record.VOLUME).find(attribute.VOLUME_INFORMATION)
     if found is None or found.value is None:
         raise CorruptVolume("record 3: $Volume has no $VOLUME_INFORMATION")
@@ -48,6 +49,14 @@ def refuse_unsafe(editing: Editing, *, force: bool) -> None:
         )
     _refuse_log(editing)
     _refuse_hibernated(editing)
+
+
+def _refuse_cut_off(editing: Editing) -> None:
+    """Clusters that are free must be there, too; the sector behind them, a copy, may be missing."""
+    geometry = editing.geometry
+    missing = geometry.cluster_count * geometry.cluster_bytes - editing.storage.size_bytes
+    if missing > 0:
+        raise CorruptVolume(f"the image ends {missing} bytes before its volume does")
 
 
 def _refuse_log(editing: Editing) -> None:

@@ -6,6 +6,7 @@ Little is read before it is asked for: the boot sector, the $MFT's own record, t
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self, overload
@@ -20,7 +21,7 @@ from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformatio
 from ntfsbuild.volume.boot import Reader, read_boot
 from ntfsbuild.volume.describing import described
 from ntfsbuild.volume.geometry import Geometry
-from ntfsbuild.volume.index_reader import NameEntry, name_entries
+from ntfsbuild.volume.index_reader import NameEntry, ReadBlock, name_entries
 from ntfsbuild.volume.info import DirectoryItem, FileInfo
 from ntfsbuild.volume.record_reader import Attribute, Record, joined, parse_record
 from ntfsbuild.volume.stream_reader import StreamReader
@@ -33,6 +34,8 @@ _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
 _INDEX_NAME = "$I30"
 _MOST_CACHED_DIRECTORIES = 256
 _MOST_CACHED_WAYS = 1024
+_LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
+_MOST_DESCENTS = 16
 
 
 class Volume:
@@ -51,6 +54,7 @@ class Volume:
         self._streams = StreamReader(storage, boot.geometry)
         self._mft = self._find_mft(boot.mft_lcn)
         self._folded: dict[int, _Names] = {}
+        self._asked: dict[int, int] = {}  # How often a name was looked for in a large directory.
         self._ways: dict[str, tuple[tuple[str, int], ...]] = {}  # Of directories, by their paths.
 
     @classmethod
@@ -122,7 +126,10 @@ class Volume:
 
         NTFS's own files (`$MFT`, `$Extend`, …) are listed with `system` only.
         """
-        return self._list(self._referenced(self._resolve(path)), system)
+        record = self._referenced(self._resolve(path))
+        if not record.is_directory:
+            raise VolumeError(f"{path}: is not a directory")
+        return self._list(record, system)
 
     def walk(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[str, DirectoryItem]]:
         """Everything below a directory, with its path; a directory comes before what it holds."""
@@ -278,17 +285,43 @@ class Volume:
     # ------------------------------------------------------------------ directories
 
     def _entries(self, directory: Record) -> Iterator[NameEntry]:
-        root = self._attribute(directory, attribute.INDEX_ROOT, _INDEX_NAME)
+        return name_entries(*self._index(directory, _INDEX_NAME), f"record {directory.number}")
+
+    def _index(self, record: Record, name: str) -> tuple[bytes, ReadBlock]:
+        """The root of an index, and how its blocks are read."""
+        root = self._attribute(record, attribute.INDEX_ROOT, name)
         if root is None or root.value is None:
-            raise VolumeError(f"record {directory.number} is not a directory")
-        blocks = self._attribute(directory, attribute.INDEX_ALLOCATION, _INDEX_NAME)
+            raise CorruptVolume(f"record {record.number}: no $INDEX_ROOT {name!r}")
+        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, name)
 
         def read_block(vcn: int, size_bytes: int) -> bytes:
             if blocks is None or vcn * self._index_unit + size_bytes > blocks.data_bytes:
                 raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
             return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
 
-        return name_entries(root.value, read_block, f"record {directory.number}")
+        return root.value, read_block
+
+    def _descend(self, directory: int, name: str) -> list[NameEntry] | None:
+        """The entries of a name, in whatever case, found from the root of a large directory down.
+
+        None where the directory is small, or asked for so often that it is better read as a whole.
+        """
+        asked = self._asked.get(directory, 0)
+        if asked >= _MOST_DESCENTS:
+            return None
+        record = self._referenced(directory)
+        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, _INDEX_NAME)
+        if blocks is None or blocks.size_bytes < _LARGE_INDEX_BYTES:
+            return None
+        self._asked[directory] = asked + 1
+        wanted = upcase.upper(name, self._case)
+        key = upcase.code_units(wanted)
+
+        def is_before(entry: NameEntry) -> bool:
+            return upcase.code_units(upcase.upper(entry.name, self._case)) < key
+
+        found = name_entries(*self._index(record, _INDEX_NAME), f"record {record.number}", is_before)
+        return list(itertools.takewhile(lambda entry: upcase.upper(entry.name, self._case) == wanted, found))
 
     def _list(self, directory: Record, system: bool) -> list[DirectoryItem]:
         return [
@@ -359,15 +392,29 @@ class Volume:
 
     def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
         """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
-        known = self._folded.pop(directory, None) or self._load_names(directory, name, path)
-        if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
-            del self._folded[next(iter(self._folded))]  # The one that was not asked for the longest time.
+        known = self._folded.pop(directory, None)
+        if known is None:
+            descended = self._descend(directory, name)
+            if descended is not None:
+                return self._picked(descended, name, self._is_case_sensitive(directory), path)
+            known = self._load_names(directory, name, path)
+            if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
+                del self._folded[next(iter(self._folded))]  # The one not asked for the longest time.
         self._folded[directory] = known
-        found = known.folded.get(upcase.upper(name, self._case), [])
+        return self._picked(
+            known.folded.get(upcase.upper(name, self._case), []), name, known.case_sensitive, path
+        )
+
+    @staticmethod
+    def _picked(found: list[NameEntry], name: str, case_sensitive: bool, path: str) -> NameEntry:
         exact = [entry for entry in found if entry.name == name]
-        if not exact and (known.case_sensitive or not found):
+        if not exact and (case_sensitive or not found):
             raise VolumeError(f"{path}: not found")
         return (exact or found)[0]
+
+    def _is_case_sensitive(self, directory: int) -> bool:
+        record = self._referenced(directory)
+        return self._standard_information(record, self._attributes(record)).is_case_sensitive
 
     def _load_names(self, directory: int, name: str, path: str) -> _Names:
         record = self._referenced(directory)
@@ -376,8 +423,7 @@ class Volume:
         folded: dict[str, list[NameEntry]] = {}
         for entry in self._entries(record):
             folded.setdefault(upcase.upper(entry.name, self._case), []).append(entry)
-        information = self._standard_information(record, self._attributes(record))
-        return _Names(folded, information.is_case_sensitive)
+        return _Names(folded, self._is_case_sensitive(directory))
 
 
 class _Names(NamedTuple):

@@ -253,7 +253,45 @@ def test_a_cluster_that_is_said_to_be_free_is_damage(image: Path) -> None:
             volume.remove("/f", START)
 
 
-# ---- what a change costs
+# ---- what lookups and changes cost
+
+
+def test_names_in_a_large_directory_are_found_from_its_root_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"Name {k:05} {'ÿŸß'[k % 3]}\U0001f600" for k in range(9000)]
+    tree = "".join(f'    "{name}": "{name}"\n' for name in names)
+    cases = "".join(f"    {name}: content of {name}\n" for name in ("same", "SAME", "Same"))
+    big = f"  big/:\n    .: {{names: posix}}\n{tree}{cases}"
+    image = built(tmp_path, f"volume: {{size: auto+8MiB}}\ntree:\n{big}")
+    counted = [0]
+    read = ImageFile.read
+
+    def counting(self: ImageFile, offset: int, size_bytes: int) -> bytes:
+        counted[0] += size_bytes
+        return read(self, offset, size_bytes)
+
+    monkeypatch.setattr(ImageFile, "read", counting)
+    dice = random.Random(1)
+    for mode in ("r", "r+"):
+        for _ in range(8):
+            with Volume.open(image, mode) as volume:  # type: ignore[call-overload]
+                for name in dice.sample(names, 3):
+                    volume.exists("/big")
+                    counted[0] = 0
+                    assert volume.read(f"/BIG/{name.lower()}") == name.encode()
+                    assert counted[0] < 1 << 17
+                assert volume.read("/big/Same") == b"content of Same"
+                assert volume.read("/big/SAME") == b"content of SAME"
+                assert volume.read("/big/sAmE") == b"content of SAME", "the first of them"
+                assert not volume.exists("/big/Name 1")
+                assert not volume.exists("/big/zzz")
+                assert not volume.exists("/big/!")
+    with Volume.open(image) as volume:
+        for name in dice.sample(names, 100):  # Asked for so often, it is read as a whole.
+            assert volume.exists(f"/big/{name.lower()}")
+        counted[0] = 0
+        assert volume.exists(f"/big/{names[4]}") and counted[0] == 0
 
 
 def test_lookups_among_many_directories_read_each_directory_once(
