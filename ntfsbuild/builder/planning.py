@@ -41,6 +41,7 @@ class _Listing:
     def __init__(self, volume: Volume) -> None:
         self._volume = volume
         self.serial = volume.geometry.serial
+        self.label = volume.label
 
     def find(self, path: str, *, exactly: bool) -> FileInfo | None:
         """What is at a path: in any case, or only as it is spelled."""

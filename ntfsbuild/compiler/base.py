@@ -41,6 +41,10 @@ class Base(Protocol):
     def serial(self) -> int:
         """The volume's serial number."""
 
+    @property
+    def label(self) -> str:
+        """The volume's name."""
+
     def find(self, path: str, *, exactly: bool) -> BaseEntry | None:
         """What is at a path: in any case, or only as it is spelled."""
 

@@ -156,7 +156,7 @@ def _changing(
     volume = manifest.volume
     yield OpenBase(
         serial=base.serial,
-        label=volume.label,
+        label=None if volume.label == base.label else volume.label,
         ticks=rule.ticks[1],
         directories=sum(isinstance(one, MakeDirectory) for one in changes),
         files=sum(isinstance(one, MakeFile | ReplaceFile) for one in changes),
