@@ -51,6 +51,7 @@ class DirectoryState:
     def find(self, name: str, *, exactly: bool = False) -> tuple[bytes, int] | None:
         """The key and the reference of a name: as it is spelled if it is there so, else in any case.
 
+        Of several such names it is the first in collation order, as it is for whoever reads the volume.
         Only as it is spelled where that is asked for, and in a directory that tells cases apart.
         """
         raw_name = name.encode("utf-16-le", "surrogatepass")
@@ -61,7 +62,7 @@ class DirectoryState:
             several = self._folded.get(self._fold(name))
             if not several:
                 return None
-            entry = self._entries[several[0]]
+            entry = self._entries[min(several, key=_code_units)]
         return key_of(entry), int.from_bytes(entry[:8], "little")
 
     def put(self, key: bytes, reference: int) -> None:
@@ -144,3 +145,8 @@ def by_numbers(key: bytes) -> tuple[int, ...]:
 
 def _text(raw_name: bytes) -> str:
     return raw_name.decode("utf-16-le", "surrogatepass")
+
+
+def _code_units(raw_name: bytes) -> bytes:
+    """A key that orders raw names, which are little-endian, by their code units."""
+    return _text(raw_name).encode("utf-16-be", "surrogatepass")

@@ -42,16 +42,17 @@ class IndexWriter:
         self._cluster_bytes = cluster_bytes
 
     def attributes(self, indexes: Sequence[Index], room: int, *, large: bool = False) -> list[bytes]:
-        """The attributes, in a record's order, within `room` bytes.
+        """The attributes, in a record's order, within `room` bytes where that is possible.
 
-        The longest indexes get blocks until the rest fits; with `large`, all of them do.
+        The longest indexes get blocks until the rest fits; with `large`, all of them do.  Where there is
+        less room than roots need that only point to blocks, something else has to leave the record.
         """
         if len(indexes) == 1 and not large and _small_bytes(indexes[0]) <= room:  # Almost every directory.
             return [self._root(indexes[0], index_builder.pack_small(indexes[0].entries))]
         small = [] if large else list(indexes)
         while small and sum(map(_small_bytes, small)) + self._large_bytes(indexes, small) > room:
             small.remove(max(small, key=_small_bytes))
-        spare = room - sum(map(_small_bytes, small)) - self._large_bytes(indexes, small)
+        spare = max(0, room - sum(map(_small_bytes, small)) - self._large_bytes(indexes, small))
         made: list[bytes] = []
         for index in indexes:
             if index in small:
