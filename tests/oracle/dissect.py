@@ -24,9 +24,12 @@ def read(image: Path) -> Reading:
                 prefix, folder = pending.pop()
                 for item in folder.iterdir(ignore_dos=True):
                     path = prefix + item.attribute.file_name
-                    record = item.dereference()
-                    if not is_system(path) and _add(path, record, reading):
-                        pending.append((path + "/", record))
+                    try:
+                        record = item.dereference()
+                        if not is_system(path) and _add(path, record, reading):
+                            pending.append((path + "/", record))
+                    except (DissectError, EOFError, OSError) as error:
+                        reading.complaints.append(f"{path}: {error!r}")
     except (DissectError, EOFError, OSError, UnicodeDecodeError) as error:
         reading.complaints.append(repr(error))
     return reading

@@ -3,7 +3,17 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from tests.oracle.model import CHUNK, Entry, Geometry, Reader, Reading, large_folders, sha256_of
+from tests.oracle.model import (
+    CHUNK,
+    Entry,
+    Geometry,
+    Reader,
+    Reading,
+    is_system,
+    large_folders,
+    sha256_of,
+    stream,
+)
 
 try:
     import pyfsntfs
@@ -46,6 +56,7 @@ def _add(path: str, item: "pyfsntfs.file_entry", reading: Reading) -> str:
             digest = sha256_of(iter(lambda: item.read_buffer(CHUNK), b""))
     except OSError as error:
         reading.complaints.append(f"{path}: {error}")
+    streams = [] if is_system(path) else [_stream(path, one, reading) for one in item.alternate_data_streams]
     reading.entries[path] = Entry(
         kind=kind,
         size=item.size if is_file else None,
@@ -56,8 +67,18 @@ def _add(path: str, item: "pyfsntfs.file_entry", reading: Reading) -> str:
         accessed=item.get_access_time_as_integer(),
         attributes=item.file_attribute_flags,
         record=item.file_reference & RECORD_MASK,
+        streams=tuple(sorted(streams)),
     )
     return kind
+
+
+def _stream(path: str, one: "pyfsntfs.data_stream", reading: Reading) -> tuple[str, int, str]:
+    name = _proper(one.name or "?")
+    try:
+        return stream(name, iter(lambda: one.read_buffer(CHUNK), b""))
+    except OSError as error:
+        reading.complaints.append(f"{path}:{name}: {error}")
+        return name, one.size, ""
 
 
 def refuses(geometry: Geometry, paths: Collection[str]) -> str | None:

@@ -38,6 +38,8 @@ class Entry:
     links: int | None = None
     record: int | None = None
     target: str | None = None
+    streams: tuple[tuple[str, int, str], ...] | None = None  # Named ones: name, size, SHA-1; sorted.
+    other: str | None = None  # What else this reader says: to be compared with what it says later.
 
 
 COMPARED = tuple(f.name for f in fields(Entry))
@@ -54,6 +56,12 @@ def file(content: bytes | Iterable[bytes], **more: Any) -> Entry:
     """What every reader has to say of a file with this content; a large one comes in pieces."""
     size, sha256, sha1 = digest([content] if isinstance(content, bytes) else content)
     return Entry(kind="file", size=size, sha256=sha256, sha1=sha1, **more)
+
+
+def stream(name: str, pieces: Iterable[bytes]) -> tuple[str, int, str]:
+    """A named stream, as `Entry` has it."""
+    size, _, sha1 = digest(pieces)
+    return name, size, sha1
 
 
 def digest(pieces: Iterable[bytes]) -> tuple[int, str, str]:

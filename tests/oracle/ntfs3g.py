@@ -85,9 +85,18 @@ def read_mounted(image: Path) -> Reading:
     try:
         with mounted(image, "ro", reading.complaints) as mount_point:
             _walk(mount_point, reading)
+            _name_targets(reading, mount_point)
     except OSError as error:
         reading.complaints.append(str(error))
     return reading
+
+
+def _name_targets(reading: Reading, mount_point: Path) -> None:
+    """Absolute targets are shown as they are from the mount point."""
+    for path, entry in (reading.entries or {}).items():
+        if entry.target is not None:
+            assert reading.entries is not None
+            reading.entries[path] = replace(entry, target=entry.target.removeprefix(str(mount_point)))
 
 
 def _walk(top: Path, reading: Reading) -> None:

@@ -21,6 +21,7 @@ from tests.oracle.model import (
     levels,
     lone_surrogates,
     sha256_of,
+    stream,
     utf8_length,
 )
 from tests.oracle.tools import decode_name, last_lines, run
@@ -78,10 +79,26 @@ def _entry(path: str, item: "pytsk3.File", reading: Reading) -> Entry:
             accessed=_ticks(meta.atime, meta.atime_nano),
             links=meta.nlink if is_file else None,
             record=meta.addr,
+            streams=() if is_system(path) else _streams(path, item, reading),
         )
     assert reading.entries is not None
     reading.entries[path] = entry
     return entry
+
+
+def _streams(path: str, item: "pytsk3.File", reading: Reading) -> tuple[tuple[str, int, str], ...]:
+    found = []
+    for one in item:
+        info = one.info
+        if info.type != pytsk3.TSK_FS_ATTR_TYPE_NTFS_DATA or not info.name:
+            continue
+        places = range(0, info.size, CHUNK)
+        try:
+            content = [item.read_random(at, min(CHUNK, info.size - at), info.type, info.id) for at in places]
+            found.append(stream(decode_name(info.name), content))
+        except OSError as error:
+            reading.complaints.append(f"{path}:{info.name!r}: {error}")
+    return tuple(sorted(found))
 
 
 def _sha256(path: str, item: "pytsk3.File", size: int, reading: Reading) -> str | None:

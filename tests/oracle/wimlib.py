@@ -4,11 +4,14 @@ import calendar
 import re
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.oracle.model import TICKS_1970, Entry, Reader, Reading, file
 from tests.oracle.tools import decode_name, last_lines, run
 
+# Whatever else it says of a file that is not about where in the WIM something lies.
+OTHER = (b"Short Name", b"Security Descriptor", b"Reparse", b"Object ID", b"Birth", b"Domain", b"UNIX")
 EMPTY_SHA1 = file(b"").sha1
 NO_STREAM = "0" * 40  # Stands for the empty stream, which a WIM does not store.
 CONFIG = "[ExclusionList]\n"  # Otherwise System Volume Information, pagefile.sys and such are left out.
@@ -46,17 +49,32 @@ def _parse(listing: bytes, reading: Reading) -> None:
             continue
         parts = NAMED_STREAM.split(block[found.end() :])  # The unnamed one is told before them.
         fields = dict(FIELD.findall(parts[0]))
-        reading.entries[decode_name(found[1])] = _entry(fields)
+        other = [line for line in parts[0].splitlines() if line.startswith(OTHER)]
+        reading.entries[decode_name(found[1])] = replace(
+            _entry(fields),
+            streams=tuple(sorted(_stream(part) for part in parts[1:])),
+            other=b"\n".join(other).decode(),
+        )
+
+
+def _stream(part: bytes) -> tuple[str, int, str]:
+    name, _, rest = part[1:].partition(b'":\n')
+    fields = dict(FIELD.findall(rest))
+    return decode_name(name), int(fields[b"Uncompressed size"].split()[0]), _sha1(fields)
+
+
+def _sha1(fields: dict[bytes, bytes]) -> str:
+    sha1 = fields.get(b"Hash", b"0x" + NO_STREAM.encode())[2:].decode()
+    return EMPTY_SHA1 if sha1 == NO_STREAM else sha1
 
 
 def _entry(fields: dict[bytes, bytes]) -> Entry:
     attributes = int(fields[b"Attributes"], 16)
     is_file = not attributes & DIRECTORY
-    sha1 = fields.get(b"Hash", b"0x" + NO_STREAM.encode())[2:].decode()
     return Entry(
         kind="file" if is_file else "dir",
         size=int(fields[b"Uncompressed size"].split()[0]) if is_file else None,
-        sha1=(EMPTY_SHA1 if sha1 == NO_STREAM else sha1) if is_file else None,
+        sha1=_sha1(fields) if is_file else None,
         created=_ticks(fields[b"Creation Time"]),
         modified=_ticks(fields[b"Last Write Time"]),
         accessed=_ticks(fields[b"Last Access Time"]),

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tests.oracle.model import TICKS_1970, Entry, Geometry, Reader, Reading, Tree, lone_surrogates
+from tests.oracle.ntfs3_vm.guest.changes import Change, pack
 from tests.oracle.ntfs3_vm.machine import DISKS_MAX, Event, Session, boot
 
 ABOUT_NTFS = re.compile(r"\bntfs3?\b", re.IGNORECASE)
@@ -41,6 +42,17 @@ def write(image: Path) -> Reading:
     assert reading.entries is not None and before is not None
     reading.complaints += _unlike_written(before, reading.entries, _of(session, 0))
     return reading
+
+
+def change(cases: Sequence[tuple[Path, Sequence[Change]]]) -> list[Reading]:
+    """Let ntfs3 carry out changes, in place; each entry is what it finds after mounting the image again."""
+    readings: list[Reading] = []
+    for start in range(0, len(cases), DISKS_MAX):
+        some = cases[start : start + DISKS_MAX]
+        changes = pack([changes for _, changes in some])
+        session = boot([image for image, _ in some], write=True, changes=changes)
+        readings += [_reading(session, disk, "after") for disk in range(len(some))]
+    return readings
 
 
 def _of(session: Session, disk: int) -> list[Event]:

@@ -17,7 +17,10 @@ from tests.oracle.ntfs3_vm.kernel import Kernel, cache_folder
 from tests.oracle.tools import run, text
 
 GUEST = Path(__file__).with_name("guest")
-NEEDED = "binascii, ctypes, errno, fcntl, hashlib, json, os, stat, struct, threading, time, traceback"
+NEEDED = (
+    "base64, binascii, collections.abc, ctypes, errno, fcntl, hashlib, json, os, stat, struct, threading, "
+    "time, traceback"
+)
 LIST_MODULES = f"""
 import sys, {NEEDED}, encodings.utf_8, encodings.ascii, encodings.latin_1
 files = {{n: m.__file__ for n, m in list(sys.modules.items()) if getattr(m, "__file__", None)}}
@@ -29,7 +32,8 @@ def initramfs(kernel: Kernel) -> Path:
     """Built once for each kernel, Python and agent."""
     busybox = Path(shutil.which("busybox") or "/bin/busybox")
     python = Path(os.path.realpath(sys.executable))
-    parts = [Path(__file__), GUEST / "init", GUEST / "agent.py", busybox, python, *kernel.modules]
+    scripts = [GUEST / name for name in ("init", "agent.py", "changes.py")]
+    parts = [Path(__file__), *scripts, busybox, python, *kernel.modules]
     key = repr([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in parts]).encode()
     final = cache_folder() / f"{hashlib.sha256(key).hexdigest()[:24]}.cpio"
     if not final.exists():
@@ -50,7 +54,8 @@ def _build(kernel: Kernel, busybox: Path, python: Path) -> bytes:
     cpio.file("bin/busybox", busybox)
     cpio.libraries(_shared_libraries(busybox))  # None, where it is static.
     cpio.file("init", GUEST / "init")
-    cpio.file("agent.py", GUEST / "agent.py")
+    for name in ("agent.py", "changes.py"):
+        cpio.file(name, GUEST / name)
     for module in kernel.modules:
         cpio.file(f"modules/{module.name}", module)
     cpio.add("modules/order", " ".join(m.stem for m in kernel.modules).encode(), 0o100644)

@@ -38,12 +38,16 @@ class Session:
     console: list[str] = field(default_factory=list)
 
 
-def boot(images: Sequence[Path], *, write: bool) -> Session:
-    """Read every image; with `write`, also write to it, in place."""
+def boot(images: Sequence[Path], *, write: bool, changes: bytes | None = None) -> Session:
+    """Read every image; with `write`, also write to it, in place, what `changes` say if they are given."""
     assert 0 < len(images) <= DISKS_MAX
     with tempfile.TemporaryDirectory(prefix="ntfs3-vm-") as folder:
         work = Path(folder)
         command = _command(images, work, write)
+        if changes is not None:
+            (work / "changes").write_bytes(changes)
+            command += ["-drive", f"file={work}/changes,format=raw,if=none,id=changes,readonly=on"]
+            command += ["-device", "virtio-blk-pci,drive=changes,serial=changes"]
         with (work / "qemu.log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:

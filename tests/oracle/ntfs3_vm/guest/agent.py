@@ -14,9 +14,13 @@ import json
 import os
 import stat
 import struct
+import sys
 import threading
 import time
 import traceback
+
+sys.path.insert(0, "/")
+from changes import Change, perform, unpack
 
 MOUNT_POINT = b"/mnt"
 CHUNK = 1 << 20
@@ -117,15 +121,18 @@ def _name(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
 
 
+def _device(serial: str) -> str:
+    names = os.listdir("/sys/block")
+    return next((name for name in names if _text(f"/sys/block/{name}/serial") == serial), "")
+
+
 class Disk:
     """One disk of the machine, mounted again and again."""
 
     def __init__(self, number: int, port: Port, log: KernelLog) -> None:
         self.port, self.log = port, log
         port.disk = number
-        self.device = next(
-            name for name in os.listdir("/sys/block") if _text(f"/sys/block/{name}/serial") == f"disk{number}"
-        )
+        self.device = _device(f"disk{number}")
         self.victim: bytes | None = None  # What the writing run may append to.
 
     def mount(self, phase: str, flags: int) -> bool:
@@ -379,17 +386,30 @@ class Writer:
             self.port.put("expected", p=_name(path), size=len(data), sha256=sha256)
 
 
-def _write(disk: Disk) -> None:
+def _write(disk: Disk, changes: list[Change] | None) -> None:
+    """What the task says, or else what the Writer does."""
     if not disk.mount("write", NO_TIMES):
         return
     try:
-        Writer(disk).run()
+        if changes is None:
+            Writer(disk).run()
+        else:
+            perform(MOUNT_POINT, changes)
+            os.sync()
     except OSError as error:
-        disk.port.fault("write", os.fsencode(error.filename or b""), error)
+        disk.port.fault("write", os.fsencode(error.filename or b""), error if changes is None else str(error))
     disk.unmount("write")
     with open("/proc/sys/vm/drop_caches", "w") as f:
         f.write("3")
     disk.read("after")
+
+
+def _changes() -> list[list[Change]] | None:
+    device = _device("changes")
+    if not device:
+        return None
+    with open(f"/dev/{device}", "rb") as f:
+        return unpack(f.read())
 
 
 def _beat(port: Port, log: KernelLog, stop: threading.Event) -> None:
@@ -411,11 +431,14 @@ def main() -> None:
     stop = threading.Event()
     beat = threading.Thread(target=_beat, args=(port, log, stop), daemon=True)
     beat.start()
+    changes = _changes()
     for number in range(task["disks"]):
         try:
             disk = Disk(number, port, log)
-            if disk.read("before") and task["write"]:
-                _write(disk)
+            if changes is not None:
+                _write(disk, changes[number])
+            elif disk.read("before") and task["write"]:
+                _write(disk, None)
         except Exception:
             port.fault("agent", port.path, traceback.format_exc())
         port.put("done")
