@@ -17,8 +17,8 @@ _some_free = re.compile(rb"[^\xff]+")
 class FreeSpace:
     """$Bitmap, read page by page as it is asked for.
 
-    What a change frees is not taken again before the commit: until then the old volume must still be
-    there.  `read` gives bytes of $Bitmap's data.
+    What a change frees is taken again before the commit only where nothing else is left: until then the
+    old volume must still be there.  `read` gives bytes of $Bitmap's data.
     """
 
     def __init__(self, geometry: Geometry, read: Callable[[int, int], bytes], size_bytes: int) -> None:
@@ -46,20 +46,37 @@ class FreeSpace:
             self._pages[number] = page
         return page
 
-    def take(self, clusters: int) -> list[Run]:
-        """So many clusters, in one run if there is one large enough, else in the first ones there are."""
+    def take(self, clusters: int) -> tuple[list[Run], list[Run]]:
+        """So many clusters, in one run if there is one large enough, else in the first ones there are.
+
+        Those that the old volume holds come apart.  Without them nothing could be deleted from a full
+        volume: the directory, too, is written anew.
+        """
         pieces: list[tuple[int, int]] = []
         have = 0
         for lcn, count in self._extents():
             if count >= clusters:
-                return [self._took(lcn, clusters)]
+                return [self._took(lcn, clusters)], []
             if have < clusters:
                 pieces.append((lcn, min(count, clusters - have)))
                 have += pieces[-1][1]
-        if have < clusters:
-            missing = (clusters - have) * self._cluster_bytes
+        again = self._take_again(clusters - have)
+        return [self._took(lcn, count) for lcn, count in pieces], again
+
+    def _take_again(self, clusters: int) -> list[Run]:
+        """Clusters that this change has freed; their bits are still set."""
+        missing = (clusters - sum(count for _, count in self._freed)) * self._cluster_bytes
+        if missing > 0:
             raise NoRoom(f"the volume is full: {missing} bytes are missing", missing)
-        return [self._took(lcn, count) for lcn, count in pieces]
+        self._freed.sort(reverse=True)
+        taken: list[Run] = []
+        while clusters:
+            lcn, count = self._freed.pop()
+            taken.append((lcn, min(count, clusters)))
+            if count > clusters:
+                self._freed.append((lcn + clusters, count - clusters))
+            clusters -= min(count, clusters)
+        return taken
 
     def _took(self, lcn: int, clusters: int) -> tuple[int, int]:
         self._set(lcn, clusters, True)

@@ -45,12 +45,12 @@ class StreamEditor:
     # ------------------------------------------------------------------ clusters
 
     def take(self, clusters: int) -> list[Run]:
-        """New clusters, of which the old volume holds nothing."""
-        runs = self._space().take(clusters)
-        for lcn, count in runs:
+        """New clusters: such as the old volume holds nothing in, while there are any."""
+        free, again = self._space().take(clusters)
+        for lcn, count in free:
             assert lcn is not None
             self._storage.declare_free(lcn * self._cluster_bytes, count * self._cluster_bytes)
-        return runs
+        return [*free, *again]
 
     def take_space(self, size_bytes: int) -> StreamSpace:
         """Clusters for a stream whose owner writes it himself."""
