@@ -10,7 +10,7 @@ from ntfsbuild.volume import record_layout
 from ntfsbuild.volume.editing import Editing
 from ntfsbuild.volume.file_state import FileState
 from ntfsbuild.volume.index_writer import Index, IndexWriter
-from ntfsbuild.volume.mft_editor import next_sequence
+from ntfsbuild.volume.mft_editor import TOO_SCATTERED, next_sequence
 from ntfsbuild.volume.record_layout import Layout
 from ntfsbuild.volume.record_reader import parse_attribute
 
@@ -78,12 +78,21 @@ class Commit:
         for meant in extensions[needed:]:
             self._free_record(meant & _RECORD_MASK, meant >> 48)
         state.extensions = extensions[:needed]
+        if is_mft:
+            self._check_way(state, layout)
         if layout.moved_out:
             editing.stale.add(state.number)  # What left the record has another size on the disk.
         state.attributes = list(layout.attributes)
         state.list_runs = tuple(layout.list_runs)
         state.changed = False
         self._layouts[state.number] = (state, layout)
+
+    def _check_way(self, state: FileState, layout: Layout) -> None:
+        """Each record that says where a later part of $MFT lies must lie in the parts before that one."""
+        for meant, (piece, *_) in zip(state.extensions, layout.records[1:], strict=True):
+            end = ((meant & _RECORD_MASK) + 1) * self._mft.record_bytes
+            if end > piece.lowest_vcn * self._editing.geometry.cluster_bytes:
+                raise VolumeError(TOO_SCATTERED)
 
     def _pack_indexes(self) -> None:
         editing = self._editing

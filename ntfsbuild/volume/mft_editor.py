@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.file_record import FileRecordHeader
@@ -15,7 +15,10 @@ from ntfsbuild.volume.run_list import merged
 from ntfsbuild.volume.stream_editor import StreamEditor
 from ntfsbuild.volume.stream_reader import StreamReader
 
+TOO_SCATTERED = "the $MFT lies in too many pieces: no record is left that could say where the next one is"
+
 _GROW_RECORDS = 64  # As Windows does.
+_MANY_RUNS = 8  # Fewer than any record has room for.
 _not_full = re.compile(rb"[^\xff]")
 
 
@@ -62,14 +65,23 @@ class MftEditor:
     # ------------------------------------------------------------------ numbers
 
     def take(self) -> tuple[int, int]:
-        """The number and the sequence number of a record that is free: the first one."""
+        """The number and the sequence number of a record that is free: the first one.
+
+        Once $MFT lies in many runs, the very first is kept for `take_for_itself`: of those that come
+        with the next growth none would do.
+        """
         count = self.data.data_bytes // self.record_bytes
         number = self._first_free(self._from, count)
+        if number is not None and len(self.data.runs) > _MANY_RUNS and self._is_first(number):
+            number = self._first_free(number + 1, count)
         if number is None:
             number = count
             self._grow()
         self._from = number + 1
         return self._taken(number)
+
+    def _is_first(self, number: int) -> bool:
+        return self._first_free(file_record.FIRST_FREE, number) is None
 
     def take_for_itself(self) -> tuple[int, int]:
         """The same for a record that says where a later part of $MFT lies.
@@ -77,7 +89,9 @@ class MftEditor:
         It should lie in the first part: the records before 24 are kept free for that, by everybody.
         """
         number = self._first_free(file_record.FIRST_FREE, self.data.data_bytes // self.record_bytes)
-        return self.take() if number is None else self._taken(number)
+        if number is None:
+            raise VolumeError(TOO_SCATTERED)
+        return self._taken(number)
 
     def _taken(self, number: int) -> tuple[int, int]:
         self._mark(number, True)
