@@ -1,0 +1,56 @@
+"""The command line, and holders of an image, as processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.applying.bench import Bench
+from tests.cli.conftest import ROOT, environment
+
+Done = subprocess.CompletedProcess[str]
+
+_HOLD = """
+import sys
+from ntfsbuild import Volume
+with Volume.open(sys.argv[1], sys.argv[2]) as volume:
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def ntfsbuild(*arguments: str | Path, killed_at: int | None = None) -> Done:
+    """Run the command line, and kill it at one of its calls."""
+    killing = [] if killed_at is None else ["-m", "tests.image.faults", str(killed_at)]
+    program = ["ntfsbuild"] if killing else ["-m", "ntfsbuild"]
+    command = [sys.executable, *killing, *program, *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def apply_arguments(subject: Bench) -> list[str | Path]:
+    """The command line of the change."""
+    how: list[str | Path] = []
+    if subject.mode == "in place":
+        how = ["--in-place"]
+    if subject.output:
+        how = ["-o", subject.output]
+    return ["apply", subject.manifest.file, subject.image, *how]
+
+
+@contextlib.contextmanager
+def holding(image: Path, mode: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process has the volume open, until this is done or it is killed."""
+    command = [sys.executable, "-c", _HOLD, os.fspath(image), mode]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), text=True, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.stdin.close()
