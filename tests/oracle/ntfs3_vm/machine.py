@@ -16,6 +16,7 @@ from tests.oracle.ntfs3_vm.initramfs import initramfs
 from tests.oracle.ntfs3_vm.kernel import kernel
 
 DISKS_MAX = 24  # The machine has 32 PCI slots.
+BOOT_ATTEMPTS = 3
 BOOT_SECONDS = 180
 SILENT_SECONDS = 120  # The agent says something every second: the kernel hangs.
 STUCK_SECONDS = 240  # It does, but nothing moves on: a system call hangs.
@@ -39,7 +40,19 @@ class Session:
 
 
 def boot(images: Sequence[Path], *, write: bool, changes: bytes | None = None) -> Session:
-    """Read every image; with `write`, also write to it, in place, what `changes` say if they are given."""
+    """Read every image; with `write`, also write to it, in place, what `changes` say if they are given.
+
+    On a busy host the emulated kernel now and then panics while it starts, before it sees a disk.
+    """
+    session = Session()
+    for _ in range(BOOT_ATTEMPTS):
+        session = _boot(images, write, changes)
+        if session.events:
+            break
+    return session
+
+
+def _boot(images: Sequence[Path], write: bool, changes: bytes | None) -> Session:
     assert 0 < len(images) <= DISKS_MAX
     with tempfile.TemporaryDirectory(prefix="ntfs3-vm-") as folder:
         work = Path(folder)
