@@ -93,7 +93,8 @@ def apply(
                 if change.is_needed:
                     change.on(volume, base.path)
                 return change.applied(shown)
-        with opened_base(base, exclusive=out is None) as file:
+        replaced = out is None or os.path.realpath(out) == os.path.realpath(base.path)
+        with opened_base(base, exclusive=replaced) as file:
             VolumeEditor(_seen(file), force=force)  # What cannot be changed is not copied, either.
             change = Change(told(planning.plan(Volume(file)), tell), progress, force)
             if change.is_needed or out is not None:

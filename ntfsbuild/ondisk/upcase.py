@@ -70,6 +70,7 @@ def info() -> bytes:
     return _INFO.pack(_INFO.size, 0, TABLE_CRC64, 10, 0, 19041, 0)
 
 
+@functools.lru_cache(maxsize=4)
 def parse_table(data: bytes) -> dict[int, int]:
     """A volume's own table, in the form that `upper` takes: only the units that change."""
     units = array.array("H", data)
