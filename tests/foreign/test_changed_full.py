@@ -16,7 +16,7 @@ from ntfsbuild.volume.volume import Volume
 from tests.conftest import Cases
 from tests.foreign.changed import ARCHIVE, START, World, by_us, snapshot, sound
 from tests.oracle import Tree, specimen
-from tests.oracle.accounting import free_clusters
+from tests.oracle.facts import free_clusters
 
 KIB, MIB = 1 << 10, 1 << 20
 TIMES = (START,) * 4

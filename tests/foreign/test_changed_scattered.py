@@ -15,7 +15,7 @@ from ntfsbuild.volume import mft_editor
 from ntfsbuild.volume.volume import Volume
 from tests.foreign.changed import Dice, World, all_by_ntfs3, by_ntfs3g, by_us, snapshot, sound
 from tests.oracle import READERS, Geometry, Reader, judge_all, menagerie, ntfs3_vm, specimen
-from tests.oracle.accounting import layout_of_mft
+from tests.oracle.facts import layout_of_mft
 from tests.oracle.judge import examine, verdict
 
 MIB = 1 << 20

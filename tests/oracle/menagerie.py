@@ -3,8 +3,10 @@
 import errno
 import os
 import random
+import shutil
 import socket
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.oracle import specimen
@@ -70,7 +72,7 @@ def _with_holes(path: Path, places: tuple[int, ...], data: bytes, size: int) -> 
 
 def _streams(top: Path) -> None:
     (top / "streams").write_bytes(b"main")
-    for number in range(60):
+    for number in range(40):
         Path(f"{top}/streams:s{number}").write_bytes(b"stream %d" % number)
     (top / "large streams").write_bytes(b"main")
     for number in range(20):
@@ -82,7 +84,7 @@ def _streams(top: Path) -> None:
 def _names(top: Path) -> None:
     (top / "names").write_bytes(b"of many names")
     (top / "links").mkdir()
-    for number in range(30):
+    for number in range(16):
         os.link(top / "names", top / "links" / f"{'n' * 100}{number}")
     for name, short in (("A long file name.text", b"ALONGF~1.TEX"), ("A long folder", b"ALONGF~2")):
         path = top / name
@@ -130,10 +132,22 @@ def scatter_mft(image: Path, *, size: int, cluster: int = 512) -> None:
     """An $MFT in so many runs that it needs a list: it grows while only every other cluster is free."""
     specimen.make(image, {}, size=size, cluster=cluster)
     with mounted(image, "rw") as top:
-        made = _until_full(top, "d", b"%05d" % 0 * (cluster // 4))
+        made = _until_full(top, "d", bytes(5 * cluster // 4))
         for path in made[::2]:
             path.unlink()
         _until_full(top, "s", b"")
+
+
+def scatter_files(image: Path, contents: Mapping[str, bytes], *, size: int, cluster: int = 512) -> None:
+    """Files in many pieces: they are written while what is free lies between the files of a full volume."""
+    specimen.make(image, {}, size=size, cluster=cluster)
+    with mounted(image, "rw") as top:
+        (top / "fill").mkdir()
+        for path in _until_full(top / "fill", "d", bytes(2 * cluster))[::2]:
+            path.unlink()
+        for name, content in contents.items():
+            (top / name).write_bytes(content)
+        shutil.rmtree(top / "fill")
 
 
 def _until_full(top: Path, prefix: str, content: bytes) -> list[Path]:

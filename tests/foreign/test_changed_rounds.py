@@ -1,0 +1,152 @@
+"""The kernel, ntfs-3g and we change the same volumes in turn, and each reads what the others made.
+
+A plain model in memory knows what has to be there; after every turn the books of the volume are in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.foreign.changed import Dice, World, all_by_ntfs3, all_by_ntfs3g, all_by_us, snapshot, sound
+from tests.oracle import Reader, Tree, judge_all, ntfs3_vm, specimen
+from tests.oracle.facts import extensions
+from tests.oracle.model import Geometry
+from tests.oracle.ntfs3_vm.guest.changes import Change
+
+KIB, MIB = 1 << 10, 1 << 20
+pytestmark = pytest.mark.needs(*specimen.TOOLS, *ntfs3_vm.TOOLS)
+QUICK = {"ntfs-3g", "ntfsfix", "ntfsresize", "wimlib"}
+TURNS = [all_by_us, all_by_ntfs3, all_by_us, all_by_ntfs3g, all_by_ntfs3, all_by_us, all_by_ntfs3g, all_by_us]
+Turn = Callable[[Sequence[tuple[Path, Sequence[Change]]]], None]
+
+
+class Volumes:
+    """Some volumes, each with its model."""
+
+    def __init__(self, folder: Path, readers: list[Reader], geometries: list[tuple[int, int]]) -> None:
+        self.readers = readers
+        self.worlds: dict[Path, World] = {}
+        self.states: list[tuple[Path, Tree]] = []  # For all readers, at the end.
+        for sector, cluster in geometries:
+            image = folder / f"{sector}-{cluster}.img"
+            specimen.make(image, {}, size=max(24 * MIB, 400 * cluster), sector=sector, cluster=cluster)
+            self.worlds[image] = World()
+
+    def turn(self, who: Turn, changes: Callable[[World], list[Change]], *, keep: bool = False) -> None:
+        """Let one writer make changes to every volume; look at once, and `keep` a copy for later."""
+        who([(image, changes(world)) for image, world in self.worlds.items()])
+        sound(self.worlds)
+        quick = [reader for reader in self.readers if reader.name in QUICK]
+        judge_all([(image, world.tree()) for image, world in self.worlds.items()], quick)
+        if keep:
+            name = f"state {len(self.states)}.img"
+            self.states += [
+                (snapshot(i, f"{i.stem} {name}"), world.tree()) for i, world in self.worlds.items()
+            ]
+
+    def judge(self) -> None:
+        judge_all(self.states, [reader_of_many_blocks(reader) for reader in self.readers])
+
+
+def reader_of_many_blocks(reader: Reader) -> Reader:
+    """Other writers leave more index blocks than entries would need, and a file may have several names.
+
+    Where a cluster holds several blocks, libfsntfs and The Sleuth Kit lose some of either.
+    """
+    if reader.name not in ("libfsntfs", "pytsk3", "fls", "GRUB"):
+        return reader
+
+    def refuses(geometry: Geometry, paths: Any) -> str | None:
+        if geometry.cluster > geometry.index_block or reader.name == "GRUB":
+            return "loses entries"
+        return reader.refuses(geometry, paths)
+
+    return Reader(reader.name, reader.tools, reader.read, refuses, reader.shown, reader.time_unit)
+
+
+@pytest.mark.parametrize(
+    "geometries", [[(512, 512), (512, 4 * KIB)], [(512, 64 * KIB), (4096, 4 * KIB)]], ids=str
+)
+def test_anything_in_turn(tmp_path: Path, readers: list[Reader], geometries: list[tuple[int, int]]) -> None:
+    volumes = Volumes(tmp_path, readers, geometries)
+    dice = Dice(f"{geometries}")
+    for number, who in enumerate(TURNS):
+        volumes.turn(who, lambda world: dice.changes(world, 70), keep=number in (2, len(TURNS) - 1))
+    volumes.judge()
+
+
+# ---- a directory of more than a thousand entries that shrinks and grows
+
+
+def crowd(world: World, tag: str, count: int, name_length: int = 0) -> list[Change]:
+    return [
+        world.do("make", f"crowd/{number * 7919 % count:04}{tag}{'n' * (number % (name_length + 1))}", b"")
+        for number in range(count)
+    ]
+
+
+def thin(world: World, keep: int) -> list[Change]:
+    """Every `keep`-th stays."""
+    names = sorted(path for path in world.files if path.startswith("crowd/"))
+    return [world.do("remove", path) for number, path in enumerate(names) if not keep or number % keep]
+
+
+def test_a_crowd(tmp_path: Path, readers: list[Reader]) -> None:
+    volumes = Volumes(tmp_path, readers, [(512, 4 * KIB), (512, 64 * KIB)])
+    turns: list[tuple[Turn, Callable[[World], list[Change]]]] = [
+        (all_by_us, lambda world: [world.do("mkdir", "crowd"), *crowd(world, "a", 1200)]),
+        (all_by_ntfs3, lambda world: thin(world, 5) + crowd(world, "b", 300, 100)),
+        (all_by_us, lambda world: thin(world, 200) + crowd(world, "c", 1)),
+        (all_by_ntfs3g, lambda world: crowd(world, "d", 1100, 50)),
+        (all_by_us, lambda world: thin(world, 2) + crowd(world, "e", 700, 200)),
+        (all_by_ntfs3, lambda world: thin(world, 100)),
+        (all_by_us, lambda world: [*thin(world, 0), world.do("rmdir", "crowd")]),
+        (all_by_ntfs3g, lambda world: [world.do("mkdir", "crowd"), *crowd(world, "f", 100)]),
+    ]
+    for number, (who, changes) in enumerate(turns):
+        volumes.turn(who, changes, keep=number in (1, 4))
+    volumes.judge()
+
+
+# ---- files that grow from their records into many pieces, and back
+
+
+def grow(world: World, size: int, times: int) -> list[Change]:
+    """All of them in turn, so that none finds room behind its end."""
+    return [
+        world.do("write", path, len(world.files[path]), bytes([len(path), number % 251]) * (size // 2))
+        for number in range(times)
+        for path in sorted(world.files)
+    ]
+
+
+def cut(world: World, part: int) -> list[Change]:
+    return [world.do("truncate", path, len(world.files[path]) // part) for path in sorted(world.files)]
+
+
+def test_growing_in_pieces(tmp_path: Path, readers: list[Reader]) -> None:
+    volumes = Volumes(tmp_path, readers, [(512, 512), (1024, 1024)])
+    dice = Dice(5)
+    small = [b"%d" % number * 300 for number in range(4)]
+    turns: list[tuple[Turn, Callable[[World], list[Change]]]] = [
+        (all_by_us, lambda world: [world.do("make", "f" * (k + 1), data) for k, data in enumerate(small)]),
+        (all_by_ntfs3, lambda world: grow(world, 200, 2)),
+        (all_by_us, lambda world: grow(world, 1600, 330)),
+        (all_by_ntfs3g, lambda world: grow(world, 1600, 20) + [dice.overwrite(world) for _ in range(20)]),
+        (all_by_us, lambda world: cut(world, 3) + grow(world, 3000, 40)),
+        (all_by_ntfs3, lambda world: grow(world, 5000, 40) + cut(world, 2)),
+        (all_by_us, lambda world: [dice.overwrite(world) for _ in range(20)] + grow(world, 700, 120)),
+        (all_by_ntfs3g, lambda world: cut(world, 50) + grow(world, 900, 2)),
+        (all_by_us, lambda world: cut(world, 10_000_000)),
+    ]
+    most = dict.fromkeys(volumes.worlds, 0)
+    for number, (who, changes) in enumerate(turns):
+        volumes.turn(who, changes, keep=number in (4, 6, 7, 8))
+        for image in volumes.worlds:
+            most[image] = max(most[image], extensions(image))
+    assert all(most.values()), "no file ever needed a second record"
+    volumes.judge()
