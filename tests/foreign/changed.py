@@ -232,7 +232,10 @@ def sound(images: Iterable[Path]) -> None:
 # ---- what a change changes, as each reader sees it
 
 Readings = dict[str, Reading]
-Expected = Mapping[str, Mapping[str, Any] | None]  # None: gone.  A new path brings its "kind".
+Fields = Mapping[str, Any]
+# By path: fields that changed, an entry that is another altogether, what came from another path and which of
+# its fields changed, or None where there is none any more.
+Expected = Mapping[str, Fields | Entry | tuple[str, Fields] | None]
 
 
 def read_all(images: Sequence[Path], readers: Iterable[Reader] = READERS) -> list[Readings]:
@@ -288,10 +291,13 @@ def unlike(before: Readings, after: Readings, expected: Expected) -> list[str]:
 
 
 def after_change(reader: Reader, entries: Tree, expected: Expected) -> Tree:
-    tree = dict(entries)
-    for path, fields in expected.items():
-        old = tree.pop(reader.shown(path), None)
-        if fields is not None:
+    tree = {path: entry for path, entry in entries.items() if path not in map(reader.shown, expected)}
+    for path, change in expected.items():
+        origin, fields = change if isinstance(change, tuple) else (path, change)
+        old = entries.get(reader.shown(origin))
+        if isinstance(fields, Entry):
+            tree[path] = fields
+        elif fields is not None:
             tree[path] = Entry(**fields) if old is None else dataclasses.replace(old, **known(old, fields))
     return tree
 

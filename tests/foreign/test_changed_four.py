@@ -31,8 +31,9 @@ from tests.foreign.changed import (
     witnesses,
 )
 from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.foreign.test_oracle_agrees import ODD
 from tests.oracle import Entry, Reader, directory, file, menagerie, specimen
-from tests.oracle.facts import fingerprints
+from tests.oracle.facts import fingerprints, kept_attributes
 
 KIB, MIB = 1 << 10, 1 << 20
 TIMES = (START,) * 4
@@ -94,12 +95,16 @@ MAY_CHANGE = {"$MFT", "$Secure", ".", "small.txt", "folder", "dir1", "dir2", "la
 
 
 def carry_out(image: Path, change: Callable[[VolumeEditor], Expected]) -> Expected:
-    """One of them; the records of all other files stay as they are, to the byte."""
-    before = fingerprints(image)
+    """One of them, after which the records of all other files are what they were, to the byte.
+
+    And so is what directories and $MFT have beside names, times and indexes: security, $TXF_DATA, …
+    """
+    before, kept = fingerprints(image), kept_attributes(image)
     with Volume.open(image, "r+") as volume:
         expected = change(volume)
         volume.commit()
-    after = fingerprints(image)
+    after, kept_after = fingerprints(image), kept_attributes(image)
+    assert kept_after == {**kept_after, **kept}
     changed = {number for number, known in before.items() if after.get(number) != known}
     names = {before[number][0] for number in changed}
     assert names <= MAY_CHANGE, f"{image.name}: {names - MAY_CHANGE} changed"
@@ -151,11 +156,18 @@ def by_ntfs3g(image: Path, size: int = 32 * MIB, **more: Any) -> Path:
     return image
 
 
+def odd_names(image: Path) -> Path:
+    """Such as differ by case alone, or are none in Windows."""
+    specimen.make(image, {name: b"%d" % number for number, name in enumerate(ODD)}, size=32 * MIB)
+    return image
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "ntfs-3g": by_ntfs3g,
     "ntfs-3g, small clusters": lambda image: by_ntfs3g(image, cluster=512, odd_holes=True),
     "ntfs-3g, large clusters": lambda image: by_ntfs3g(image, size=64 * MIB, cluster=64 * KIB),
     "ntfs-3g, large sectors": lambda image: by_ntfs3g(image, sector=4096),
+    "ntfs-3g, odd names": odd_names,
     "wimlib": by_wimlib,
     "ntfs3": by_ntfs3,
 }

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.oracle.accounting import CLUSTER_BITMAP, text
-from tests.oracle.bare import DATA, LIST, NAME, RECORD_MASK, Bare
-from tests.oracle.books import Books
+from tests.oracle.bare import BITMAP, BLOCKS, DATA, LIST, NAME, RECORD_MASK, ROOT, Bare
+from tests.oracle.books import INFORMATION, Books
+
+# Times and attributes, the list itself, names (there are several), content, and the index.
+CHANGING = {INFORMATION, LIST, NAME, DATA, ROOT, BLOCKS, BITMAP}
 
 
 @contextlib.contextmanager
@@ -27,6 +30,19 @@ def fingerprints(image: Path) -> dict[int, tuple[str, str]]:
             names = books.files[record.base & RECORD_MASK or number].get((NAME, ""), [])
             digest = hashlib.sha256(mft[number * size : (number + 1) * size]).hexdigest()
             found[number] = text((names[0].value or b"")[0x40:]) if names else "", digest
+    return found
+
+
+def kept_attributes(image: Path) -> dict[int, dict[tuple[int, str], str]]:
+    """Digests of what a change of content or of a directory has no business with, by base record."""
+    found: dict[int, dict[tuple[int, str], str]] = {}
+    with _books(image) as books:
+        for number, pieces in books.files.items():
+            found[number] = {
+                key: hashlib.sha256(books.volume.content(parts)).hexdigest()
+                for key, parts in pieces.items()
+                if key[0] not in CHANGING
+            }
     return found
 
 

@@ -151,9 +151,12 @@ def read_fls(image: Path) -> Reading:
 
 
 def _drop_streams(entries: Tree) -> None:
-    """fls lists "name:stream" beside "name"; a colon of a POSIX name has no such neighbour."""
+    """fls lists "name:stream" beside "name", of a directory "name/.:stream", too.
+
+    A colon of a POSIX name has no such neighbour.
+    """
     for path in [path for path in entries if ":" in path]:
-        owner = entries.get(path.rpartition(":")[0])
+        owner = entries.get(path.rpartition(":")[0].removesuffix("/."))
         if owner is not None and owner.record == entries[path].record:
             del entries[path]
 
