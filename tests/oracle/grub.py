@@ -37,7 +37,7 @@ def read(image: Path) -> Reading:
 
 
 def _list(image: Path, prefix: str, reading: Reading) -> Tree:
-    done = run(["grub-fstest", image.absolute(), "ls", "--", "-l", f"(loop0)/{prefix}"])
+    done = run(["grub-fstest", image.absolute(), "ls", "--", "-la", f"(loop0)/{prefix}"])
     if done.returncode or b"error:" in done.stdout:
         reading.complaints.append(f"ls {prefix}: {last_lines(done.stdout)}")
     listed: Tree = {}
@@ -48,7 +48,7 @@ def _list(image: Path, prefix: str, reading: Reading) -> Tree:
                 reading.complaints.append(f"ls {prefix}: unexpected line {line!r}")
             continue
         path = prefix + decode_name(found["name"])
-        if not is_system(path):
+        if found["name"] not in (b".", b"..") and not is_system(path):
             listed[path] = _entry(image, path, found["size"], reading)
     return listed
 
