@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,10 +30,22 @@ def ntfsbuild(*arguments: str | Path, killed_at: int | None = None) -> Done:
     program = ["ntfsbuild"] if killing else ["-m", "ntfsbuild"]
     command = [sys.executable, *killing, *program, *map(str, arguments)]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False
+        command,
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        preexec_fn=_as_in_a_terminal,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def _as_in_a_terminal() -> None:
+    """Whoever runs the tests in the background ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def apply_arguments(subject: Bench) -> list[str | Path]:
