@@ -162,6 +162,8 @@ class History:
                 with Volume.open(self.applied) as volume:
                     check(volume, self.model, committed=True)
                 self.bench.judge.now(self.applied, self.model)
+            else:
+                self.applied.unlink(missing_ok=True)
             if self._refused and self.bench.base.is_roomy:
                 self._refuse(self._refused)
 

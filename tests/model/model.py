@@ -45,8 +45,13 @@ class Node:
     streams: dict[str, bytes] = field(default_factory=dict)  # The main one has no name.
     children: dict[str, Node] = field(default_factory=dict)
     names: list[tuple[Node, str]] = field(default_factory=list)
-    short_names: int = 0  # How many DOS aliases come along with its names.
+    aliased: tuple[Node, str] | None = None  # That of its names which a short name comes along with.
     touched: bool = False  # Whether a step changed anything of it.
+
+    @property
+    def links(self) -> int:
+        """How many names it has, a short one among them."""
+        return len(self.names) + (self.aliased is not None)
 
     def data_changed(self, now: int) -> None:
         """Of a file: its content; of a directory: what is in it, or in one of its streams."""
@@ -208,7 +213,7 @@ class Model:
         node = self._there(path)
         if node.is_directory:
             raise Refused("a directory")
-        if len(node.names) + node.short_names >= LINKS_MAX:
+        if node.links >= LINKS_MAX:
             raise Refused("too many names")
         into, name = self._new_place(to)
         self._name(node, into, name, now)
@@ -291,10 +296,11 @@ class Model:
         above.data_changed(now)
 
     def _unlink(self, above: Node, name: str, now: int) -> None:
-        """A DOS alias goes along with its name."""
+        """A short name goes along with its long one."""
         node = above.children.pop(name)
         node.names.remove((above, name))
-        node.short_names = 0
+        if node.aliased == (above, name):
+            node.aliased = None
         node.metadata_changed(now)
         above.data_changed(now)
 

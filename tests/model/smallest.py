@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from tests.model.bench import Bench
 from tests.model.history import History
 from tests.model.steps import Step
 
-ATTEMPTS_MAX = 400
+SECONDS_MAX = 200
 _NO_STEPS = ("commit", "abandon")
 
 
@@ -20,6 +21,7 @@ def telling(bench: Bench, *, slowly: bool = False) -> Iterator[None]:
         yield
     except Exception as error:
         if bench.failed:
+            print(f"{error}\nAfter {len(bench.failed)} events; now for fewer of them.")
             events = smallest(bench.failed, lambda fewer: _fails(bench, fewer, slowly))
             error.add_note(advice(bench, events))
         raise
@@ -57,12 +59,11 @@ def _is_found_fault_with(bench: Bench, history: History) -> bool:
 
 def smallest(events: Sequence[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:
     """Leave out halves, then quarters, and so on, as long as it still fails."""
-    left, size, attempts = list(events), len(events) // 2, 0
-    while size and attempts < ATTEMPTS_MAX:
+    left, size, end = list(events), len(events) // 2, time.monotonic() + SECONDS_MAX
+    while size and time.monotonic() < end:
         at = 0
-        while at < len(left) and attempts < ATTEMPTS_MAX:
+        while at < len(left) and time.monotonic() < end:
             fewer = left[:at] + left[at + size :]
-            attempts += 1
             if fails(fewer):
                 left = fewer
             else:
