@@ -143,6 +143,8 @@ def naming(path: AnyPath) -> Iterator[None]:
 
 def open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = False) -> ImageFile:
     """The image of a base, locked, its window the volume."""
+    if base.journal is not None and os.path.isfile(base.path):
+        raise ManifestError(f"{os.fspath(base.path)}: the journal of a file lies beside it, and nowhere else")
     journal = None if base.journal is None else os.fspath(base.journal)
     file = ImageFile.open(base.path, writable=writable, exclusive=exclusive, journal_path=journal)
     try:

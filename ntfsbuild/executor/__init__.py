@@ -38,6 +38,8 @@ def execute(
     """
     operations = iter(plan.operations)
     first = next(operations, None)
+    if isinstance(first, OpenBase):
+        raise ManifestError(f"{plan.manifest_file}: the plan changes a volume: name its image with --image")
     if not isinstance(first, Format):
         raise ManifestError(f"{plan.manifest_file}: the plan does not begin with a format operation")
     fresh = FreshExecution(plan.manifest_file, first, storage, report, target)

@@ -87,6 +87,8 @@ class Naming(Editing):
         value = self.name_value(state, parent.reference, name, file_name.POSIX)
         state.add_name(value)
         self.directory(parent.reference).put(value, state.reference)
+        if state.is_directory:
+            self._ways.clear()  # A spelling that meant another one may mean this from here on.
         self.touch(parent, now, modified=True)
 
     def link(self, path: str, to: str, now: int, *, posix_names: bool = False) -> None:
@@ -176,8 +178,10 @@ class Naming(Editing):
         named = [value for value in here if value[NAME_AT:] == raw_name]
         if not named:
             raise VolumeError(f"{path}: record {state.number} does not know this name of its own")
-        if named[0][_NAMESPACE_AT] in _PAIRED:
-            named = [value for value in here if value[_NAMESPACE_AT] in _PAIRED]
+        paired = [value for value in here if value[_NAMESPACE_AT] in _PAIRED]
+        long_names = sum(value[_NAMESPACE_AT] == file_name.WIN32 for value in paired)
+        if named[0][_NAMESPACE_AT] in _PAIRED and long_names == 1:  # Of several, none is the alias' own.
+            named = paired
         return state, parent, named
 
     def _take_names(self, state: FileState, parent: FileState, values: list[bytes]) -> None:

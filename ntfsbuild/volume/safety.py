@@ -42,7 +42,9 @@ def refuse_unsafe(editing: Editing, *, force: bool) -> None:
             f"NTFS {information.major}.{information.minor} is not a version that can be changed"
         )
     if information.flags & DIRTY and not force:
-        raise VolumeError("the volume is marked dirty: have it checked first, or use --force")
+        raise VolumeError(
+            "the volume is marked dirty: have it checked first, or change it with `apply --force`"
+        )
     if editing.index_block_bytes != BLOCK_BYTES:
         raise VolumeError(
             f"index blocks of {editing.index_block_bytes} bytes cannot be written, only of {BLOCK_BYTES}"
