@@ -129,9 +129,11 @@ def _parse_non_resident(whole: memoryview, head: AttributeHeader, name: str) -> 
     header = NonResidentHeader.unpack(whole)
     if header.runs_offset >= len(whole):
         raise CorruptVolume(f"a run list at {header.runs_offset:#x}")
-    runs = tuple(decode_runs(whole[header.runs_offset :]))
+    vcns = (header.highest_vcn + 1) % 2**64 - header.lowest_vcn
+    # ntfs3 leaves the old list where it has emptied a stream: those clusters are free.
+    runs = tuple(decode_runs(whole[header.runs_offset :])) if vcns else ()
     clusters = sum(count for _, count in runs)
-    if (header.highest_vcn + 1) % 2**64 - header.lowest_vcn != clusters:
+    if vcns != clusters:
         raise CorruptVolume(
             f"a run list of {clusters} clusters for VCNs {header.lowest_vcn} to {header.highest_vcn:#x}"
         )

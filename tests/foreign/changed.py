@@ -140,11 +140,12 @@ class Dice(random.Random):
         return world.do("write", path, at, self.randbytes(self.choice([1, 700, 9000])))
 
     def shrink(self, world: World) -> Change | None:
+        """Not to nothing: of that ntfs3 makes what others complain of."""
         path = self.any_file(world)
-        if path is None:
+        if path is None or not world.files[path]:
             return None
         self.cut.add(id(world.files[path]))
-        return world.do("truncate", path, self.randrange(len(world.files[path]) + 1))
+        return world.do("truncate", path, self.randrange(1, len(world.files[path]) + 1))
 
     def rename(self, world: World) -> Change | None:
         path, other = self.any_file(world), self.any_file(world)

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from ntfsbuild.volume.volume import Volume
 from tests.foreign.changed import Dice, World, all_by_ntfs3, all_by_ntfs3g, all_by_us, snapshot, sound
-from tests.oracle import Reader, Tree, judge_all, ntfs3_vm, specimen
+from tests.oracle import READERS, Reader, Tree, judge_all, ntfs3_vm, specimen
 from tests.oracle.facts import extensions
+from tests.oracle.judge import examine, verdict
 from tests.oracle.model import Geometry
 from tests.oracle.ntfs3_vm.guest.changes import Change
 
@@ -176,6 +178,28 @@ def written_further(world: World) -> list[Change]:
         world.do("truncate", "g", 150_000),
         world.do("truncate", "g", 180_000),
     ]
+
+
+def test_what_ntfs3_has_emptied(tmp_path: Path, readers: list[Reader]) -> None:
+    """It leaves a list of runs that are not the file's any more, which some readers take for its content.
+
+    All read it rightly when we have written it again.
+    """
+    image, world = tmp_path / "emptied.img", World()
+    specimen.make(image, {}, size=8 * MIB)
+    made = [world.do("make", f"{number}", b"x" * (2000 + 900 * number)) for number in range(12)]
+    all_by_ntfs3([(image, made)])
+    all_by_ntfs3([(image, [world.do("truncate", f"{number}", 0) for number in range(12)])])
+    sound([image])
+    pytsk3 = next(reader for reader in READERS if reader.name == "pytsk3")
+    assert verdict(pytsk3, examine(pytsk3, image), world.tree()), "the Sleuth Kit reads them, too"
+    with Volume.open(image) as volume:
+        assert [volume.read(f"/{number}") for number in range(12)] == [b""] * 12
+    again = [world.do("write", f"{number}", 0, b"again" * 100 * number) for number in range(9)]
+    again += [world.do("rename", "9", "renamed"), world.do("link", "10", "linked"), world.do("remove", "11")]
+    all_by_us([(image, again)])
+    sound([image])
+    judge_all([(image, world.tree())], [one for one in readers if one.name not in LEFT_OUT[all_by_ntfs3]])
 
 
 # dissect.ntfs and GRUB show what was never written; 7-Zip wants holes of 16 clusters, which ntfs-3g does not;

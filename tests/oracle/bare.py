@@ -149,6 +149,8 @@ def parse_attribute(data: bytes) -> Piece:
     has_stored = bool(flags & (SPARSE | COMPRESSED)) and not lowest
     if runs_at < (0x48 if has_stored else 0x40) + 2 * units or runs_at >= length:
         raise Broken(f"a run list at {runs_at:#x}")
+    # Where ntfs3 has emptied a stream it leaves the old list, which counts for nothing.
+    runs = tuple(parse_runs(data[runs_at:])) if highest + 1 > lowest else ()
     return Piece(
         code,
         name,
@@ -159,7 +161,7 @@ def parse_attribute(data: bytes) -> Piece:
         0,
         lowest,
         highest,
-        tuple(parse_runs(data[runs_at:])),
+        runs,
         unit,
         allocated,
         size,
