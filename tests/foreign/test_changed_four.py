@@ -147,7 +147,7 @@ def by_wimlib(image: Path) -> Path:
 
 def by_ntfs3(image: Path) -> Path:
     specimen.make(image, {}, size=32 * MIB)
-    all_by_ntfs3([(image, Dice(3).changes(World(), 120))])
+    all_by_ntfs3([(image, [*menagerie.changes_for_ntfs3(), *Dice(3).changes(World(), 80)])])
     return image
 
 

@@ -23,13 +23,13 @@ from tests.foreign.changed import (
     unlike,
     witnesses,
 )
-from tests.foreign.test_changed_four import by_ntfs3g
-from tests.oracle import Reader, file, menagerie
+from tests.foreign.test_changed_four import by_ntfs3, by_ntfs3g
+from tests.oracle import Reader, file, menagerie, ntfs3_vm
 from tests.oracle.tools import run
 
 NOW = START + SECOND
 HIDDEN, SPARSE, COMPRESSED = 0x02, 0x200, 0x800
-pytestmark = pytest.mark.needs(*menagerie.TOOLS)
+pytestmark = pytest.mark.needs(*menagerie.TOOLS, *ntfs3_vm.TOOLS)
 CHANGED = {"modified": NOW, "changed": NOW}
 
 
@@ -140,6 +140,37 @@ def test_verbs(tmp_path: Path, readers: list[Reader]) -> None:
     for state, now, all_of_it in zip(states, found, expected, strict=True):
         faults = unlike(witnesses(found[0]), now, all_of_it)
         assert not faults, "\n".join([state.name, *faults])
+
+
+def test_content_of_ntfs3(tmp_path: Path, readers: list[Reader]) -> None:
+    """Compressed and sparse by the rules of the kernel: no unit where nothing is compressed."""
+    image = by_ntfs3(tmp_path / "changed.img")
+    states, expected = [snapshot(image, "before.img")], dict[str, Any]()
+    with Volume.open(image, "r+") as volume:
+        for path, at, data in (
+            ("compressed text", 50_000, b"in the middle" * 500),
+            ("compressed noise", 149_000, b"at the end" * 2000),
+            ("sparse", 300_000, b"in a hole"),
+            ("sparse", 1_000_005, b"behind the end" * 5000),
+            ("extended", 4, b"!!"),
+            ("directory/file", 0, b"out of its record" * 200),
+        ):
+            whole = bytearray(volume.read(f"/{path}").ljust(at, b"\0"))
+            whole[at : at + len(data)] = data
+            volume.write(f"/{path}", at, data, NOW)
+            expected[path] = content(bytes(whole))
+        volume.rename("/link to a directory", "/renamed link", NOW)
+        expected |= {"link to a directory": None, "renamed link": ("link to a directory", {"changed": NOW})}
+        volume.remove("/fifo", NOW)
+        volume.commit()
+    sound([image])
+    before, after = read_all([*states, image], [one for one in readers if one.name not in WITHOUT])
+    faults = unlike(witnesses(before), after, {**expected, "fifo": None})
+    assert not faults, "\n".join(faults)
+
+
+# 7-Zip gives up where it finds such a sparse file, libfsntfs where data that compress badly are compressed.
+WITHOUT = {"GRUB", "dissect.ntfs", "7-Zip", "libfsntfs"}
 
 
 def _joined(old: Any, new: Any) -> Any:

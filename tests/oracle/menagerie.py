@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.oracle import specimen
+from tests.oracle.ntfs3_vm.guest.changes import Change
 from tests.oracle.ntfs3g import mounted
 from tests.oracle.tools import last_lines, run
 
 TOOLS = (*specimen.TOOLS, "wimlib-imagex")
 KIB = 1 << 10
-COMPRESSED = 0x800
+SPARSE, COMPRESSED = 0x220, 0x820
 MOUNT_POINT_TAG = 0xA0000003
 FOLDER_FILES = 7
 
@@ -126,6 +127,25 @@ def _attributes(top: Path) -> None:
 def _extended(name: bytes, value: bytes) -> bytes:
     size = (8 + len(name) + 1 + len(value) + 3) & ~3
     return (struct.pack("<IBBH", size, 0, len(name), len(value)) + name + b"\0" + value).ljust(size, b"\0")
+
+
+def changes_for_ntfs3() -> list[Change]:
+    """What lets ntfs3 make one of everything that it can."""
+    noise = random.Random(1).randbytes(150_000)
+    text = b"all work and no play " * 9000
+    changes: list[Change] = [("mkdir", "directory"), ("make", "directory/file", b"x" * 100)]
+    changes += [("symlink", "link", "directory/file"), ("symlink", "link to a directory", "directory")]
+    changes += [("make", "extended", b"with two"), ("setxattr", "extended", "user.one", b"value" * 20)]
+    changes += [("setxattr", "extended", "user.two", b"v"), ("mknod", "fifo", 0o010644, 0)]
+    for name, attributes, content in (
+        ("compressed text", COMPRESSED, text),
+        ("compressed noise", COMPRESSED, noise),
+        ("sparse", SPARSE, b"a" * 70_000),
+    ):
+        changes += [("make", name, b"")]
+        changes += [("setxattr", name, "system.ntfs_attrib", struct.pack("<I", attributes))]
+        changes += [("write", name, 0, content)]
+    return [*changes, ("write", "sparse", 1_000_000, b"far")]
 
 
 def scatter_mft(image: Path, *, size: int, cluster: int = 512) -> None:

@@ -40,6 +40,12 @@ def _perform(top: bytes, verb: str, name: str, *more) -> None:  # type: ignore[n
             os.rename(path, top + more[0].encode("utf-8"))
         case "link":
             os.link(path, top + more[0].encode("utf-8"))
+        case "symlink":
+            os.symlink(more[0].encode("utf-8"), path)
+        case "setxattr":
+            os.setxattr(path, more[0], more[1], follow_symlinks=False)
+        case "mknod":
+            os.mknod(path, more[0], more[1])
         case "remove":
             os.unlink(path)
         case "rmdir":
