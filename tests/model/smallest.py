@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 from tests.model.bench import Bench
 from tests.model.history import History
+from tests.model.judging import FOREIGN
 from tests.model.steps import Step
 
 SECONDS_MAX = 200
+FOREIGN_TOGETHER = "The foreign readers find fault:"
+_IMAGE = re.compile(r"\S+ \(sector [^)]*\): ")  # What stands before the reader when there are several.
 _NO_STEPS = ("commit", "abandon")
 
 
@@ -21,10 +25,25 @@ def telling(bench: Bench, *, slowly: bool = False) -> Iterator[None]:
         yield
     except Exception as error:
         if bench.failed:
-            print(f"{error}\nAfter {len(bench.failed)} events; now for fewer of them.")
-            events = smallest(bench.failed, lambda fewer: _fails(bench, fewer, slowly))
+            whole = bench.folder / "failed.yaml"
+            whole.write_text(advice(bench, bench.failed), "utf-8")
+            print(
+                f"{error}\nThe whole history is in {whole}; now for fewer of its {len(bench.failed)} events."
+            )
+            known = complainants(error)
+            events = smallest(bench.failed, lambda fewer: bool(known & _fails(bench, fewer, slowly)))
             error.add_note(advice(bench, events))
         raise
+
+
+def complainants(error: Exception | None) -> set[str]:
+    """Who finds fault: another reader would be another failure."""
+    if error is None:
+        return set()
+    first, *lines = str(error).splitlines() or [""]
+    if lines and first in (FOREIGN, FOREIGN_TOGETHER):
+        return {_IMAGE.sub("", line).partition(":")[0] for line in lines}
+    return {f"{type(error).__name__} {first[:25]}"}
 
 
 def judge_together(bench: Bench, histories: Sequence[History]) -> None:
@@ -32,29 +51,29 @@ def judge_together(bench: Bench, histories: Sequence[History]) -> None:
     try:
         bench.judge.together([case for history in histories for case in history.cases()])
     except AssertionError:
-        bench.failed = next((one.events for one in histories if _is_found_fault_with(bench, one)), None)
+        bench.failed = next((one.events for one in histories if _fault_of(bench, one)), None)
         raise
 
 
-def _fails(bench: Bench, events: list[Step], slowly: bool) -> bool:
+def _fails(bench: Bench, events: list[Step], slowly: bool) -> set[str]:
     history = History(bench)
     try:
         for event in events:
             history.do(event)
         history.finish()
-        return slowly and _is_found_fault_with(bench, history)
-    except Exception:
-        return True
+        return complainants(_fault_of(bench, history) if slowly else None)
+    except Exception as error:
+        return complainants(error)
     finally:
         history.remove()
 
 
-def _is_found_fault_with(bench: Bench, history: History) -> bool:
+def _fault_of(bench: Bench, history: History) -> AssertionError | None:
     try:
         bench.judge.together(history.cases())
-    except AssertionError:
-        return True
-    return False
+    except AssertionError as error:
+        return error
+    return None
 
 
 def smallest(events: Sequence[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:

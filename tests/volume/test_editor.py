@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from ntfsbuild.ondisk import attribute
 from ntfsbuild.volume.volume import Volume
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
-from tests.volume.changing import SECOND, START, Driver, Model, editor
+from tests.volume.changing import SECOND, START, editor
 
 TIMES = (START,) * 4
 CLUSTERS = [512, 1024, 4096, 65536, 2 << 20]
@@ -339,40 +338,3 @@ def test_damage_on_the_way_is_refused(ours: Path) -> None:
     patched(ours, at + 510, b"\xff\xff")
     with editor(ours) as volume, pytest.raises(CorruptVolume, match="torn write"):
         volume.write("/a", 0, b"x", START)
-
-
-# ---- random changes
-
-
-def drive(image: Path, seed: int, steps: int) -> Model:
-    """Random changes with commits in between; the volume is opened anew at the end."""
-    model, dice, log = Model(), random.Random(seed), []
-    with editor(image) as volume:
-        driver = Driver(volume, model, dice)
-        for number in range(steps):
-            log.append(driver.step())
-            if number % (steps // 6) == 0:
-                volume.commit()
-                driver.check()
-        volume.commit()
-    with editor(image) as volume:
-        Driver(volume, model, dice).check()
-    return model
-
-
-@pytest.fixture(params=["mkntfs-512", "mkntfs-4096", "mkntfs-65536", "ours-4kn", "ours-1k"])
-def any_image(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    maker, _, kind = request.param.partition("-")
-    if maker == "ours":
-        volume = "sector: 4KiB, record: 4KiB" if kind == "4kn" else "cluster: 1KiB"
-        yield formatted_by_us(tmp_path / "disk.img", f"size: 64MiB, {volume}")
-    elif shutil.which("mkntfs"):
-        yield formatted_by_mkntfs(tmp_path / "disk.img", int(kind))
-    else:
-        pytest.skip("mkntfs is not installed; the foreign tests insist on it")
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_changes(any_image: Path, seed: int, readers: list[Reader]) -> None:
-    model = drive(any_image, seed, 300)
-    judge_all([(any_image, model.tree())], with_lists(readers))
