@@ -84,17 +84,26 @@ def _has(layer: Layer, name: str) -> bool:
     return name in layer.tree.names
 
 
-def _only_removes(entry: DirectoryEntry) -> bool:
-    """Whether a directory is only on the way to what must not be there."""
-    plain = entry.times is None and entry.attributes is None and entry.source is None
-    return (
-        plain
-        and bool(entry.children)
-        and all(
-            isinstance(one, AbsentEntry) or (isinstance(one, DirectoryEntry) and _only_removes(one))
-            for one in entry.children.values()
-        )
-    )
+def _only_removing(root: DirectoryEntry) -> frozenset[int]:
+    """Directories (by their `id`) that are only on the way to what must not be there."""
+    every, pending = [], [root]
+    while pending:
+        entry = pending.pop()
+        every.append(entry)
+        pending += [one for one in entry.children.values() if isinstance(one, DirectoryEntry)]
+    found: set[int] = set()
+    for entry in reversed(every):  # Those below come first; not by recursion, a tree may be deep.
+        plain = entry.times is None and entry.attributes is None and entry.source is None
+        if (
+            plain
+            and entry.children
+            and all(
+                isinstance(one, AbsentEntry) or (isinstance(one, DirectoryEntry) and id(one) in found)
+                for one in entry.children.values()
+            )
+        ):
+            found.add(id(entry))
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,7 @@ class TreePlanner:
         self._manifest = manifest
         self._sources = sources
         self._rule = rule
+        self._only_removing = _only_removing(manifest.tree)
         self.problems: list[Problem] = []
 
     def say(self, position: int, path: str, message: str) -> None:
@@ -153,7 +163,7 @@ class TreePlanner:
         planned.said_attributes = entry.attributes if entry else None
         planned.rule = here.rule.narrowed(defaults.times)
         planned.layers = layers
-        planned.only_removes = entry is not None and not layers and _only_removes(entry)
+        planned.only_removes = not layers and id(entry) in self._only_removing
         below = self._merge(planned, entry, names_rule)
         self._check_names(planned, below)
         return planned, below
