@@ -11,6 +11,7 @@ IS_DIRECTORY = 0x2  # It has an $I30 index.
 IN_EXTEND = 0x4  # It lives in $Extend.
 HAS_VIEW_INDEX = 0x8  # It has an index that is not $I30.
 
+NUMBER_MASK = (1 << 48) - 1  # Of a file reference.
 END_MARKER = b"\xff\xff\xff\xff\0\0\0\0"
 
 MFT = 0

@@ -1,0 +1,50 @@
+"""What a file or directory has besides its name, content, times and DOS attributes: plain, immutable data.
+
+A plan says these of new files, a volume writes them and is asked for them.  Values are as they lie on the
+disk: whoever says them in words has turned them into bytes before.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
+Form: TypeAlias = Literal["plain", "sparse", "compressed", "encrypted"]  # How a stream lies in its clusters.
+
+FORMS: Final[tuple[Form, ...]] = ("plain", "sparse", "compressed", "encrypted")
+MADE_SHORT_NAME: Final = "*"  # No name can be this: the volume makes one as Windows does.
+
+
+class Traits(NamedTuple):
+    """None says nothing: a new file has the default, a file that is there keeps what it has.
+
+    `short_name` equal to the long name makes one name of both.  `name_times` are those of $FILE_NAME,
+    `entry_times` those of the entry in the directory; what they leave out is as in $STANDARD_INFORMATION.
+    """
+
+    security: bytes | None = None  # A self-relative descriptor, before what the directory hands down.
+    short_name: str | None = None
+    reparse: bytes | None = None  # The value of $REPARSE_POINT; empty takes it away.
+    ea: bytes | None = None  # The value of $EA; empty takes it away.
+    object_id: bytes | None = None  # 16 or 64 bytes; empty takes it away.
+    efs: bytes | None = None  # The value of $EFS.
+    name_times: SomeTicks | None = None
+    entry_times: SomeTicks | None = None
+    case_sensitive: bool | None = None
+    owner_id: int | None = None
+    quota_charged: int | None = None
+    usn: int | None = None
+    version_max: int | None = None
+    version: int | None = None
+    class_id: int | None = None
+
+    def information(self) -> dict[str, int]:
+        """The fields of $STANDARD_INFORMATION that are said."""
+        names = ("owner_id", "quota_charged", "usn", "version_max", "version", "class_id")
+        said = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.case_sensitive is not None:
+            said |= {"version_max": 0, "version": int(self.case_sensitive)}
+        return said
+
+
+NO_TRAITS: Final = Traits()

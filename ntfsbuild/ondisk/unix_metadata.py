@@ -1,0 +1,57 @@
+"""What WSL knows of a file: owner, group, mode and device, each in an extended attribute of its own."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ntfsbuild.ondisk.extended_attributes import Entry, name_bytes
+
+_NAMES = ("$LXUID", "$LXGID", "$LXMOD", "$LXDEV")
+_NUMBER, _DEVICE = struct.Struct("<I"), struct.Struct("<II")
+_MAX = 0xFFFFFFFF
+
+
+class UnixMetadata(NamedTuple):
+    """What is said; `mode` is `st_mode` with the type of the file, `dev` is (major, minor)."""
+
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+    dev: tuple[int, int] | None = None
+
+
+def extended_attributes(
+    uid: int | None, gid: int | None, mode: int | None, dev: tuple[int, int] | None = None
+) -> list[Entry]:
+    """The entries of $EA for what is said, in the order in which Linux writes them."""
+    said = zip(_NAMES, (uid, gid, mode, dev), strict=True)
+    return [(name, _value(name, value), 0) for name, value in said if value is not None]
+
+
+def _value(name: str, value: int | tuple[int, int]) -> bytes:
+    numbers = (value,) if isinstance(value, int) else value
+    if not all(0 <= number <= _MAX for number in numbers):
+        raise ValueError(f"{name} holds numbers from 0 to {_MAX}, not {value}")
+    return struct.pack(f"<{len(numbers)}I", *numbers)
+
+
+def unix_metadata(entries: Iterable[Entry]) -> UnixMetadata:
+    """What the entries of an $EA say of it; values of a wrong length say nothing, as in WSL."""
+    found = {name_bytes(name).decode("latin-1"): value for name, value, _ in entries}
+    uid, gid, mode = (_number(found.get(name, b"")) for name in _NAMES[:3])
+    device = found.get(_NAMES[3], b"")
+    major_minor = _DEVICE.unpack(device) if len(device) == _DEVICE.size else None
+    return UnixMetadata(uid, gid, mode, major_minor)
+
+
+def _number(value: bytes) -> int | None:
+    found: tuple[int] | None = _NUMBER.unpack(value) if len(value) == _NUMBER.size else None
+    return found[0] if found else None
+
+
+def without_unix_metadata(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries that are not WSL's."""
+    wsl = {name.encode("ascii") for name in _NAMES}
+    return [entry for entry in entries if name_bytes(entry[0]) not in wsl]
