@@ -6,19 +6,12 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.layout import OnDisk, u32, u64
+from ntfsbuild.ondisk.security_descriptor import Acl, Descriptor, Entry
 
 FIRST_ID = 0x100
 BLOCK_BYTES = 0x40000  # $SDS alternates blocks of entries and their mirrors.
-
-_SELF_RELATIVE = 0x8000
-_DACL_PRESENT = 0x0004
-_DACL_AUTO_INHERITED = 0x0400
-
-_ALLOW = 0
-_OBJECT_INHERIT = 0x01
-_CONTAINER_INHERIT = 0x02
-_INHERITED = 0x10
 
 FULL_CONTROL = 0x1F01FF
 READ = 0x120089
@@ -55,15 +48,8 @@ ADMINISTRATORS = sid(5, 32, 544)
 
 def descriptor(owner: bytes, group: bytes, aces: Sequence[Ace], *, control: int = 0) -> bytes:
     """A self-relative security descriptor in Windows' order: DACL, owner, group."""
-    entries = b"".join(
-        struct.pack("<BBHI", _ALLOW, ace.flags, 8 + len(ace.sid), ace.mask) + ace.sid for ace in aces
-    )
-    acl = struct.pack("<BBHHH", 2, 0, 8 + len(entries), len(aces), 0) + entries
-    head_bytes = 20
-    owner_at = head_bytes + len(acl)
-    control |= _SELF_RELATIVE | _DACL_PRESENT
-    head = struct.pack("<BBHIIII", 1, 0, control, owner_at, owner_at + len(owner), 0, head_bytes)
-    return head + acl + owner + group
+    entries = tuple(Entry(sd.ALLOW, ace.flags, ace.mask, ace.sid) for ace in aces)
+    return sd.pack(Descriptor(control | sd.DACL_PRESENT, owner, group, Acl(entries)))
 
 
 def _system_descriptor(mask: int) -> bytes:
@@ -74,18 +60,21 @@ def _system_descriptor(mask: int) -> bytes:
 SYSTEM_READ = _system_descriptor(READ)
 SYSTEM_READ_WRITE = _system_descriptor(READ_WRITE)
 
+_TO_ALL = sd.OBJECT_INHERIT | sd.CONTAINER_INHERIT
+
 # What Windows gives the root of a removable disk, and what files and directories inherit from it.
-ROOT = descriptor(
-    ADMINISTRATORS, ADMINISTRATORS, [Ace(_OBJECT_INHERIT | _CONTAINER_INHERIT, FULL_CONTROL, EVERYONE)]
-)
+ROOT = descriptor(ADMINISTRATORS, ADMINISTRATORS, [Ace(_TO_ALL, FULL_CONTROL, EVERYONE)])
 DEFAULT_DIRECTORY = descriptor(
     ADMINISTRATORS,
     ADMINISTRATORS,
-    [Ace(_OBJECT_INHERIT | _CONTAINER_INHERIT | _INHERITED, FULL_CONTROL, EVERYONE)],
-    control=_DACL_AUTO_INHERITED,
+    [Ace(_TO_ALL | sd.INHERITED, FULL_CONTROL, EVERYONE)],
+    control=sd.DACL_AUTO_INHERITED,
 )
 DEFAULT_FILE = descriptor(
-    ADMINISTRATORS, ADMINISTRATORS, [Ace(_INHERITED, FULL_CONTROL, EVERYONE)], control=_DACL_AUTO_INHERITED
+    ADMINISTRATORS,
+    ADMINISTRATORS,
+    [Ace(sd.INHERITED, FULL_CONTROL, EVERYONE)],
+    control=sd.DACL_AUTO_INHERITED,
 )
 
 

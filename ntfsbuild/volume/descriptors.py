@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ntfsbuild.ondisk import security
@@ -11,6 +12,11 @@ from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.security import SecurityEntry
 
 HASH_ENTRY_PADDING = "II".encode("utf-16-le")  # What Windows leaves behind an $SDH entry.
+
+
+_UNIT = 16  # Entries begin at multiples of it.
+_LARGEST_READ = 0x10010  # By ntfssecaudit.
+_SMALLEST_FILLER = 96
 
 
 class _Filed(NamedTuple):
@@ -25,6 +31,7 @@ class DescriptorStore:
         self._ids: dict[bytes, int] = {}
         self._filed: list[_Filed] = []
         self._end = 0
+        self._settled = 0  # How many were filed when it was last seen that they can be read.
 
     def id_of(self, descriptor: bytes) -> int:
         """The id of a descriptor, filed if it is new."""
@@ -45,6 +52,10 @@ class DescriptorStore:
 
     def stream(self) -> bytes:
         """The value of $SDS: blocks of entries, each followed by a block that repeats it."""
+        self._settle()
+        return self._stream()
+
+    def _stream(self) -> bytes:
         data = bytearray(self._end + security.BLOCK_BYTES)
         for entry, descriptor in self._filed:
             piece = entry.pack() + descriptor
@@ -54,28 +65,76 @@ class DescriptorStore:
 
     def entries_by_hash(self) -> list[bytes]:
         """The entries of $SDH, sorted by hash and id."""
+        self._settle()
         filed = sorted(self._filed, key=lambda one: (one.entry.hash, one.entry.security_id))
-        return [
-            view_entry(
-                struct.pack("<II", entry.hash, entry.security_id), entry.pack(), padding=HASH_ENTRY_PADDING
-            )
-            for entry, _ in filed
-        ]
+        return [hash_entry(entry) for entry, _ in filed]
 
     def entries_by_id(self) -> list[bytes]:
         """The entries of $SII, sorted by id."""
-        return [view_entry(struct.pack("<I", entry.security_id), entry.pack()) for entry, _ in self._filed]
+        self._settle()
+        return [id_entry(entry) for entry, _ in self._filed]
+
+    def _settle(self) -> None:
+        while self._settled < len(self._filed):
+            entries = [one.entry for one in self._filed]
+            if not is_misread(entries, lambda at: self._stream()[at : at + 4]):
+                self._settled = len(self._filed)
+                return
+            self._file(next(one for one in fillers(entries[-1]) if one not in self._ids))
 
 
 def place_of_next(end: int, size_bytes: int) -> int:
     """Where in $SDS an entry goes that follows one which ends at `end`."""
-    at = align(end, 16)
+    at = align(end, _UNIT)
     if at % security.BLOCK_BYTES + size_bytes > security.BLOCK_BYTES:
         # An entry never crosses into the block of mirrors; it goes behind that.
         return align(at, security.BLOCK_BYTES) + security.BLOCK_BYTES
     if at and at % security.BLOCK_BYTES == 0:
         return at + security.BLOCK_BYTES
     return at
+
+
+def is_misread(entries: Sequence[SecurityEntry], word_at: Callable[[int], bytes]) -> bool:
+    """Whether ntfssecaudit finds fault with the end of the stream, where there is none.
+
+    It reads the head of the next entry together with an entry.  Behind the last one there is nothing to
+    read: it looks at what its buffer still holds of the last entry that reached so far, and takes it for
+    an entry unless the place of the size holds 0, or a size for which there is nothing to read either.
+    `entries` are in their order, `word_at(at)` is four bytes of the stream.
+    """
+    size_at = align(entries[-1].size_bytes, _UNIT) + SecurityEntry.offset_of("size_bytes")
+    for one in reversed(entries[:-1]):
+        if align(one.size_bytes, _UNIT) >= align(entries[-1].size_bytes, _UNIT):
+            size = int.from_bytes(word_at(one.offset + security.BLOCK_BYTES + size_at), "little")
+            return size != 0 and not SecurityEntry.SIZE < size <= _LARGEST_READ
+    return False  # It still holds the zeros behind the first copy.
+
+
+def fillers(last: SecurityEntry) -> Iterator[bytes]:
+    """Descriptors that nobody has, any of which makes the end readable; if it is too small, two of them.
+
+    They are as long as the last entry: what ntfssecaudit then finds in its buffer is their own head.
+    """
+    size = max(align(last.size_bytes, _UNIT), _SMALLEST_FILLER) - SecurityEntry.SIZE
+    owner = security.SYSTEM
+    for mask in range(1, 0x200):
+        ace = struct.pack("<BBHI", 0, 0, 8 + len(owner), mask) + owner
+        acl_bytes = size - 20 - 2 * len(owner)
+        acl = struct.pack("<BBHHH", 2, 0, acl_bytes, 1, 0) + ace
+        owner_at = 20 + acl_bytes
+        head = struct.pack("<BBHIIII", 1, 0, 0x8004, owner_at, owner_at + len(owner), 0, 20)
+        yield head + acl.ljust(acl_bytes, b"\0") + 2 * owner
+
+
+def hash_entry(entry: SecurityEntry) -> bytes:
+    """The entry of $SDH."""
+    key = struct.pack("<II", entry.hash, entry.security_id)
+    return view_entry(key, entry.pack(), padding=HASH_ENTRY_PADDING)
+
+
+def id_entry(entry: SecurityEntry) -> bytes:
+    """The entry of $SII."""
+    return view_entry(struct.pack("<I", entry.security_id), entry.pack())
 
 
 def view_entry(key: bytes, data: bytes, *, padding: bytes = b"") -> bytes:

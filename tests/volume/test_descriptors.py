@@ -1,0 +1,249 @@
+"""$Secure: thousands of descriptors, block after block, filed on new and old volumes, judged by ntfs-3g."""
+
+from __future__ import annotations
+
+import random
+import struct
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.image.raw import RawImage
+from ntfsbuild.ondisk import sddl, security
+from ntfsbuild.ondisk import security_descriptor as sd
+from ntfsbuild.ondisk.sddl_words import KINDS
+from ntfsbuild.ondisk.security import Ace, SecurityEntry
+from ntfsbuild.ondisk.security_templates import TEMPLATES
+from ntfsbuild.volume.descriptors import DescriptorStore, place_of_next
+from ntfsbuild.volume.editor import VolumeEditor
+from ntfsbuild.volume.format_options import FormatOptions
+from ntfsbuild.volume.new_volume import NewVolume
+from ntfsbuild.volume.security_editor import SecurityEditor
+from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.oracle.ntfs3g import check_ntfssecaudit
+from tests.volume.changing import START, PlainStorage
+
+MANY = 10_000
+needs_audit = pytest.mark.needs("ntfssecaudit")
+
+
+def distinct(number: int, aces: int = 1) -> bytes:
+    """A descriptor for everybody's number `number`."""
+    mine = [Ace(0, security.READ, security.sid(5, 21, 1, 2, 3, number + one)) for one in range(aces)]
+    return security.descriptor(security.ADMINISTRATORS, security.SYSTEM, mine)
+
+
+def fresh(image: Path, descriptors: Sequence[bytes], cluster_bytes: int = 4096) -> list[int]:
+    """A new volume that has these; returns their ids."""
+    options = FormatOptions(size_bytes=None, times=(START,) * 4, serial=1, cluster_bytes=cluster_bytes)
+    with image.open("w+b") as file:
+        volume = NewVolume(RawImage(file.fileno(), str(image)), options)
+        ids = [volume._descriptors.id_of(one) for one in descriptors]
+        volume.commit()
+    return ids
+
+
+def file_on(image: Path, descriptors: Sequence[bytes]) -> list[int]:
+    """Files them on a volume; returns their ids."""
+    with VolumeEditor(PlainStorage(image), force=True) as volume:
+        editor = SecurityEditor(volume)
+        ids = [editor.id_of(one) for one in descriptors]
+        editor.settle()
+        volume.commit()
+    return ids
+
+
+def check(image: Path, ids: Sequence[int], descriptors: Sequence[bytes]) -> None:
+    assert check_ntfssecaudit(image).complaints == []
+    with VolumeEditor(PlainStorage(image), force=True) as volume:
+        editor = SecurityEditor(volume)
+        assert [editor.descriptor_of(one) for one in ids] == list(descriptors)
+        assert [editor.id_of(one) for one in descriptors] == list(ids)
+
+
+def formatted(image: Path) -> Path:
+    with image.open("wb") as out:
+        out.truncate(64 << 20)
+    subprocess.run(["mkntfs", "-Q", "-F", "-q", str(image)], check=True, capture_output=True)
+    return image
+
+
+# ---------------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize(
+    ("end", "size", "place"),
+    [
+        (0, 124, 0),
+        (124, 124, 128),
+        (0x3FF80, 0x80, 0x3FF80),
+        (0x3FF80, 0x81, 0x80000),
+        (0x3FFFC, 64, 0x80000),
+        (0x40000, 64, 0x80000),
+        (0xBFFF0, 17, 0x100000),
+    ],
+)
+def test_places(end: int, size: int, place: int) -> None:
+    assert place_of_next(end, size) == place
+
+
+def test_what_is_filed_twice_has_one_id() -> None:
+    store = DescriptorStore()
+    ids = [store.id_of(distinct(number % 3)) for number in range(9)]
+    assert ids == [0x100, 0x101, 0x102] * 3
+    data = store.stream()
+    assert len(data) == security.BLOCK_BYTES + 3 * 112
+    for at in (0, 112, 224):
+        head = SecurityEntry.unpack(data, at)
+        assert head.offset == at and data[at + 20 : at + head.size_bytes] == distinct(at // 112)
+        assert data[at : at + 112] == data[at + 0x40000 : at + 0x40000 + 112]
+
+
+# ---------------------------------------------------------------------- new volumes
+
+
+@needs_audit
+@pytest.mark.parametrize("cluster_bytes", [512, 4096])
+def test_ten_thousand_on_a_new_volume(tmp_path: Path, cluster_bytes: int) -> None:
+    image = tmp_path / "fresh.img"
+    descriptors = [distinct(number, 1 + number % 5) for number in range(MANY)]
+    check(image, fresh(image, descriptors, cluster_bytes), descriptors)
+
+
+TRICKY = [
+    [500, 1],  # A short one behind a long one: ntfssecaudit takes a mask for a size.
+    [1, 500, 1, 2, 3],
+    [2, 1, 1, 2, 1],
+    [0],
+    [100, 0],
+    [1800, 1799, 1],
+    [1800] * 8 + [3],  # Over the end of a block.
+    [1000] * 7 + [500, 23, 1],
+]
+
+
+@needs_audit
+@pytest.mark.parametrize("sizes", TRICKY, ids=str)
+def test_no_end_of_the_stream_is_misread(tmp_path: Path, sizes: list[int]) -> None:
+    image = tmp_path / "fresh.img"
+    descriptors = [distinct(100_000 * place, size) for place, size in enumerate(sizes)]
+    check(image, fresh(image, descriptors), descriptors)
+
+
+@needs_audit
+def test_ends_of_all_sizes_are_read(tmp_path: Path) -> None:
+    dice = random.Random(5)
+    for turn in range(25):
+        image = tmp_path / f"{turn}.img"
+        sizes = [dice.choice([0, 1, 2, 3, 5, 9, 40]) for _ in range(dice.randrange(1, 9))]
+        descriptors = [distinct(1000 * place, size) for place, size in enumerate(sizes)]
+        check(image, fresh(image, descriptors), descriptors)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 300), max_size=12))
+def test_the_three_parts_hold_the_same(sizes: list[int]) -> None:
+    store = DescriptorStore()
+    for place, size in enumerate(sizes):
+        store.id_of(distinct(1000 * place, size))
+    by_hash, by_id, data = store.entries_by_hash(), store.entries_by_id(), store.stream()
+    keys = [struct.unpack_from("<II", entry, 0x10) for entry in by_hash]
+    assert keys == sorted(keys)
+    assert sorted(security_id for _, security_id in keys) == [0x100 + k for k in range(len(by_id))]
+    assert len(sizes) <= len(by_id) <= len(sizes) + 2
+    for entry in by_id:
+        head = SecurityEntry.unpack(entry, 0x14)
+        assert data[head.offset : head.offset + 20] == entry[0x14:0x28]
+        assert sd.what_is_wrong(data[head.offset + 20 : head.offset + head.size_bytes]) is None
+
+
+@needs_audit
+def test_descriptors_of_all_kinds_are_sound(tmp_path: Path) -> None:
+    """ntfs-3g looks into every entry that it knows."""
+    image = tmp_path / "kinds.img"
+    texts = [f"O:BAG:BAD:(A;;FA;;;SY)S:({kind};OICI;NW;;;WD)" for kind in KINDS]
+    texts += [f"O:BAG:BAD:({kind};OICI;NW;;;WD)S:(ML;;NW;;;LW)" for kind in KINDS]
+    texts += [*TEMPLATES.values(), "O:BAG:BA", "O:BAG:BAD:PAI", "O:WDG:WDD:S:"]
+    texts += [
+        'O:BAG:BAD:(XA;;FX;;;WD;(@User.a Any_of {"x", 1, #00, SID(BA)} && !(Exists b)))',
+        'O:BAG:BAS:(RA;;;;;WD;("n",TS,0,"a","b"))(RA;;;;;WD;("m",TD,1,BA))',
+        "O:BAG:BAD:(OA;CI;CR;bf967aba-0de6-11d0-a285-00aa003049e2;bf967aba-0de6-11d0-a285-00aa003049e2;DA)",
+    ]
+    descriptors = list(dict.fromkeys(sddl.parse(text) for text in texts))
+    check(image, fresh(image, descriptors), descriptors)
+
+
+# ---------------------------------------------------------------------- old volumes
+
+
+@needs_audit
+@pytest.mark.needs("mkntfs")
+def test_ten_thousand_on_an_old_volume(tmp_path: Path) -> None:
+    image = formatted(tmp_path / "old.img")
+    descriptors = [distinct(number, 1 + number % 5) for number in range(MANY)]
+    check(image, file_on(image, descriptors), descriptors)
+    check(image, file_on(image, descriptors), descriptors)
+
+
+@needs_audit
+@pytest.mark.needs("mkntfs")
+@pytest.mark.parametrize("sizes", TRICKY, ids=str)
+def test_no_end_is_misread_on_an_old_volume(tmp_path: Path, sizes: list[int]) -> None:
+    """One in each commit: whatever is the last one is judged."""
+    image = formatted(tmp_path / "old.img")
+    descriptors = [distinct(100_000 * place, size) for place, size in enumerate(sizes)]
+    ids = []
+    for one in descriptors:
+        ids += file_on(image, [one])
+        assert check_ntfssecaudit(image).complaints == []
+    check(image, ids, descriptors)
+
+
+@needs_audit
+@pytest.mark.parametrize("name", sorted(VOLUMES))
+def test_filed_on_volumes_of_windows(volumes: Path, tmp_path: Path, name: str) -> None:
+    """Stale bytes of Windows behind the last entry, which nobody may read, are no more."""
+    image = unpack(volumes / name, tmp_path)
+    many = [900] * (20 if image.stat().st_size > 4 << 20 else 2)  # Over the end of a block.
+    for turn, sizes in enumerate([[1], [0, 3], many, [1]]):
+        copy = tmp_path / f"{turn}.img"
+        subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+        descriptors = [distinct(100_000 * turn + 1000 * place, size) for place, size in enumerate(sizes)]
+        check(copy, file_on(copy, descriptors), descriptors)
+        copy.unlink()
+
+
+@pytest.mark.needs("mkntfs")
+def test_a_look_up_reads_little_of_the_stream(tmp_path: Path) -> None:
+    image = formatted(tmp_path / "old.img")
+    descriptors = [distinct(number, 40) for number in range(2000)]  # 3 MB, twice.
+    ids = file_on(image, descriptors)
+    storage = PlainStorage(image)
+    with VolumeEditor(storage) as volume:
+        editor = SecurityEditor(volume)
+        editor.descriptor_of(ids[0])
+        before = storage.read_bytes
+        assert editor.id_of(descriptors[1234]) == ids[1234]
+        assert editor.descriptor_of(ids[1500]) == descriptors[1500]
+        assert storage.read_bytes - before < 64 << 10
+
+
+@pytest.mark.needs("mkntfs")
+def test_damage_is_noticed(tmp_path: Path) -> None:
+    image = formatted(tmp_path / "old.img")
+    with VolumeEditor(PlainStorage(image)) as volume:
+        editor = SecurityEditor(volume)
+        assert editor.descriptor_of(0x100) is not None
+        assert editor.descriptor_of(0x99) is None
+        editor._write(0, bytes(20))
+        with pytest.raises(CorruptVolume, match="the id 0x100 is not there"):
+            editor.descriptor_of(0x100)
+
+
+def test_text_of_what_is_filed() -> None:
+    assert sddl.text(distinct(7)) == "O:BAG:SYD:(A;;FR;;;S-1-5-21-1-2-3-7)"
