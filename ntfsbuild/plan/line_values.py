@@ -15,14 +15,17 @@ from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import parse_filetime
 from ntfsbuild.ondisk.names import MAX_NAME_UNITS, units
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
+from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
-from ntfsbuild.plan.model import ATTRIBUTES, SomeTicks
+from ntfsbuild.plan.model import ATTRIBUTES
 
 SEED_MAX = (1 << 64) - 1
 _ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
 _SERIAL = re.compile(r"0x[0-9a-f]{16}", re.ASCII)
 _NO_STREAM_CHARACTER = frozenset("\0/:")
+_NO_NAME_CHARACTER = frozenset("\0/")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 REQUIRED: Any = object()
 
@@ -114,7 +117,8 @@ def utf8(value: Any) -> str:
     return str(value)
 
 
-def _truth(value: Any) -> bool:
+def truth(value: Any) -> bool:
+    """True or false."""
     if not isinstance(value, bool):
         raise LineError("is neither true nor false")
     return value
@@ -168,6 +172,7 @@ def _matched(pattern: re.Pattern[str], what: str) -> Callable[[Any], re.Match[st
 _matched_origin = _matched(_ORIGIN, 'a place in the manifest ("line:column")')
 _matched_serial = _matched(_SERIAL, "a serial number (0x and 16 hexadecimal digits)")
 _matched_digest = _matched(_DIGEST, "a SHA-256 (64 hexadecimal digits)")
+_matched_hex = _matched(_HEX, "a row of pairs of hexadecimal digits")
 
 
 def _origin(value: Any) -> int:
@@ -185,6 +190,11 @@ def _serial(value: Any) -> int:
 def digest(value: Any) -> bytes:
     """A SHA-256."""
     return bytes.fromhex(_matched_digest(value)[0])
+
+
+def hex_bytes(value: Any) -> bytes:
+    """Bytes in hex."""
+    return bytes.fromhex(_matched_hex(value)[0])
 
 
 def base64_bytes(value: Any) -> bytes:
@@ -210,7 +220,8 @@ def _times(value: Any) -> Ticks4:
     return created, modified, changed, accessed
 
 
-def _some_times(value: Any) -> SomeTicks:
+def some_times(value: Any) -> SomeTicks:
+    """Those of the four times that are said."""
     if isinstance(value, str):
         return _times(value)
     created, modified, changed, accessed = taken(mapping(value), _SOME_TIMES).values()
@@ -246,6 +257,20 @@ def stream_name(value: Any) -> str:
     return str(value)
 
 
+def file_name(value: Any) -> str:
+    """A name of a file that NTFS can hold."""
+    if not 1 <= units(_text(value)) <= MAX_NAME_UNITS or not _NO_NAME_CHARACTER.isdisjoint(value):
+        raise LineError("is not a name")
+    return str(value)
+
+
+def _object_id(value: Any) -> bytes:
+    data = hex_bytes(value)
+    if len(data) not in (16, 64):
+        raise LineError("is not an object id of 16 or 64 bytes")
+    return data
+
+
 def _path(value: Any) -> str:
     if not _text(value).startswith("/") or "//" in value or (value.endswith("/") and value != "/"):
         raise LineError("is not a path (it begins with a slash and does not end in one)")
@@ -272,12 +297,14 @@ FORMAT: Fields = {
     "directories": (integer(0, 0xFFFFFFFF), REQUIRED),
     "files": (integer(0, 0xFFFFFFFF), REQUIRED),
     "origin": (_origin, 0),
+    "object_id": (_object_id, None),
+    "short_names": (truth, False),
 }
 DIRECTORY: Fields = {
     "path": (_path, REQUIRED),
     "times": (_times, REQUIRED),
     "attributes": (_attributes, REQUIRED),
-    "posix_names": (_truth, False),
+    "posix_names": (truth, False),
     "origin": (_origin, 0),
 }
 FILE: Fields = {
@@ -289,7 +316,7 @@ FILE: Fields = {
 
 _NO_TIMES: SomeTicks = (None, None, None, None)
 _PATH, _TIME, _ORIGIN_FIELD = (_path, REQUIRED), (_ticks, REQUIRED), (_origin, 0)
-_FLAG = (_truth, False)
+_FLAG = (truth, False)
 _STREAM = (stream_name, "")
 
 # What is written field by field: an operation's fields in its order, `ticks` under the name `time`.
@@ -301,19 +328,29 @@ OTHERS: dict[str, Fields] = {
         "time": _TIME,
         "directories": (integer(0, 0xFFFFFFFF), REQUIRED),
         "files": (integer(0, 0xFFFFFFFF), REQUIRED),
+        "origin": _ORIGIN_FIELD,
+        "object_id": (_object_id, None),
+        "short_names": (truth, None),
     },
-    "keep": {"path": _PATH, "directory": _FLAG, "times": (_some_times, _NO_TIMES)},
+    "hardlink": {
+        "path": _PATH,
+        "to": _PATH,
+        "short_name": (file_name, None),
+        "times": (_times, REQUIRED),
+        "posix_names": _FLAG,
+    },
+    "keep": {"path": _PATH, "directory": _FLAG, "times": (some_times, _NO_TIMES)},
     "replace": {
         "path": _PATH,
         "content": (mapping, REQUIRED),
-        "times": (_some_times, _NO_TIMES),
+        "times": (some_times, _NO_TIMES),
         "attributes": (_attributes, None),
         "time": _TIME,
     },
     "metadata": {
         "path": _PATH,
         "directory": _FLAG,
-        "times": (_some_times, _NO_TIMES),
+        "times": (some_times, _NO_TIMES),
         "attributes": (_attributes, None),
         "time": _TIME,
     },
@@ -328,7 +365,14 @@ OTHERS: dict[str, Fields] = {
     },
     "truncate": {"path": _PATH, "size_bytes": (size, REQUIRED), "stream": _STREAM, "time": _TIME},
     "rename": {"path": _PATH, "to": _PATH, "replace": _FLAG, "posix_names": _FLAG, "time": _TIME},
-    "link": {"path": _PATH, "to": _PATH, "posix_names": _FLAG, "time": _TIME},
+    "link": {
+        "path": _PATH,
+        "to": _PATH,
+        "posix_names": _FLAG,
+        "time": _TIME,
+        "origin": (_origin, 0),
+        "short_name": (file_name, None),
+    },
     "delete": {"path": _PATH, "stream": _STREAM, "recursive": _FLAG, "time": _TIME},
     "mkdir": {
         "path": _PATH,
@@ -339,7 +383,7 @@ OTHERS: dict[str, Fields] = {
     },
     "set": {
         "path": _PATH,
-        "times": (_some_times, _NO_TIMES),
+        "times": (some_times, _NO_TIMES),
         "attributes": (_attributes, None),
         "time": _TIME,
     },

@@ -21,11 +21,15 @@ from ntfsbuild.errors import ManifestError, unpack_position
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
+from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.plan.feature_lines import features_data
+from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import (
     DeleteStep,
     Format,
     Keep,
     LabelStep,
+    LinkFile,
     LinkStep,
     MakeDirectory,
     MakeFile,
@@ -38,7 +42,6 @@ from ntfsbuild.plan.model import (
     ReplaceFile,
     SetMetadata,
     SetStep,
-    SomeTicks,
     TruncateStep,
     WriteStep,
 )
@@ -67,18 +70,22 @@ def write(plan: Plan, base: bytes) -> Iterator[str]:
 def as_data(operation: Operation, base: bytes) -> Line:
     """One operation as JSON's types."""
     match operation:
-        case MakeFile(path, content, times, attributes, origin):
+        case MakeFile(path, content, times, attributes, origin, features):
             line: Line = {"op": "file", "path": path, "content": content_data(content, base)}
             line |= {"times": _times(times), "attributes": attribute_names(attributes)}
-        case MakeDirectory(path, times, attributes, posix_names, origin):
+            line |= _features(features, base)
+        case MakeDirectory(path, times, attributes, posix_names, origin, features):
             line = {"op": "directory", "path": path}
             line |= {"times": _times(times), "attributes": attribute_names(attributes)}
-            line |= {"posix_names": True} if posix_names else {}
+            line |= ({"posix_names": True} if posix_names else {}) | _features(features, base)
         case Format(origin=origin):
             line = {"op": "format", **operation._asdict()}
             line["serial"] = f"{operation.serial:#018x}"
             line["times"] = _times(operation.times)
-            del line["origin"]
+            for name in ("origin", "object_id", "short_names"):
+                del line[name]
+            line |= {"object_id": operation.object_id.hex()} if operation.object_id else {}
+            line |= {"short_names": True} if operation.short_names else {}
         case _:
             line, origin = _other_data(operation, base), operation.origin
     if origin:
@@ -89,6 +96,7 @@ def as_data(operation: Operation, base: bytes) -> Line:
 # Operations whose fields are written as they are, by name; what says nothing is left out.
 OTHER_NAMES: dict[type[Any], str] = {
     OpenBase: "base",
+    LinkFile: "hardlink",
     Keep: "keep",
     ReplaceFile: "replace",
     SetMetadata: "metadata",
@@ -108,7 +116,9 @@ _FIELD_NAMES = {"ticks": "time"}
 def _other_data(operation: Any, base: bytes) -> Line:
     line: Line = {"op": OTHER_NAMES[type(operation)]}
     for name, value in operation._asdict().items():
-        if name == "origin" or value is None or value is False or (name == "stream" and not value):
+        if name == "origin" or value is None or (value is False and name != "short_names"):
+            continue
+        if (name == "stream" and not value) or (name == "features" and value is NO_FEATURES):
             continue
         if name == "times" and value == (None, None, None, None):
             continue
@@ -128,7 +138,17 @@ def _field(name: str, value: Any, base: bytes) -> Any:
             return attribute_names(value)
         case "serial":
             return f"{value:#018x}"
+        case "object_id":
+            return value.hex()
+        case "features":
+            return features_data(value, lambda content: content_data(content, base))
     return value
+
+
+def _features(features: Features, base: bytes) -> Line:
+    if features is NO_FEATURES or features == NO_FEATURES:
+        return {}
+    return {"features": features_data(features, lambda content: content_data(content, base))}
 
 
 def content_data(content: Content, base: bytes) -> Line:

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.ondisk.standard_information import Ticks4
-
-SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
+from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.plan.features import NO_FEATURES, Features
 
 # What a user may ask for.  All other bits follow from what a file is, and would lie where it is not that.
 ATTRIBUTES: Final = (
@@ -28,6 +28,11 @@ ATTRIBUTES: Final = (
     "temporary",
     "offline",
     "not_content_indexed",
+    "integrity_stream",
+    "no_scrub_data",
+    "pinned",
+    "unpinned",
+    "recall_on_data_access",
 )
 
 
@@ -52,6 +57,8 @@ class Format(NamedTuple):
     directories: int
     files: int
     origin: int
+    object_id: bytes | None = None  # Of the volume: 16 or 64 bytes.
+    short_names: bool = False  # Whether the volume says that names get short ones.
 
 
 class MakeDirectory(NamedTuple):
@@ -62,6 +69,7 @@ class MakeDirectory(NamedTuple):
     attributes: int
     posix_names: bool  # The names inside need only be legal for NTFS, not for Win32.
     origin: int
+    features: Features = NO_FEATURES
 
 
 class MakeFile(NamedTuple):
@@ -71,6 +79,18 @@ class MakeFile(NamedTuple):
     content: Content
     times: Ticks4
     attributes: int
+    origin: int
+    features: Features = NO_FEATURES
+
+
+class LinkFile(NamedTuple):
+    """Give the file at `to`, which came earlier or is on the base, one more name."""
+
+    path: str
+    to: str
+    short_name: str | None
+    times: Ticks4  # Of the new name.
+    posix_names: bool
     origin: int
 
 
@@ -89,6 +109,8 @@ class OpenBase(NamedTuple):
     directories: int
     files: int
     origin: int
+    object_id: bytes | None = None
+    short_names: bool | None = None
 
 
 class Keep(NamedTuple):
@@ -109,6 +131,7 @@ class ReplaceFile(NamedTuple):
     attributes: int | None
     ticks: int
     origin: int
+    features: Features = NO_FEATURES
 
 
 class SetMetadata(NamedTuple):
@@ -120,6 +143,7 @@ class SetMetadata(NamedTuple):
     attributes: int | None
     ticks: int
     origin: int
+    features: Features = NO_FEATURES
 
 
 class Remove(NamedTuple):
@@ -175,6 +199,7 @@ class LinkStep(NamedTuple):
     posix_names: bool
     ticks: int
     origin: int
+    short_name: str | None = None  # `*`: the volume makes it.
 
 
 class DeleteStep(NamedTuple):
@@ -196,6 +221,7 @@ class MkdirStep(NamedTuple):
     posix_names: bool
     ticks: int
     origin: int
+    features: Features = NO_FEATURES
 
 
 class SetStep(NamedTuple):
@@ -206,6 +232,7 @@ class SetStep(NamedTuple):
     attributes: int | None
     ticks: int
     origin: int
+    features: Features = NO_FEATURES
 
 
 class LabelStep(NamedTuple):
@@ -216,7 +243,7 @@ class LabelStep(NamedTuple):
     origin: int
 
 
-TreeOperation: TypeAlias = MakeDirectory | MakeFile | Keep | ReplaceFile | SetMetadata | Remove
+TreeOperation: TypeAlias = MakeDirectory | MakeFile | LinkFile | Keep | ReplaceFile | SetMetadata | Remove
 Step: TypeAlias = (
     WriteStep | TruncateStep | RenameStep | LinkStep | DeleteStep | MkdirStep | SetStep | LabelStep
 )

@@ -13,6 +13,8 @@ from typing import Any
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Part, Segment, Segments, TarMember
 from ntfsbuild.errors import ManifestError, Mark, Problem
+from ntfsbuild.plan.feature_lines import features_reader
+from ntfsbuild.plan.features import NO_FEATURES
 from ntfsbuild.plan.line_values import (
     DIRECTORY,
     FILE,
@@ -40,7 +42,8 @@ from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Pla
 _PROBLEMS_MAX = 50
 _OTHER_TYPES = {name: kind for kind, name in OTHER_NAMES.items()}
 _ONLY_ON_A_BASE = ("keep", "replace", "metadata", "remove")
-_STEPS = tuple(name for name in OTHERS if name not in ("base", *_ONLY_ON_A_BASE))
+_FEATURED = ("replace", "metadata", "mkdir", "set")
+_STEPS = tuple(name for name in OTHERS if name not in ("base", "hardlink", *_ONLY_ON_A_BASE))
 
 
 def manifest_name(first_line: bytes, file: str) -> str:
@@ -105,16 +108,18 @@ class _Reader:
             },
             "data": {"size_bytes": (size, REQUIRED), "data": (self._segments, REQUIRED)},
         }
+        featured: Fields = {"features": (features_reader(self._content), NO_FEATURES)}
         self.operation_fields: dict[str, Fields] = {
             "format": FORMAT,
-            "directory": DIRECTORY,
-            "file": {**FILE, "content": (self._content, REQUIRED)},
+            "directory": DIRECTORY | featured,
+            "file": {**FILE, "content": (self._content, REQUIRED), **featured},
             "commit": {},
             **{
                 kind: {
                     name: (self._content, REQUIRED) if name == "content" else field
                     for name, field in fields.items()
                 }
+                | (featured if kind in _FEATURED else {})
                 for kind, fields in OTHERS.items()
             },
         }

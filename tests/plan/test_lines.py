@@ -18,13 +18,16 @@ from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segment, Segments, TarMember
 from ntfsbuild.errors import ManifestError, pack_position
 from ntfsbuild.ondisk.filetime import TICKS_MAX
+from ntfsbuild.ondisk.traits import NO_TRAITS, Traits
 from ntfsbuild.plan import lines, parsing
+from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 from ntfsbuild.plan.model import (
     ATTRIBUTES,
     DeleteStep,
     Format,
     Keep,
     LabelStep,
+    LinkFile,
     LinkStep,
     MakeDirectory,
     MakeFile,
@@ -45,7 +48,35 @@ ROOT = Path(__file__).parents[2]
 BASE = b"/work"  # Any folder that is there; the lines must not depend on it.
 SCHEMA = json.loads((ROOT / "schemas/plan.schema.json").read_text())
 SHA256 = bytes(range(32))
-SETTABLE = 0x1 | 0x2 | 0x4 | 0x20 | 0x100 | 0x1000 | 0x2000
+SETTABLE = 0x1 | 0x2 | 0x4 | 0x20 | 0x100 | 0x1000 | 0x2000 | 0x8000 | 0x20000 | 0x80000 | 0x100000 | 0x400000
+FEATURES = Features(
+    Traits(
+        security=bytes(20),
+        short_name="LONG~1.TXT",
+        reparse=b"\x17\0\0\x80\0\0\0\0",
+        ea=b"ea",
+        object_id=bytes(range(16)),
+        efs=b"efs",
+        name_times=(1, None, 3, None),
+        entry_times=(1, 2, 3, TICKS_MAX),
+        case_sensitive=True,
+        owner_id=0xFFFFFFFF,
+        quota_charged=1,
+        usn=(1 << 64) - 1,
+        version_max=0,
+        version=2,
+        class_id=3,
+    ),
+    form="encrypted",
+    valid_bytes=7,
+    streams=(
+        NamedStream("Zone.Identifier", Inline(b"x")),
+        NamedStream("Größe", Fill(5, None), "sparse", 3),
+    ),
+    file_key=bytes(range(32)),
+    raw_bytes=9,
+    linked=True,
+)
 
 
 @pytest.fixture(name="base")
@@ -97,8 +128,8 @@ def test_a_plan_reads_as_it_was_written(base: bytes) -> None:
         ),
     ]
     operations: list[Operation] = [
-        formatting(),
-        MakeDirectory("/", times, 0, False, 0),
+        formatting(object_id=bytes(64), short_names=True),
+        MakeDirectory("/", times, 0, False, 0, FEATURES),
         MakeDirectory("/posix", (5, 5, 5, 5), 0x2, True, pack_position(17, 3)),
         *(MakeFile(f"/f{k}", content, times, 0x20, 1 << 20 | k + 1) for k, content in enumerate(contents)),
         MakeFile("/bits", Inline(b""), times, SETTABLE, 0),
@@ -120,7 +151,7 @@ def changes(base: bytes) -> list[Operation]:
     some, nothing, at = (1, None, 3, None), (None,) * 4, pack_position(3, 5)
     source = HostFile(base + b"/a.txt", 4, SHA256)
     return [
-        OpenBase(0x1C2D3E4F50617283, "NEW", 7, 2, 3, at),
+        OpenBase(0x1C2D3E4F50617283, "NEW", 7, 2, 3, at, bytes(16), False),
         Keep("/kept", False, nothing, 0),
         Keep("/", True, some, at),
         ReplaceFile("/r", source, nothing, None, 7, at),
@@ -131,6 +162,12 @@ def changes(base: bytes) -> list[Operation]:
         Remove("/gone.txt", False, 7, at),
         MakeDirectory("/d", (1, 2, 3, 4), 0, False, at),
         MakeFile("/d/f", Inline(b""), (1, 2, 3, 4), 0x20, at),
+        MakeFile("/d/g", Inline(b""), (1, 2, 3, 4), 0x20, at, FEATURES),
+        MakeDirectory("/e", (1, 2, 3, 4), 0, False, at, Features(Traits(case_sensitive=False))),
+        ReplaceFile("/r3", Inline(b"x"), some, 0, 7, at, Features(Traits(reparse=b""))),
+        SetMetadata("/m3", False, nothing, 0x22, 7, at, FEATURES),
+        LinkFile("/e/h", "/d/g", None, (1, 2, 3, 4), False, at),
+        LinkFile("/e/i", "/d/g", "I", (1, 1, 1, 1), True, 0),
         *steps(source, at),
     ]
 
@@ -145,6 +182,7 @@ def steps(source: Content, at: int) -> list[Operation]:
         RenameStep("/a", "/b", False, False, 7, at),
         RenameStep("/a", "/b", True, True, 7, at),
         LinkStep("/a", "/c", False, 7, at),
+        LinkStep("/a", "/d", False, 7, at, "D"),
         DeleteStep("/a", "", False, 7, at),
         DeleteStep("/a", "s", False, 7, at),
         DeleteStep("/a", "", True, 7, at),
@@ -203,6 +241,7 @@ def contents() -> st.SearchStrategy[Content]:
             st.tuples(*[st.integers(0, TICKS_MAX)] * 4),
             st.integers(0, 0xFFFFFFFF).map(lambda bits: bits & SETTABLE),
             st.just(0) | st.builds(pack_position, st.integers(1, 10**9), st.integers(1, 1 << 21)),
+            st.sampled_from([NO_FEATURES, FEATURES, FEATURES._replace(traits=NO_TRAITS, streams=())]),
         ),
         max_size=3,
     )
@@ -247,7 +286,7 @@ GOOD: dict[str, Any] = {
     "attributes": [],
 }
 BAD_FILES: list[tuple[dict[str, Any], str]] = [
-    ({"op": "fyle"}, "op: is not an operation (format, directory, file, commit, base, keep, replace, "),
+    ({"op": "fyle"}, "op: is not an operation (format, directory, file, commit, base, hardlink, keep, replace, "),
     ({"op": 5}, "op: is not an operation"),
     ({"op": "format"}, "op: there is one format, or base, and it comes first"),
     ({"op": "directory", "path": "/"}, "op: the directory / is there once, right behind the format"),
@@ -261,7 +300,7 @@ BAD_FILES: list[tuple[dict[str, Any], str]] = [
     ({"attributes": "hidden"}, "attributes: is not a list"),
     ({"attributes": ["archive", "hiden"]}, "attributes[1]: is not an attribute (readonly, hidden"),
     *[({"attributes": [word]}, "attributes[0]: is not an attribute") for word in UNSETTABLE],
-    ({"mode": 7}, "mode: is not known here (path, times, attributes, origin, content)"),
+    ({"mode": 7}, "mode: is not known here (path, times, attributes, origin, content, features)"),
     ({"origin": "3"}, "origin: is not a place in the manifest"),
     ({"origin": "3:9999999"}, "origin: is not a place in the manifest"),
     ({"origin": "٣:٤"}, "origin: is not a place in the manifest"),

@@ -1,0 +1,38 @@
+"""What an operation asks for besides name, content, times and attributes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ntfsbuild.content.model import Content
+from ntfsbuild.ondisk.traits import NO_TRAITS, Form, Traits
+
+
+class NamedStream(NamedTuple):
+    """A stream beside the main one; `valid_bytes` None: all of it was written."""
+
+    name: str
+    content: Content
+    form: Form = "plain"
+    valid_bytes: int | None = None
+
+
+class Features(NamedTuple):
+    """The features of one file or directory.
+
+    `form` is that of the main stream (None: as its directory hands it down, or as it is); of a directory,
+    what it hands down to the files in it.  `file_key`
+    encrypts what has that form.  `raw_bytes` says that the content is ciphertext of a file of that size.
+    A file that later operations give more names to is `linked`.
+    """
+
+    traits: Traits = NO_TRAITS
+    form: Form | None = None
+    valid_bytes: int | None = None
+    streams: tuple[NamedStream, ...] = ()
+    file_key: bytes | None = None
+    raw_bytes: int | None = None
+    linked: bool = False
+
+
+NO_FEATURES = Features()
