@@ -13,19 +13,11 @@ from ntfsbuild.cli.app import HostPath, app, common
 from ntfsbuild.cli.images import image_options
 from ntfsbuild.cli.settings import Settings
 from ntfsbuild.cli.streams import binary_output, save
-from ntfsbuild.errors import HostError, VolumeError
-from ntfsbuild.report.listing import (
-    Listed,
-    facts_lines,
-    file_facts,
-    listed_data,
-    long_text,
-    name_text,
-    tree_lines,
-    volume_facts,
-)
+from ntfsbuild.errors import HostError, ManifestError, VolumeError
 
 if TYPE_CHECKING:
+    from ntfsbuild.crypto import PrivateKey
+    from ntfsbuild.report.listing import Listed
     from ntfsbuild.volume.info import DirectoryItem
     from ntfsbuild.volume.volume import Volume
 
@@ -55,6 +47,8 @@ def ls(
     system: bool,
 ) -> None:
     """List the directory PATH of IMAGE, or one file."""
+    from ntfsbuild.report.listing import listed_data, long_text, name_text
+
     with _opened(image, offset, partition) as volume:
         items = _listed(volume, volume.resolve(_absolute(path)), recursive=recursive, system=system)
         if settings.json:
@@ -75,6 +69,8 @@ def tree(
     settings: Settings, image: str, offset: int | None, partition: int | None, path: str, system: bool
 ) -> None:
     """Draw the tree below PATH of IMAGE; with --json all that is in it, in the same order."""
+    from ntfsbuild.report.listing import listed_data, name_text, tree_lines
+
     with _opened(image, offset, partition) as volume:
         top = volume.resolve(_absolute(path))
         items = _listed(volume, top, recursive=True, system=system)
@@ -93,19 +89,57 @@ def tree(
 @click.argument("path")
 @click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Write it there.")
 @click.option("--stream", default="", metavar="NAME", help="Read this named stream.")
+@click.option(
+    "--key",
+    "key_file",
+    metavar="FILE",
+    type=HostPath(),
+    help="Decrypt with this private key (PFX or PEM) what is encrypted.",
+)
+@click.option(
+    "--passphrase-file", metavar="FILE", type=HostPath(), help="The passphrase of the key is in this file."
+)
 @common
 def cat(
-    image: str, offset: int | None, partition: int | None, path: str, output: str | None, stream: str
+    image: str,
+    offset: int | None,
+    partition: int | None,
+    path: str,
+    output: str | None,
+    stream: str,
+    key_file: str | None,
+    passphrase_file: str | None,
 ) -> None:
     """Write the content of the file PATH of IMAGE to standard output."""
+    key = _key(key_file, passphrase_file)
     with _opened(image, offset, partition) as volume:
-        pieces = volume.pieces(_absolute(path), stream)
+        pieces = volume.pieces(_absolute(path), stream, key=key)
         if output is not None:
             save(output, pieces)
             return
         out = binary_output()
         out.writelines(pieces)
         out.flush()
+
+
+def _key(key_file: str | None, passphrase_file: str | None) -> PrivateKey | None:
+    """The private key that the options name; the passphrase ends where its line does."""
+    if key_file is None:
+        if passphrase_file is not None:
+            raise click.UsageError("--passphrase-file is for a key: name the --key, too")
+        return None
+    from ntfsbuild.crypto import load_key
+
+    passphrase = None if passphrase_file is None else _content(passphrase_file).rstrip(b"\r\n")
+    try:
+        return load_key(_content(key_file), passphrase)
+    except ManifestError as error:
+        raise ManifestError(f"{key_file}: {error}") from None
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 @app.command()
@@ -115,15 +149,17 @@ def cat(
 @click.pass_obj
 def stat(settings: Settings, image: str, offset: int | None, partition: int | None, path: str | None) -> None:
     """Show all about PATH of IMAGE, or about the volume when no PATH is given."""
+    from ntfsbuild.report.listing import facts_lines, file_facts, file_lines, volume_facts
+
     with _opened(image, offset, partition) as volume:
         if path is None:
             facts = volume_facts(volume.label, volume.geometry)
         else:
-            facts = file_facts(volume.stat(volume.resolve(_absolute(path))))
+            facts = file_facts(volume.details(volume.resolve(_absolute(path))))
     if settings.json:
         print(json.dumps(facts, ensure_ascii=False))
         return
-    for line in facts_lines(facts):
+    for line in facts_lines(facts) if path is None else file_lines(facts):
         print(line)
 
 
@@ -153,6 +189,8 @@ def _absolute(path: str) -> str:
 
 def _listed(volume: Volume, top: str, *, recursive: bool, system: bool) -> Iterator[Listed]:
     """What lies in a directory, in the order of its index, or everything below it; or one file."""
+    from ntfsbuild.report.listing import Listed
+
     info = volume.stat(top)
     if not info.is_directory:
         yield Listed(top, False, info.size_bytes, info.attributes, info.times, info.record)
@@ -166,6 +204,8 @@ def _listed(volume: Volume, top: str, *, recursive: bool, system: bool) -> Itera
 
 
 def _listed_item(path: str, item: DirectoryItem) -> Listed:
+    from ntfsbuild.report.listing import Listed
+
     return Listed(path, item.is_directory, item.size_bytes, item.attributes, item.times, item.record)
 
 

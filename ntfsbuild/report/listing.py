@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ntfsbuild.ondisk import file_name
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
-from ntfsbuild.report.words import count_text, escaped, exact_time, guid_text, time_text
+from ntfsbuild.report.traits import traits_data, traits_texts
+from ntfsbuild.report.words import count_text, escaped, exact_time, time_text
 
 if TYPE_CHECKING:
     from ntfsbuild.volume.geometry import Geometry
-    from ntfsbuild.volume.info import FileInfo, NameInfo, StreamInfo
+    from ntfsbuild.volume.info import DirectoryItem, FileDetails, StreamInfo
 
 _NAMESPACES = {
     file_name.POSIX: "posix",
@@ -132,45 +133,89 @@ def volume_facts(label: str, geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def file_facts(info: FileInfo) -> dict[str, Any]:
+def file_facts(details: FileDetails) -> dict[str, Any]:
     """All that is known of a file or directory."""
+    info = details.info
     item = Listed(info.path, info.is_directory, info.size_bytes, info.attributes, info.times, info.record)
     return {
         **listed_data(item),
         "name": next((name.name for name in info.names if name.namespace != file_name.DOS), ""),
         "sequence": info.sequence,
         "link_count": info.link_count,
+        "attribute_list": details.has_attribute_list,
+        "records": list(details.records),
         "security_id": info.security_id,
-        "owner_id": info.owner_id,
-        "usn": info.usn,
-        "case_sensitive": info.case_sensitive,
-        "reparse_tag": f"{info.reparse_tag:#010x}" if info.reparse_tag else None,
-        "object_id": guid_text(info.object_id) if info.object_id else None,
-        "ea_bytes": info.ea_bytes,
-        "names": [_name_data(name) for name in info.names],
+        **traits_data(details),
+        "names": [_name_data(details, number) for number in range(len(info.names))],
         "streams": [_stream_data(stream) for stream in info.streams],
     }
 
 
-def _name_data(name: NameInfo) -> dict[str, Any]:
-    return {
+def _name_data(details: FileDetails, number: int) -> dict[str, Any]:
+    name, entry = details.info.names[number], details.entries[number]
+    data = {
         "name": name.name,
         "namespace": _NAMESPACES.get(name.namespace, str(name.namespace)),
         "parent_record": name.parent_record,
         "attributes": attribute_names(name.attributes),
         "times": times_data(name.times),
+        "entry": None if entry is None else _entry_data(entry),
+    }
+    fault = details.faults.get(f"names {number}")
+    return data if fault is None else data | {"malformed": fault}
+
+
+def _entry_data(entry: DirectoryItem) -> dict[str, Any]:
+    """What the directory has for a name."""
+    return {
+        "namespace": _NAMESPACES.get(entry.namespace, str(entry.namespace)),
+        "size_bytes": entry.size_bytes,
+        "allocated_bytes": entry.allocated_bytes,
+        "attributes": attribute_names(entry.attributes),
+        "times": times_data(entry.times),
     }
 
 
 def _stream_data(stream: StreamInfo) -> dict[str, Any]:
     return {
         "name": stream.name,
+        "form": stream.form,
         "resident": stream.resident,
         "size_bytes": stream.size_bytes,
         "allocated_bytes": stream.allocated_bytes,
+        "occupied_bytes": stream.occupied_bytes,
         "initialized_bytes": stream.initialized_bytes,
+        "run_count": len(stream.runs),
         "runs": [{"lcn": lcn, "clusters": clusters} for lcn, clusters in stream.runs],
     }
+
+
+def file_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """What people want to know of `file_facts`: the rest is in the data."""
+    plain = ("path", "type", "size_bytes", "attributes", "times", "record", "link_count", "short_name")
+    shown = {key: facts[key] for key in plain if facts[key] is not None}
+    if facts["case_sensitive"]:
+        shown["case_sensitive"] = True
+    shown |= traits_texts(facts)
+    shown["names"] = [
+        {"name": one["name"], "namespace": one["namespace"], "parent_record": one["parent_record"]}
+        | _other_times(one, facts["times"])
+        for one in facts["names"]
+    ]
+    shown["streams"] = [
+        {key: value for key, value in one.items() if key != "runs"} for one in facts["streams"]
+    ]
+    return facts_lines(shown)
+
+
+def _other_times(name: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
+    """The times of a name and of its entry where they are not the file's, and what is wrong with it."""
+    found = {} if name["times"] == times else {"times": name["times"]}
+    if name["entry"] and name["entry"]["times"] != times:
+        found["times in the directory"] = name["entry"]["times"]
+    if "malformed" in name:
+        found["malformed"] = name["malformed"]
+    return found
 
 
 def facts_lines(facts: dict[str, Any]) -> Iterator[str]:

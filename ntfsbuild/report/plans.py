@@ -9,11 +9,14 @@ from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments, T
 from ntfsbuild.content.problems import shown
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.standard_information import TIME_NAMES
+from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.plan.features import Features
 from ntfsbuild.plan.model import (
     DeleteStep,
     Format,
     Keep,
     LabelStep,
+    LinkFile,
     LinkStep,
     MakeDirectory,
     MakeFile,
@@ -25,7 +28,6 @@ from ntfsbuild.plan.model import (
     ReplaceFile,
     SetMetadata,
     SetStep,
-    SomeTicks,
     Step,
     TruncateStep,
     WriteStep,
@@ -53,34 +55,49 @@ def _text(operation: Operation, size_bytes: int | None, base: bytes) -> str:
         case Format():
             size = "auto" if operation.size_bytes is None else size_text(operation.size_bytes)
             return f"{'format':9} {size:>10}  {escaped(_format_words(operation))}"
-        case MakeDirectory(path, _, attributes, posix_names, _):
+        case MakeDirectory(path, _, attributes, posix_names, _, features):
             words = attribute_names(attributes) + (["posix names"] if posix_names else [])
+            words += _feature_words(features)
             return _columns("directory", None, path, ", ".join(words))
-        case MakeFile(path, content, _, attributes, _):
+        case MakeFile(path, content, _, attributes, _, features):
             words = [content_words(content, base)]
             words += attribute_names(attributes) if attributes != _USUAL else []
+            words += _feature_words(features)
             return _columns("file", size_bytes, path, ", ".join(words))
-        case OpenBase(serial, label, ticks, _, _, _):
+        case LinkFile(path, to, short_name, _, _, _):
+            words = [f"one more name of {to}"] + ([] if short_name is None else [f"short name {short_name}"])
+            return _columns("link", None, path, ", ".join(words))
+        case OpenBase(serial, label, ticks):
             words = [f"the volume {serial:016X}, at {time_text(ticks)}"]
             words += [] if label is None else [f"label {label}"]
             return f"{'base':9} {'':>10}  {escaped(', '.join(words))}"
         case Keep(path, directory, _, _):
             return _columns("keep", None, _as_kind(path, directory), "")
-        case ReplaceFile(path, content, times, attributes, _, _):
-            words = [content_words(content, base), *_said(times, attributes)]
+        case ReplaceFile(path, content, times, attributes, _, _, features):
+            words = [content_words(content, base), *_said(times, attributes), *_feature_words(features)]
             return _columns("replace", size_bytes, path, ", ".join(words))
-        case SetMetadata(path, directory, times, attributes, _, _):
-            return _columns("set", None, _as_kind(path, directory), ", ".join(_said(times, attributes)))
+        case SetMetadata(path, directory, times, attributes, _, _, features):
+            words = [*_said(times, attributes), *_feature_words(features)]
+            return _columns("set", None, _as_kind(path, directory), ", ".join(words))
         case Remove(path, directory, _, _):
             return _columns("remove", None, _as_kind(path, directory), "")
         case _:
             return _step_text(operation, size_bytes, base)
 
 
+def _feature_words(features: Features) -> list[str]:
+    """The features, each in a word or two."""
+    words = [] if features.form in (None, "plain") else [str(features.form)]
+    for name, value in features.traits._asdict().items():
+        if value is not None:
+            words.append(f"short name {value}" if name == "short_name" else name.replace("_", " "))
+    return words + [f"stream {stream.name}" for stream in features.streams]
+
+
 def changed_kind(operation: Operation) -> str | None:
     """What happens to the path of an operation, in a plan that changes a base."""
     match operation:
-        case MakeDirectory() | MakeFile():
+        case MakeDirectory() | MakeFile() | LinkFile():
             return "create"
         case Keep():
             return "keep"

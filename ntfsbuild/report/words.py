@@ -44,9 +44,3 @@ def exact_time(ticks: int) -> str | int:
         return format_filetime(ticks)
     except ValueError:
         return ticks
-
-
-def guid_text(data: bytes) -> str:
-    """A GUID of 16 bytes as Windows writes it."""
-    first = (data[3::-1], data[5:3:-1], data[7:5:-1], data[8:10], data[10:16])
-    return "-".join(part.hex() for part in first)

@@ -14,8 +14,6 @@ from ntfsbuild.volume.mft_editor import TOO_SCATTERED, next_sequence
 from ntfsbuild.volume.record_layout import Layout
 from ntfsbuild.volume.record_reader import parse_attribute
 
-_RECORD_MASK = (1 << 48) - 1
-
 
 class Commit:
     """One commit of one volume."""
@@ -76,7 +74,7 @@ class Commit:
         )
         needed = len(layout.records) - 1
         for meant in extensions[needed:]:
-            self._free_record(meant & _RECORD_MASK, meant >> 48)
+            self._free_record(meant & file_record.NUMBER_MASK, meant >> 48)
         state.extensions = extensions[:needed]
         if is_mft:
             self._check_way(state, layout)
@@ -90,7 +88,7 @@ class Commit:
     def _check_way(self, state: FileState, layout: Layout) -> None:
         """Each record that says where a later part of $MFT lies must lie in the parts before that one."""
         for meant, (piece, *_) in zip(state.extensions, layout.records[1:], strict=True):
-            end = ((meant & _RECORD_MASK) + 1) * self._mft.record_bytes
+            end = ((meant & file_record.NUMBER_MASK) + 1) * self._mft.record_bytes
             if end > piece.lowest_vcn * self._editing.geometry.cluster_bytes:
                 raise VolumeError(TOO_SCATTERED)
 
@@ -133,7 +131,7 @@ class Commit:
     def _free_deleted(self) -> None:
         for state in self._editing.deleted:
             for meant in state.extensions:
-                self._free_record(meant & _RECORD_MASK, meant >> 48)
+                self._free_record(meant & file_record.NUMBER_MASK, meant >> 48)
             self._mark_free(state.number, state.sequence)
 
     def _free_record(self, number: int, sequence: int) -> None:
@@ -183,7 +181,7 @@ class Commit:
             self._write_file(*self._layouts[number])
 
     def _write_file(self, state: FileState, layout: Layout) -> None:
-        numbers = [state.number, *(meant & _RECORD_MASK for meant in state.extensions)]
+        numbers = [state.number, *(meant & file_record.NUMBER_MASK for meant in state.extensions)]
         sequences = [state.sequence, *(meant >> 48 for meant in state.extensions)]
         mft = self._mft
         for place, pieces in enumerate(layout.records):

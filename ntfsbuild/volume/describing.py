@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk import attribute, file_record
+from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.standard_information import StandardInformation
+from ntfsbuild.ondisk.traits import Form
 from ntfsbuild.volume.index_reader import NameEntry, name_of_value
-from ntfsbuild.volume.info import FileInfo, NameInfo, StreamInfo
+from ntfsbuild.volume.info import DirectoryItem, FileInfo, NameInfo, StreamInfo
 from ntfsbuild.volume.record_reader import Attribute, Record
 from ntfsbuild.volume.run_list import clusters_of
+from ntfsbuild.volume.traits_reader import information_times, times_of
 
-_RECORD_MASK = (1 << 48) - 1
+_DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
+
+
+def listed(entry: NameEntry) -> DirectoryItem:
+    """An entry of a directory, as its index has it."""
+    return DirectoryItem(
+        entry.name,
+        entry.reference & file_record.NUMBER_MASK,
+        entry.reference >> 48,
+        bool(entry.attributes & _DIRECTORY_INDEX),
+        entry.data_bytes,
+        entry.allocated_bytes,
+        entry.attributes & ~_DIRECTORY_INDEX,
+        times_of(entry),
+        entry.namespace,
+        entry.reparse_tag,
+    )
 
 
 def described(
@@ -38,12 +57,7 @@ def described(
         size_bytes=main.size_bytes if main else 0,
         link_count=record.link_count,
         attributes=information.attributes,
-        times=(
-            information.created_ticks,
-            information.modified_ticks,
-            information.changed_ticks,
-            information.accessed_ticks,
-        ),
+        times=information_times(information),
         security_id=information.security_id,
         owner_id=information.owner_id,
         usn=information.usn,
@@ -64,9 +78,10 @@ def _name_info(entry: NameEntry) -> NameInfo:
     return NameInfo(
         entry.name,
         entry.namespace,
-        entry.parent_reference & _RECORD_MASK,
-        (entry.created_ticks, entry.modified_ticks, entry.changed_ticks, entry.accessed_ticks),
+        entry.parent_reference & file_record.NUMBER_MASK,
+        times_of(entry),
         entry.attributes,
+        entry.parent_reference >> 48,
     )
 
 
@@ -80,4 +95,14 @@ def _stream_info(one: Attribute, cluster_bytes: int) -> StreamInfo:
         size if one.resident else one.initialized_bytes,
         one.flags,
         one.runs,
+        _form(one.flags),
+        size if one.resident else clusters_of(run for run in one.runs if run[0] is not None) * cluster_bytes,
     )
+
+
+def _form(flags: int) -> Form:
+    if flags & attribute.ENCRYPTED:
+        return "encrypted"
+    if flags & attribute.COMPRESSION_MASK:
+        return "compressed"
+    return "sparse" if flags & attribute.SPARSE else "plain"

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.ondisk import names, upcase
+from ntfsbuild.ondisk import names, security, upcase
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.index import IndexEntry
 from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import NO_TRAITS
+from ntfsbuild.volume.record_reader import Attribute
 
 _entry_head = IndexEntry.LAYOUT
 _NAME_SEPARATOR = "/".encode("utf-16-le")
@@ -24,14 +26,20 @@ class DirectoryBuilder:
 
     __slots__ = (
         "attributes",
+        "descriptor",
+        "file_security_id",
+        "flags",
         "keys",
         "name",
         "parent",
         "posix_names",
         "record",
         "references",
+        "security_id",
+        "streams",
         "subdirectories",
         "times",
+        "traits",
     )
 
     def __init__(
@@ -46,6 +54,17 @@ class DirectoryBuilder:
         self.keys: list[bytes] = []
         self.references = array.array("Q")
         self.subdirectories: dict[str, int] = {}  # Record numbers.
+        self.descriptor = security.DEFAULT_DIRECTORY
+        self.security_id = 0
+        self.file_security_id = 0  # Of a file in it that says nothing of its own.
+        self.traits = NO_TRAITS
+        self.flags = 0  # Of $INDEX_ROOT: how the content of what is made in it is to lie.
+        self.streams: Sequence[Attribute] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has nothing but the usual."""
+        return self.traits is NO_TRAITS and not self.flags and not self.streams
 
     def sorted_entries(self, path: Callable[[], str]) -> list[bytes]:
         """Whole leaf entries in collation order; raises ManifestError where a name cannot stand.
@@ -95,8 +114,9 @@ class DirectoryBuilder:
             return sorted(places, key=folded.__getitem__)
         spelled = upcase.code_unit_order(entry_names)
         order = sorted(places, key=lambda k: (folded[k], spelled[k]))
+        tells_apart = self.posix_names or self.traits.case_sensitive
         for one, other in pairwise(order):
-            if folded[one] == folded[other] and not (self.posix_names and spelled[one] != spelled[other]):
+            if folded[one] == folded[other] and not (tells_apart and spelled[one] != spelled[other]):
                 raise ManifestError(
                     f"{path()}: {entry_names[one]!r} and {entry_names[other]!r} are the same name to Windows"
                 )

@@ -12,8 +12,9 @@ from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.file_name import NAME_AT, FileName
-from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.file_name import NAME_AT
+from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.volume import parts
 from ntfsbuild.volume.file_state import FileState
 from ntfsbuild.volume.free_space import FreeSpace
 from ntfsbuild.volume.index_reader import NameEntry, leaf_entries, name_of_value
@@ -23,7 +24,6 @@ from ntfsbuild.volume.record_reader import Attribute, Record
 from ntfsbuild.volume.stream_editor import StreamEditor
 from ntfsbuild.volume.volume import Volume
 
-_RECORD_MASK = (1 << 48) - 1
 _INDEX_NAME = "$I30"
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
 _REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
@@ -40,6 +40,7 @@ class Editing(Volume):
         self._broken = False
         self.directories: dict[int, DirectoryState] = {}
         self.views: dict[tuple[int, str], ViewState] = {}
+        self.entry_times: dict[int, SomeTicks] = {}  # Of files whose entries do not follow them.
         self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
         super().__init__(storage)
         geometry = self.geometry
@@ -147,12 +148,12 @@ class Editing(Volume):
                 state.list_runs = one.runs
                 listed = attribute_list.entries(self._streams.read(one))
                 others = {entry.reference for entry in listed} - {state.reference}
-                state.extensions = sorted(others, key=lambda meant: meant & _RECORD_MASK)
+                state.extensions = sorted(others, key=lambda meant: meant & file_record.NUMBER_MASK)
         return state
 
     def file(self, meant: int) -> FileState:
         """A file by its reference; raises CorruptVolume where something else is there by now."""
-        number = meant & _RECORD_MASK
+        number = meant & file_record.NUMBER_MASK
         if number not in self.states:
             self._referenced(meant)
         state = self.state(number)
@@ -215,6 +216,7 @@ class Editing(Volume):
         self.deleted.clear()
         self._deleted_numbers.clear()
         self.stale.clear()
+        self.entry_times.clear()
 
     def touch(self, state: FileState, now: int, *, modified: bool, archive: bool = False) -> None:
         """Set the times after a change: of the record always, of the data where it changed."""
@@ -239,51 +241,42 @@ class Editing(Volume):
 
     def renew_entries(self, state: FileState) -> None:
         """Let the entries of a file in its directories say what it is now."""
+        own_times = self.entry_times.get(state.number)
         for value in state.names():
             parent = int.from_bytes(value[:8], "little")
             directory = self.directory(parent)
-            name = value[NAME_AT : NAME_AT + 2 * value[0x40]].decode("utf-16-le", "surrogatepass")
-            directory.put(self.name_value(state, parent, name, value[0x41]), state.reference)
+            raw_name = value[NAME_AT : NAME_AT + 2 * value[0x40]]
+            directory.put(self.name_value(state, parent, raw_name, value[0x41], own_times), state.reference)
 
-    def name_value(self, state: FileState, parent: int, name: str, namespace: int) -> bytes:
+    def name_value(
+        self,
+        state: FileState,
+        parent: int,
+        raw_name: bytes,
+        namespace: int,
+        own_times: SomeTicks | None = None,
+    ) -> bytes:
         """A $FILE_NAME value with the times, sizes and attributes that a file has now."""
-        information = state.information()
-        allocated, size = self._listed_sizes(state)
-        attributes = information.attributes
+        now = state.information()
+        times = now.created_ticks, now.modified_ticks, now.changed_ticks, now.accessed_ticks
+        attributes = now.attributes
         if state.find(attribute.INDEX_ROOT, _INDEX_NAME) is not None:
             attributes |= _DIRECTORY_INDEX
-        raw_name = name.encode("utf-16-le", "surrogatepass")
-        # In the order of the declaration: this is done for every name of every file that changes.
-        head = FileName.LAYOUT.pack(
+        main = None if state.is_directory else state.find(attribute.DATA)
+        return parts.name_value(
             parent,
-            information.created_ticks,
-            information.modified_ticks,
-            information.changed_ticks,
-            information.accessed_ticks,
-            allocated,
-            size,
+            parts.chosen(times, own_times),
+            parts.listed_sizes(main, self.geometry.cluster_bytes),
             attributes,
-            self._tag_or_ea_bytes(state, information.attributes),
-            len(raw_name) // 2,
+            self._tag_or_ea_bytes(state, now.attributes),
+            raw_name,
             namespace,
         )
-        return head + raw_name
 
     def _tag_or_ea_bytes(self, state: FileState, attributes: int) -> int:
         """The tag of a reparse point; of other files the packed size of their extended attributes."""
         if attributes & _REPARSE_POINT:
             return self._reparse_tag_of(state.attributes)
-        found = state.find(attribute.EA_INFORMATION)
-        return 0 if found is None or found.value is None else int.from_bytes(found.value[:2], "little")
-
-    def _listed_sizes(self, state: FileState) -> tuple[int, int]:
-        """Allocated bytes and size as a listing shows them: those of the unnamed stream."""
-        main = state.find(attribute.DATA)
-        if main is None or state.is_directory:
-            return 0, 0
-        if main.value is not None:
-            return align(len(main.value), 8), len(main.value)
-        there = sum(count for lcn, count in main.runs if lcn is not None)
-        whole = sum(count for _, count in main.runs)
-        sparse = main.flags & (attribute.SPARSE | attribute.COMPRESSION_MASK)
-        return (there if sparse else whole) * self.geometry.cluster_bytes, main.data_bytes
+        return parts.tag_or_ea_bytes(
+            one for one in state.attributes if one.type_code == attribute.EA_INFORMATION
+        )

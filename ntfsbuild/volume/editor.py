@@ -7,22 +7,23 @@ into as few records as it needs.  Times come from the caller, never from a clock
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from ntfsbuild.errors import ManifestError, VolumeError
 from ntfsbuild.image.raw import ChangeableStorage
-from ntfsbuild.ondisk import attribute, file_record, security
+from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.index import COLLATE_FILE_NAME
-from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import NO_TRAITS, Form, Traits
 from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
-from ntfsbuild.volume import index_builder
+from ntfsbuild.volume import index_builder, parts
 from ntfsbuild.volume.committing import Commit
+from ntfsbuild.volume.featuring import Featuring
 from ntfsbuild.volume.file_state import FileState
-from ntfsbuild.volume.naming import Naming
 from ntfsbuild.volume.record_reader import Attribute
 from ntfsbuild.volume.safety import refuse_unsafe
-from ntfsbuild.volume.security_editor import SecurityEditor
 from ntfsbuild.volume.stream_space import StreamSpace
 
 # What a user may set; all other bits follow from what a file is.
@@ -34,12 +35,21 @@ SETTABLE_ATTRIBUTES = int(
     | FileAttributes.TEMPORARY
     | FileAttributes.OFFLINE
     | FileAttributes.NOT_CONTENT_INDEXED
+    | FileAttributes.INTEGRITY_STREAM
+    | FileAttributes.NO_SCRUB_DATA
+    | FileAttributes.PINNED
+    | FileAttributes.UNPINNED
+    | FileAttributes.RECALL_ON_DATA_ACCESS
 )
 # What no mere change of the content can undo: such a file is made anew when it is overwritten.
 _SPECIAL = (attribute.REPARSE_POINT, attribute.EA, attribute.LOGGED_UTILITY_STREAM)
 
+Content: TypeAlias = (
+    bytes | StreamSpace | Sequence[Attribute]
+)  # Of one stream, or all streams that there are.
 
-class VolumeEditor(Naming):
+
+class VolumeEditor(Featuring):
     """Changes a volume.  Paths begin with `/`; a parent directory must be there.
 
     A change that is refused (VolumeError, ManifestError) has changed nothing; after one that broke off
@@ -49,11 +59,11 @@ class VolumeEditor(Naming):
     def __init__(self, storage: ChangeableStorage, *, force: bool = False) -> None:
         super().__init__(storage)
         refuse_unsafe(self, force=force)
-        self._security = SecurityEditor(self)
 
     def commit(self) -> None:
         """Write everything; afterwards the volume is the new one, and can be changed further."""
         with self.whole_change():
+            self.security.settle()
             Commit(self).run()
 
     # ------------------------------------------------------------------ making
@@ -66,18 +76,19 @@ class VolumeEditor(Naming):
     def make_file(
         self,
         path: str,
-        content: bytes | StreamSpace,
+        content: Content,
         times: Ticks4,
         attributes: int,
         *,
         posix_names: bool = False,
+        traits: Traits = NO_TRAITS,
     ) -> None:
         """Create a file with its content; its directory was changed at its time of change."""
         parent, name = self.place_for(path, posix_names=posix_names)
         with self.whole_change():
-            state = self._new_file(times, attributes, directory=False)
-            self._put_content(state, content)
-            self.add_name(state, parent, name, times[2])
+            state = self._new_file(parent, times, attributes, traits, directory=False)
+            self.put_streams(state, self._streams_of(content, self.handed_down_form(path)))
+            self._finish(state, parent, name, times[2], traits)
 
     def make_directory(
         self,
@@ -87,27 +98,26 @@ class VolumeEditor(Naming):
         *,
         now: int | None = None,
         posix_names: bool = False,
+        traits: Traits = NO_TRAITS,
+        streams: Sequence[Attribute] = (),
+        form: Form | None = None,
     ) -> None:
         """Create an empty directory, at its time of change or at `now`."""
         parent, name = self.place_for(path, posix_names=posix_names)
         with self.whole_change():
-            state = self._new_file(times, attributes, directory=True)
-            self.add_name(state, parent, name, times[2] if now is None else now)
+            state = self._new_file(parent, times, attributes, traits, directory=True)
+            self.put_streams(state, streams)
+            self.hand_down(state, self.handed_down_form(path) if form is None else form)
+            self._finish(state, parent, name, times[2] if now is None else now, traits)
 
-    def _new_file(self, times: Ticks4, attributes: int, *, directory: bool) -> FileState:
-        directory_id, file_id = self._default_security
+    def _new_file(
+        self, above: FileState, times: Ticks4, attributes: int, traits: Traits, *, directory: bool
+    ) -> FileState:
+        security_id = self.security_id(above, traits.security, directory=directory)
         number, sequence = self.new_record()
         flags = file_record.IN_USE | (file_record.IS_DIRECTORY if directory else 0)
-        information = StandardInformation(
-            created_ticks=times[0],
-            modified_ticks=times[1],
-            changed_ticks=times[2],
-            accessed_ticks=times[3],
-            attributes=attributes,
-            security_id=directory_id if directory else file_id,
-        )
         state = FileState(number, sequence, flags, [])
-        state.put(Attribute(attribute.STANDARD_INFORMATION, "", 0, 0, information.pack()))
+        state.put(parts.information(times, attributes, security_id, NO_TRAITS))
         if directory:
             empty = index_builder.pack_small([])
             cluster_bytes = self.geometry.cluster_bytes
@@ -116,28 +126,29 @@ class VolumeEditor(Naming):
         self.states[number] = state
         return state
 
-    @functools.cached_property
-    def _default_security(self) -> tuple[int, int]:
-        """The security ids of new directories and files: both are filed with the first of either.
+    def _finish(self, state: FileState, parent: FileState, name: str, now: int, traits: Traits) -> None:
+        """What comes when a new file has its streams: traits, bits, and last the name that shows them."""
+        self.dress(state, traits)
+        self.follow_bits(state)
+        own_times, short_name = traits.name_times, traits.short_name
+        self.add_name(state, parent, name, now, short_name=short_name, own_times=own_times)
 
-        ntfssecaudit takes for an entry what its buffer still holds when the only entry that was
-        added is a short one.
-        """
-        return self._security.id_of(security.DEFAULT_DIRECTORY), self._security.id_of(security.DEFAULT_FILE)
-
-    def _put_content(self, state: FileState, content: bytes | StreamSpace) -> None:
+    def _streams_of(self, content: Content, form: Form) -> Sequence[Attribute]:
+        """The streams of a content; `form` is that of bytes, what lies in clusters already has its own."""
         if isinstance(content, StreamSpace):
-            state.put(content.stream())
-        else:
-            state.put(self.streams.write(Attribute(attribute.DATA, "", 0, 0, b""), 0, content))
+            return [content.stream()]
+        if isinstance(content, bytes):
+            return [self.streams.write(self.maker.resident("", form, b""), 0, content)]
+        return content
 
     def replace_file(
         self,
         path: str,
-        content: bytes | StreamSpace,
+        content: Content,
         now: int,
         times: tuple[int | None, ...] = (None,) * 4,
         attributes: int | None = None,
+        traits: Traits = NO_TRAITS,
     ) -> None:
         """Overwrite a file as Windows does: it keeps its record, its names and who may do what with it.
 
@@ -156,14 +167,18 @@ class VolumeEditor(Naming):
         ticks = created, modified, changed, accessed
         if any(one.type_code in _SPECIAL for one in state.attributes):
             self.remove(path, now)
-            self.make_file(path, content, ticks, attributes, posix_names=True)
+            self.make_file(path, content, ticks, attributes, posix_names=True, traits=traits)
             return
         with self.whole_change():
+            form = self.form_of(path)
             for one in [one for one in state.attributes if one.type_code == attribute.DATA]:
                 self.streams.free(one)
                 state.attributes.remove(one)
-            self._put_content(state, content)
+            self.put_streams(state, self._streams_of(content, form))
             self._set(state, {"attributes": attributes, **_ticks(ticks)})
+            self.follow_bits(state)
+        if traits is not NO_TRAITS:
+            self.set_traits(path, traits, changed)
 
     # ------------------------------------------------------------------ contents
 

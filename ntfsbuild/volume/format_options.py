@@ -31,6 +31,8 @@ class FormatOptions:
     sectors_per_track: int = 63
     heads: int = 255
     expected_records: int = 0
+    object_id: bytes | None = None  # 16 or 64 bytes.
+    short_names: bool = False
 
     def __post_init__(self) -> None:
         if problem := self._problem():

@@ -16,6 +16,7 @@ from ntfsbuild.ondisk.index import (
     IndexEntry,
     IndexHeader,
     IndexRoot,
+    ViewEntry,
 )
 
 _DEEPEST = 32  # Far more levels than 2**48 records need.
@@ -82,6 +83,30 @@ def leaf_entries(root: bytes, read_block: ReadBlock, what: str) -> Iterator[byte
             yield bytes(entry)
     except CorruptVolume as error:
         raise CorruptVolume(f"{what}: {error}") from None
+
+
+def view_data(root: bytes, read_block: ReadBlock, what: str, key: bytes) -> bytes | None:
+    """The data of a key of a view index, found from the root down; such keys are 32-bit numbers."""
+
+    def passes_over(data: bytes | bytearray, at: int, key_bytes: int, length: int) -> bool:
+        return _numbers(data[at + ViewEntry.SIZE : at + min(length, ViewEntry.SIZE + key_bytes)]) < wanted
+
+    wanted = _numbers(key)
+    try:
+        for data, at, key_bytes, length in _found(root, read_block, passes_over):
+            if data[at + ViewEntry.SIZE : at + ViewEntry.SIZE + key_bytes] != key:
+                return None
+            head = ViewEntry.unpack(data, at)
+            if head.data_offset + head.data_bytes > length:
+                raise CorruptVolume(f"the data of an entry at {at:#x} ends behind it")
+            return bytes(data[at + head.data_offset : at + head.data_offset + head.data_bytes])
+    except CorruptVolume as error:
+        raise CorruptVolume(f"{what}: {error}") from None
+    return None
+
+
+def _numbers(key: bytes | bytearray) -> list[int]:
+    return [int.from_bytes(key[at : at + 4], "little") for at in range(0, len(key), 4)]
 
 
 def _found(root: bytes, read_block: ReadBlock, passes_over: PassesOver | None = None) -> Iterator[_Found]:

@@ -8,6 +8,7 @@ from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import upcase
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.index import IndexEntry, ViewEntry
+from ntfsbuild.ondisk.short_names import ShortNames
 from ntfsbuild.volume.directory_builder import leaf_entry
 
 _KEY_AT = IndexEntry.SIZE
@@ -64,6 +65,14 @@ class DirectoryState:
                 return None
             entry = self._entries[min(several, key=_code_units)]
         return key_of(entry), int.from_bytes(entry[:8], "little")
+
+    def short_name(self, name: str) -> str:
+        """A short name for `name` that nothing here has, as Windows makes it."""
+        return ShortNames().make(name, self._folded)
+
+    def tell_cases_apart(self, whether: bool) -> None:
+        """Whether names that differ in case are different from here on."""
+        self._case_sensitive = whether
 
     def put(self, key: bytes, reference: int) -> None:
         """Add an entry, or replace the one of the same name."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import Form, Traits
 
 
 class DirectoryItem(NamedTuple):
@@ -31,10 +32,14 @@ class NameInfo(NamedTuple):
     parent_record: int
     times: Ticks4
     attributes: int
+    parent_sequence: int
 
 
 class StreamInfo(NamedTuple):
-    """One $DATA stream; the main one has no name.  `runs` is empty when it is resident."""
+    """One $DATA stream; the main one has no name.  `runs` is empty when it is resident.
+
+    `allocated_bytes` counts holes, `occupied_bytes` does not.
+    """
 
     name: str
     resident: bool
@@ -43,6 +48,8 @@ class StreamInfo(NamedTuple):
     initialized_bytes: int
     flags: int
     runs: tuple[Run, ...]
+    form: Form
+    occupied_bytes: int
 
 
 class FileInfo(NamedTuple):
@@ -69,3 +76,18 @@ class FileInfo(NamedTuple):
     ea_bytes: int
     names: tuple[NameInfo, ...]
     streams: tuple[StreamInfo, ...]
+
+
+class FileDetails(NamedTuple):
+    """A file or directory with all that it has; what is damaged is left out and said in `faults`.
+
+    `entries` are what directories have for the `names` of `info`, `records` the numbers of all records,
+    the file's own first.  `faults` has names of traits, and `names` with the number of the name.
+    """
+
+    info: FileInfo
+    traits: Traits
+    entries: tuple[DirectoryItem | None, ...]
+    records: tuple[int, ...]
+    has_attribute_list: bool
+    faults: dict[str, str]

@@ -6,12 +6,15 @@ from ntfsbuild.errors import ManifestError, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record, names
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.file_record import reference
+from ntfsbuild.ondisk.short_names import is_short
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, SomeTicks
+from ntfsbuild.volume import parts
 from ntfsbuild.volume.editing import Editing
 from ntfsbuild.volume.file_state import FileState
+from ntfsbuild.volume.index_state import ViewState
+from ntfsbuild.volume.parts import MOST_NAMES
 from ntfsbuild.volume.record_reader import Attribute
 
-_RECORD_MASK = (1 << 48) - 1
-_MOST_LINKS = 1024  # What Windows allows.
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 _NAMESPACE_AT = 0x41
 _PAIRED = (file_name.WIN32, file_name.DOS)
@@ -82,24 +85,44 @@ class Naming(Editing):
 
     # ------------------------------------------------------------------ changing
 
-    def add_name(self, state: FileState, parent: FileState, name: str, now: int) -> None:
-        """Give a file a name in a directory."""
-        value = self.name_value(state, parent.reference, name, file_name.POSIX)
-        state.add_name(value)
-        self.directory(parent.reference).put(value, state.reference)
+    def add_name(
+        self,
+        state: FileState,
+        parent: FileState,
+        name: str,
+        now: int,
+        *,
+        short_name: str | None = None,
+        own_times: SomeTicks | None = None,
+    ) -> None:
+        """Give a file a name in a directory, with a short one beside it where that is said."""
+        entries = self.directory(parent.reference)
+        if short_name == MADE_SHORT_NAME:
+            short_name = name if is_short(name) else entries.short_name(name)
+        elif short_name is not None and entries.find(short_name) is not None:
+            raise ManifestError(f"{name}: the short name {short_name} is in its directory already")
+        entry_times = self.entry_times.get(state.number)
+        for one, namespace in parts.names_of(name, short_name):
+            raw_name = one.encode("utf-16-le", "surrogatepass")
+            state.add_name(self.name_value(state, parent.reference, raw_name, namespace, own_times))
+            entry = self.name_value(state, parent.reference, raw_name, namespace, entry_times)
+            entries.put(entry, state.reference)
         if state.is_directory:
             self._ways.clear()  # A spelling that meant another one may mean this from here on.
         self.touch(parent, now, modified=True)
 
-    def link(self, path: str, to: str, now: int, *, posix_names: bool = False) -> None:
+    def link(
+        self, path: str, to: str, now: int, *, posix_names: bool = False, short_name: str | None = None
+    ) -> None:
         """One more name for a file."""
         state = self.file_at(path)
         parent, name = self.place_for(to, posix_names=posix_names)
-        if len(state.names()) >= _MOST_LINKS:
-            raise VolumeError(f"{path}: has {_MOST_LINKS} names already, which is the most")
+        more = len(parts.names_of(name, short_name))
+        if len(state.names()) + more > MOST_NAMES:
+            raise VolumeError(f"{path}: has {len(state.names())} names, {MOST_NAMES} are the most")
         with self.whole_change():
             self.touch(state, now, modified=False)
-            self.add_name(state, parent, name, now)
+            self.add_name(state, parent, name, now, short_name=short_name)
 
     def rename(
         self, path: str, to: str, now: int, *, replace: bool = False, posix_names: bool = False
@@ -194,13 +217,8 @@ class Naming(Editing):
 
     def _delete(self, state: FileState, last_names: list[bytes]) -> None:
         """Free what a file has; its record keeps its bytes, as Windows leaves them."""
-        object_id = state.find(attribute.OBJECT_ID)
-        if object_id is not None and object_id.value is not None:
-            self._forget_key("$ObjId", "$O", object_id.value[:16])
-        reparse = state.find(attribute.REPARSE_POINT)
-        if reparse is not None:
-            tag = self.read_part(reparse, 0, 4)
-            self._forget_key("$Reparse", "$R", tag + state.reference.to_bytes(8, "little"))
+        self.unindex_object_id(state)
+        self.unindex_reparse_point(state)
         for one in state.attributes:
             self.streams.free(one)
         self.space.give_back(state.list_runs)
@@ -208,12 +226,30 @@ class Naming(Editing):
             state.add_name(value)
         self.forget(state)
 
+    def unindex_object_id(self, state: FileState) -> None:
+        """Take a file out of the index of object ids."""
+        object_id = state.find(attribute.OBJECT_ID)
+        if object_id is not None and object_id.value is not None:
+            self._forget_key("$ObjId", "$O", object_id.value[:16])
+
+    def unindex_reparse_point(self, state: FileState) -> None:
+        """Take a file out of the index of reparse points."""
+        reparse = state.find(attribute.REPARSE_POINT)
+        if reparse is not None:
+            tag = self.read_part(reparse, 0, 4)
+            self._forget_key("$Reparse", "$R", tag + state.reference.to_bytes(8, "little"))
+
     def _forget_key(self, owner: str, index: str, key: bytes) -> None:
         """Take a key out of an index in $Extend, where there is such an index."""
+        view = self.view_in_extend(owner, index)
+        if view is not None:
+            view.remove(key)
+
+    def view_in_extend(self, owner: str, index: str) -> ViewState | None:
+        """An index of a file in $Extend, where there is one."""
         extend = self.directory(reference(file_record.EXTEND, self.state(file_record.EXTEND).sequence))
         found = extend.find(owner)
-        if found is not None:
-            self.view(self.file(found[1]).number, index).remove(key)
+        return None if found is None else self.view(self.file(found[1]).number, index)
 
 
 def _same_name(one: bytes, other: bytes) -> bool:

@@ -9,10 +9,11 @@ pass.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from ntfsbuild.errors import ManifestError, NoRoom
 from ntfsbuild.image.raw import BoundedStorage, NoStorage, Storage
-from ntfsbuild.ondisk import attribute, file_name, file_record, names, security
+from ntfsbuild.ondisk import attribute, file_name, file_record, names, security, security_inheritance
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import FileName
@@ -21,57 +22,32 @@ from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.names import MAX_NAME_UNITS
 from ntfsbuild.ondisk.runs import encode_run
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
+from ntfsbuild.ondisk.traits import NO_TRAITS, Form, SomeTicks, Traits
+from ntfsbuild.volume import parts
 from ntfsbuild.volume.cluster_writer import ClusterWriter
 from ntfsbuild.volume.descriptors import DescriptorStore
 from ntfsbuild.volume.directory_builder import DirectoryBuilder
+from ntfsbuild.volume.file_space import FileSpace
 from ntfsbuild.volume.format_options import FormatOptions
 from ntfsbuild.volume.geometry import Geometry
+from ntfsbuild.volume.heritage import Heritage
 from ntfsbuild.volume.index_writer import IndexWriter, directory_index
+from ntfsbuild.volume.path_cache import PathCache
+from ntfsbuild.volume.record_reader import Attribute
 from ntfsbuild.volume.record_store import RecordStore
 from ntfsbuild.volume.space import Space, Tail, fitting, smallest, tail_of
-from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES, SystemFiles, standard_information
+from ntfsbuild.volume.special_files import SpecialFiles, names_in_parent
+from ntfsbuild.volume.stream_maker import FLAGS, StreamMaker
+from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES, ExtendViews, SystemFiles, standard_information
 
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
 _FIRST_SEQUENCE = reference(0, 1)
 _FILE_INSTANCES = 3  # $STANDARD_INFORMATION, $FILE_NAME, $DATA: 0, 1, 2.
 _PADDING = [bytes(k) for k in range(8)]
-_CACHED_PATH_CHARACTERS = 4 << 20
 
 _name_head = struct.Struct("<5Q")
 _name_tail = struct.Struct("<QQIIBB")
 assert _name_head.size + _name_tail.size == FileName.SIZE
-
-
-class FileSpace:
-    """Clusters taken for one stream that is too large to gather: whoever has the data writes it here."""
-
-    __slots__ = ("_cluster_bytes", "_storage", "clusters", "lcn", "offset", "size_bytes")
-
-    def __init__(self, storage: Storage, run: tuple[int, int], size_bytes: int, cluster_bytes: int) -> None:
-        self._storage = storage
-        self.lcn, self.clusters = run
-        self.size_bytes = size_bytes
-        self.offset = self.lcn * cluster_bytes
-        self._cluster_bytes = cluster_bytes
-
-    def write(self, at: int, data: bytes | memoryview) -> None:
-        """Write data at byte `at` of the stream."""
-        assert at + len(data) <= self.size_bytes
-        self._storage.write(self.offset + at, data)
-
-    def zero(self, at: int, end: int) -> None:
-        """Let bytes `at` to `end` of the stream read as zeros."""
-        if at < end:
-            self._storage.zero(self.offset + at, end - at)
-
-    def copy_from(self, descriptor: int, at: int, size_bytes: int) -> int:
-        """Copy from the same place of an open host file; returns how many bytes there were."""
-        assert at + size_bytes <= self.size_bytes
-        return self._storage.copy_from(descriptor, at, self.offset + at, size_bytes)
-
-    def finish(self) -> None:
-        """Clear what is left of the last cluster."""
-        self.zero(self.size_bytes, self.clusters * self._cluster_bytes)
 
 
 class NewVolume:
@@ -95,71 +71,95 @@ class NewVolume:
         self._descriptors = DescriptorStore()
         for descriptor in (security.SYSTEM_READ, security.SYSTEM_READ_WRITE):
             self._descriptors.id_of(descriptor)
-        self._directory_security = self._descriptors.id_of(security.DEFAULT_DIRECTORY)
-        self._file_security = self._descriptors.id_of(security.DEFAULT_FILE)
+        for descriptor in (security.DEFAULT_DIRECTORY, security.DEFAULT_FILE):
+            self._descriptors.id_of(descriptor)
+        self._heritage = Heritage()
+        self._special = SpecialFiles(self._records, self._clusters.put_runs, options.cluster_bytes)
         self._root = DirectoryBuilder(file_record.ROOT, file_record.ROOT, ".", options.times, 0, False)
+        self._secure_directory(self._root, security.ROOT)
         self._directories = {file_record.ROOT: self._root}
-        self._paths: dict[str, int] = {}
-        self._paths_characters = 0
+        self._paths = PathCache(self._directories)
         self._prepare_layouts()
 
     # ------------------------------------------------------------------ directories
 
-    def set_root(self, times: Ticks4, attributes: int, posix_names: bool) -> None:
+    def set_root(
+        self,
+        times: Ticks4,
+        attributes: int,
+        posix_names: bool,
+        traits: Traits = NO_TRAITS,
+        streams: Sequence[Attribute] = (),
+        form: Form = "plain",
+    ) -> None:
         """The root's own metadata."""
-        self._root.times = times
-        self._root.attributes = attributes
-        self._root.posix_names = posix_names
+        root = self._root
+        root.times = times
+        root.attributes = attributes
+        root.posix_names = posix_names
+        if traits.security is not None:
+            self._secure_directory(root, security_inheritance.completed(traits.security))
+        self._describe(root, traits, streams, form)
+        self._prepare_siblings(file_record.ROOT, times, 0)
 
     def make_directory(
-        self, parent: int, name: str, times: Ticks4, attributes: int, posix_names: bool = False
+        self,
+        parent: int,
+        name: str,
+        times: Ticks4,
+        attributes: int,
+        posix_names: bool = False,
+        traits: Traits = NO_TRAITS,
+        streams: Sequence[Attribute] = (),
+        form: Form = "plain",
     ) -> int:
         """Create an empty directory in the directory with record number `parent`; returns its own."""
         above = self._directories[parent]
         number = self._records.reserve()
         directory = DirectoryBuilder(number, parent, name, times, attributes, posix_names)
+        explicit = traits.security
+        self._secure_directory(
+            directory, self._heritage.descriptor(above.descriptor, explicit, directory=True)
+        )
+        self._describe(directory, traits, streams, form)
         self._directories[number] = directory
         above.subdirectories[name] = number
-        above.keys.append(self._directory_key(directory))
-        above.references.append(reference(number, system_sequence(number)))
+        for one, namespace in names_in_parent(directory):
+            above.keys.append(self._directory_key(directory, one, namespace, traits.entry_times))
+            above.references.append(reference(number, system_sequence(number)))
         return number
+
+    def _secure_directory(self, directory: DirectoryBuilder, descriptor: bytes) -> None:
+        """Give it a descriptor, and find out which one a file in it has that says nothing of its own."""
+        directory.descriptor = descriptor
+        handed_down = self._heritage.descriptor(descriptor, None, directory=False)
+        directory.file_security_id = self._descriptors.id_of(handed_down)
+        if directory.record != file_record.ROOT:
+            directory.security_id = self._descriptors.id_of(descriptor)
+
+    def _describe(
+        self, directory: DirectoryBuilder, traits: Traits, streams: Sequence[Attribute], form: Form
+    ) -> None:
+        directory.traits, directory.streams, directory.flags = traits, streams, FLAGS[form]
+        if not directory.is_plain:
+            directory.attributes |= parts.bits_of(traits, directory.flags)
+            self._special.add_directory(directory)
 
     def find_directory(self, path: str) -> int:
         """The record number of the directory at `path`, which begins with `/`; cached."""
-        found = self._paths.get(path)
-        if found is not None:
-            return found
-        parent_path, _, last = path.rpartition("/")
-        number = self._paths.get(parent_path)
-        rest = [last]
-        if number is None:
-            number, rest = file_record.ROOT, path.split("/")
-        for name in rest:
-            if name:
-                below = self._directories[number].subdirectories.get(name)
-                if below is None:
-                    raise ManifestError(f"{path}: no directory of that name was made")
-                number = below
-        # A path may have thousands of components: the cache is bounded by what it holds, not by a count.
-        if self._paths_characters > _CACHED_PATH_CHARACTERS:
-            self._paths.clear()
-            self._paths_characters = 0
-        self._paths[path] = number
-        self._paths_characters += len(path)
-        return number
+        return self._paths.find(path)
 
-    def _directory_key(self, directory: DirectoryBuilder) -> bytes:
-        raw_name = _encode_name(directory.name)
+    def _directory_key(
+        self, directory: DirectoryBuilder, name: str, namespace: int, own_times: SomeTicks | None
+    ) -> bytes:
+        raw_name = _encode_name(name)
         parent = reference(directory.parent, system_sequence(directory.parent))
         attributes = directory.attributes | _DIRECTORY_INDEX
         if directory is self._root:
             attributes |= SYSTEM_ATTRIBUTES
-        namespace = file_name.WIN32_AND_DOS if directory is self._root else file_name.POSIX
-        return (
-            _name_head.pack(parent, *directory.times)
-            + _name_tail.pack(0, 0, attributes, 0, len(raw_name) // 2, namespace)
-            + raw_name
-        )
+        times = parts.chosen(directory.times, own_times)
+        packed = 0 if directory.is_plain else parts.tag_or_ea_bytes(parts.trait_attributes(directory.traits))
+        return parts.name_value(parent, times, (0, 0), attributes, packed, raw_name, namespace)
 
     # ------------------------------------------------------------------ files
 
@@ -218,6 +218,42 @@ class NewVolume:
         run = space.lcn, space.clusters
         return self._make_non_resident(parent, raw_name, space.size_bytes, run, times, attributes)
 
+    def make_special_file(
+        self,
+        parent: int,
+        name: str,
+        streams: Sequence[Attribute],
+        times: Ticks4,
+        attributes: int,
+        traits: Traits,
+        linked_path: str | None = None,
+    ) -> int:
+        """Create a file of any streams and traits; its path is said where it will get more names."""
+        _encode_name(name)
+        above = self._directories[parent]
+        security_id = above.file_security_id
+        if traits.security is not None:
+            descriptor = self._heritage.descriptor(above.descriptor, traits.security, directory=False)
+            security_id = self._descriptors.id_of(descriptor)
+        return self._special.make_file(
+            above, name, streams, times, attributes, security_id, traits, linked_path
+        )
+
+    def add_link(self, target: str, parent: int, name: str, short_name: str | None) -> None:
+        """Give a file that was made with its path one more name."""
+        _encode_name(name)
+        self._special.add_link(target, self._directories[parent], name, short_name)
+
+    @property
+    def cluster_bytes(self) -> int:
+        """The size of a cluster."""
+        return self._space.cluster_bytes
+
+    @property
+    def maker(self) -> StreamMaker:
+        """Makes the streams of special files."""
+        return self._special.streams
+
     def _make_resident(
         self, parent: int, raw_name: bytes, data: bytes, times: Ticks4, attributes: int
     ) -> int:
@@ -261,7 +297,7 @@ class NewVolume:
         self._parent = self._directories[parent]
         self._times, self._attributes = times, attributes
         self._name_head = _name_head.pack(reference(parent, system_sequence(parent)), *times)
-        self._information = standard_information(times, attributes, self._file_security)
+        self._information = standard_information(times, attributes, self._parent.file_security_id)
 
     def _add_file(
         self,
@@ -300,19 +336,25 @@ class NewVolume:
     def commit(self) -> Geometry:
         """Write everything that is still in memory; raises NoRoom where the volume is too small."""
         indexes = IndexWriter(self._clusters.put_runs, self._space.cluster_bytes)
+        self._special.finish_files()
         for directory in self._directories.values():
             if directory is not self._root:
                 self._write_directory(directory, indexes)
         self._clusters.flush()
         system, records = self._system, self._records
         system.write_secure(self._descriptors, records, indexes)
+        if self._options.object_id:
+            volume = reference(file_record.VOLUME, system_sequence(file_record.VOLUME))
+            self._special.add_object_id(self._options.object_id, volume)
+        views = ExtendViews(self._special.object_id_entries(), self._special.reparse_entries())
+        system.write_extend(records, indexes, views)
         system.take_mft_bitmap(records)
         tail = self._find_tail()
         geometry = self._options.geometry() or self._options.geometry_of(tail.clusters)
         records.put_late(file_record.ROOT, self._root_record(indexes, tail))
         self._clusters.flush()
         system.write_tail(tail)
-        system.write_records(records, indexes, tail)
+        system.write_records(records, tail)
         records.finish()
         system.finish(records, geometry)
         return geometry
@@ -347,32 +389,43 @@ class NewVolume:
     def _root_record(self, indexes: IndexWriter, tail: Tail) -> bytes:
         """The root's record, its index written: it lists the system files and itself besides its own."""
         root, records = self._root, self._records
-        key = self._directory_key(root)
+        key = self._root_key(root.traits.entry_times)
         own = [(file.key(self._options.times), file.record) for file in self._system.in_root(tail)]
         own.append((key, file_record.ROOT))
         entries = root.sorted_root_entries(
             [(one, reference(number, system_sequence(number))) for one, number in own]
         )
+        index = directory_index(entries)
+        if not root.is_plain:
+            return self._special.root_record(root, self._root_key(root.traits.name_times), index, indexes)
         base = [
             standard_information(root.times, root.attributes | SYSTEM_ATTRIBUTES, 0),
             attribute.resident(attribute.FILE_NAME, key, indexed=True),
-            attribute.resident(attribute.SECURITY_DESCRIPTOR, security.ROOT),
+            attribute.resident(attribute.SECURITY_DESCRIPTOR, root.descriptor),
         ]
         room = records.attribute_room - sum(map(len, base))
-        attributes = base + indexes.attributes([directory_index(entries)], room, large=True)
+        attributes = base + indexes.attributes([index], room, large=True)
         return records.record(file_record.ROOT, attributes, flags=file_record.IS_DIRECTORY)
 
+    def _root_key(self, own_times: SomeTicks | None) -> bytes:
+        return self._directory_key(self._root, ".", file_name.WIN32_AND_DOS, own_times)
+
     def _write_directory(self, directory: DirectoryBuilder, indexes: IndexWriter) -> None:
-        base = [
-            standard_information(directory.times, directory.attributes, self._directory_security),
-            attribute.resident(attribute.FILE_NAME, self._directory_key(directory), indexed=True),
-        ]
-        room = self._records.attribute_room - sum(map(len, base))
-        index = directory_index(directory.sorted_entries(lambda: self._path_of(directory)))
-        record = self._records.record(
-            directory.record, base + indexes.attributes([index], room), flags=file_record.IS_DIRECTORY
-        )
-        self._records.put_late(directory.record, record)
+        entries = directory.sorted_entries(lambda: self._path_of(directory))
+        if directory.is_plain:
+            key = self._directory_key(directory, directory.name, file_name.POSIX, None)
+            base = [
+                standard_information(directory.times, directory.attributes, directory.security_id),
+                attribute.resident(attribute.FILE_NAME, key, indexed=True),
+            ]
+            room = self._records.attribute_room - sum(map(len, base))
+            attributes = base + indexes.attributes([directory_index(entries)], room)
+            record = self._records.record(directory.record, attributes, flags=file_record.IS_DIRECTORY)
+            self._records.put_late(directory.record, record)
+        else:
+            own_times = directory.traits.name_times
+            keys = [self._directory_key(directory, *one, own_times) for one in names_in_parent(directory)]
+            self._special.write_directory(directory, keys, entries, indexes)
         directory.forget_entries()
 
     def _path_of(self, directory: DirectoryBuilder) -> str:

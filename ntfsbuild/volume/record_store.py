@@ -40,7 +40,14 @@ class RecordStore:
         self._late: dict[int, bytes] = {}
 
     def header(
-        self, number: int, body_bytes: int, flags: int, links: int, next_instance: int, sequence: int = 1
+        self,
+        number: int,
+        body_bytes: int,
+        flags: int,
+        links: int,
+        next_instance: int,
+        sequence: int = 1,
+        base_reference: int = 0,
     ) -> bytes:
         """What stands before the attributes: the header and the room for its update sequence array.
 
@@ -58,7 +65,7 @@ class RecordStore:
                 flags,
                 self.attributes_offset + body_bytes,
                 self.record_bytes,
-                0,
+                base_reference,
                 next_instance,
                 0,
                 number & 0xFFFFFFFF,
@@ -71,22 +78,37 @@ class RecordStore:
         """Bytes for attributes in a record, its end marker not counted."""
         return self.record_bytes - self.attributes_offset - len(file_record.END_MARKER)
 
-    def record(self, number: int, attributes: Sequence[bytes], *, flags: int = 0, links: int = 1) -> bytes:
+    def record(
+        self,
+        number: int,
+        attributes: Sequence[bytes],
+        *,
+        flags: int = 0,
+        links: int = 1,
+        base_reference: int = 0,
+    ) -> bytes:
         """A whole record; the attributes come in order and get the instance ids 0, 1, 2, …"""
         sequence = file_record.system_sequence(number)
-        return self._record(number, attributes, flags | file_record.IN_USE, links, sequence)
+        return self._record(number, attributes, flags | file_record.IN_USE, links, sequence, base_reference)
 
     def free_record(self, number: int, attributes: Sequence[bytes]) -> bytes:
         """A whole record that nobody uses, as Windows prepares them: its sequence number is its number."""
         return self._record(number, attributes, 0, 0, number)
 
     def _record(
-        self, number: int, attributes: Sequence[bytes], flags: int, links: int, sequence: int
+        self,
+        number: int,
+        attributes: Sequence[bytes],
+        flags: int,
+        links: int,
+        sequence: int,
+        base_reference: int = 0,
     ) -> bytes:
         body = attribute.numbered(attributes)
         assert len(body) <= self.attribute_room, f"record {number}: {len(body)} bytes of attributes"
         body += file_record.END_MARKER
-        return self.header(number, len(body), flags, links, len(attributes), sequence) + body
+        head = self.header(number, len(body), flags, links, len(attributes), sequence, base_reference)
+        return head + body
 
     def reserve(self, count: int = 1) -> int:
         """The first of `count` numbers whose records come later, by `put_late`."""
@@ -104,16 +126,20 @@ class RecordStore:
         `body` is its attributes and the end marker.
         """
         number = self.next_number
+        self.append_record(self.header(number, len(body), file_record.IN_USE, 1, next_instance) + body)
+        return number
+
+    def append_record(self, record: bytes) -> None:
+        """Put a whole record that has the next number."""
+        number = self.next_number
         if number != self._chunk_end:  # Numbers were reserved in between.
             self._flush_chunk()
             self._chunk_first = number
-        record = self.header(number, len(body), file_record.IN_USE, 1, next_instance) + body
         self._chunk += record.ljust(self.record_bytes, b"\0")
         self.next_number = self._chunk_end = number + 1
         if len(self._chunk) >= _CHUNK_BYTES:
             self._flush_chunk()
             self._chunk_first = self._chunk_end
-        return number
 
     def _flush_chunk(self) -> None:
         if self._chunk:

@@ -15,11 +15,12 @@ from ntfsbuild.volume import run_list
 from ntfsbuild.volume.free_space import FreeSpace
 from ntfsbuild.volume.record_reader import Attribute
 from ntfsbuild.volume.run_list import clusters_of, merged
+from ntfsbuild.volume.stream_maker import COMPRESSION_UNIT, StreamMaker
 from ntfsbuild.volume.stream_reader import StreamReader
 from ntfsbuild.volume.stream_space import StreamSpace
+from ntfsbuild.volume.unit_writer import compressed_runs
 
 _HOLEY = attribute.SPARSE | attribute.COMPRESSION_MASK
-_COMPRESSION_UNIT = 4  # log2 of the clusters that come and go together where a stream may have holes.
 
 
 class StreamEditor:
@@ -136,9 +137,7 @@ class StreamEditor:
 
     def leave_record(self, one: Attribute) -> Attribute:
         """The same attribute with its value in clusters."""
-        assert one.value is not None
-        outside = _outside(one)
-        return self._write_outside(outside, 0, one.value) if one.value else outside
+        return StreamMaker(self.store, self._cluster_bytes).leave_record(one)
 
     # ------------------------------------------------------------------ clusters of a stream
 
@@ -206,7 +205,7 @@ class StreamEditor:
         )
 
     def _write_units(self, one: Attribute, at: int, data: bytes) -> Attribute:
-        """The compressed units that are touched are stored as they are, which every reader takes."""
+        """The units that are touched are compressed anew."""
         unit_clusters = 1 << one.compression_unit
         unit_bytes = unit_clusters * self._cluster_bytes
         size, end = one.data_bytes, at + len(data)
@@ -220,7 +219,8 @@ class StreamEditor:
         whole[at - begin : end - begin] = data
         first, after = first * unit_clusters, after * unit_clusters
         self._space().give_back(list(run_list.part(runs, first, after)))
-        runs = run_list.replaced(runs, first, after, self.store(whole))
+        new = compressed_runs([(0, bytes(whole))], len(whole), self._cluster_bytes, self.store)
+        runs = run_list.replaced(runs, first, after, new)
         span = self._units_up_to(one, size) - clusters_of(runs)
         return one._replace(
             runs=merged([*runs, (None, max(0, span))]),
@@ -231,5 +231,5 @@ class StreamEditor:
 
 def _outside(one: Attribute) -> Attribute:
     """The attribute in clusters, still without any."""
-    unit = _COMPRESSION_UNIT if one.flags & _HOLEY else 0
+    unit = COMPRESSION_UNIT if one.flags & _HOLEY else 0
     return one._replace(value=None, runs=(), data_bytes=0, initialized_bytes=0, compression_unit=unit)

@@ -28,12 +28,11 @@ class StreamReader:
 
     def pieces(self, stream: Attribute) -> Iterator[bytes]:
         """The value in pieces of at most 1 MiB; zeros behind the initialized size."""
+        _refuse_encrypted(stream)
         if stream.value is not None:
             if stream.value:
                 yield stream.value
             return
-        if stream.flags & attribute.ENCRYPTED:
-            raise VolumeError("the content is encrypted, and no key was given")
         if stream.initialized_bytes > stream.data_bytes:
             raise CorruptVolume(
                 f"{stream.initialized_bytes} bytes initialized of a stream of {stream.data_bytes}"
@@ -71,10 +70,9 @@ class StreamReader:
 
     def part(self, stream: Attribute, at: int, size_bytes: int) -> bytes:
         """A part of any stream as it reads: zeros in holes, behind the initialized size and the end."""
+        _refuse_encrypted(stream)
         if stream.value is not None:
             return stream.value[at : at + size_bytes].ljust(size_bytes, b"\0")
-        if stream.flags & attribute.ENCRYPTED:
-            raise VolumeError("the content is encrypted, and no key was given")
         there = max(0, min(size_bytes, stream.initialized_bytes - at))
         if not there:
             return bytes(size_bytes)
@@ -123,6 +121,11 @@ class StreamReader:
                 yield data
             else:
                 yield lznt1.decompress(data, unit_bytes).ljust(unit_bytes, b"\0")
+
+
+def _refuse_encrypted(stream: Attribute) -> None:
+    if stream.flags & attribute.ENCRYPTED and stream.type_code == attribute.DATA and stream.size_bytes:
+        raise VolumeError("the content is encrypted, and no key was given")
 
 
 def _units(runs: tuple[Run, ...], unit_clusters: int) -> Iterator[list[Run]]:

@@ -26,6 +26,7 @@ from ntfsbuild.ondisk.file_name import FileName
 from ntfsbuild.ondisk.file_record import reference, system_sequence
 from ntfsbuild.ondisk.index import COLLATE_SECURITY_HASH, COLLATE_SID, COLLATE_ULONG, COLLATE_ULONGS
 from ntfsbuild.ondisk.log_file import EMPTY_BYTE
+from ntfsbuild.ondisk.object_id import SHORT_BYTES
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation, Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES, VolumeInformation
 from ntfsbuild.volume import quota
@@ -51,6 +52,13 @@ class Stream(NamedTuple):
 
     runs: Sequence[tuple[int, int]]
     size_bytes: int
+
+
+class ExtendViews(NamedTuple):
+    """What the indexes in $Extend list: whole entries in order."""
+
+    object_ids: Sequence[bytes] = ()
+    reparse_points: Sequence[bytes] = ()
 
 
 class SystemFile(NamedTuple):
@@ -227,8 +235,8 @@ class SystemFiles:
             _EXTEND,
         ]
 
-    def write_records(self, records: RecordStore, indexes: IndexWriter, tail: Tail) -> None:
-        """Put the records of all system files but the root and $Secure."""
+    def write_records(self, records: RecordStore, tail: Tail) -> None:
+        """Put the records of all system files but the root, $Secure and $Extend."""
         streams = {
             file_record.MFT: [
                 self._data(self._mft),
@@ -255,7 +263,6 @@ class SystemFiles:
             if file.record in streams:
                 attributes = self._common(file) + streams[file.record]
                 records.put_late(file.record, records.record(file.record, attributes))
-        self._write_extend(records, indexes)
         self._write_reserved(records)
 
     def _common(self, file: SystemFile) -> list[bytes]:
@@ -272,9 +279,12 @@ class SystemFiles:
 
     def _volume_attributes(self) -> list[bytes]:
         label = self._options.label.encode("utf-16-le", "surrogatepass")
+        flags = 0 if self._options.short_names else NO_SHORT_NAMES
+        object_id = self._options.object_id
         return [
+            *([attribute.resident(attribute.OBJECT_ID, object_id[:SHORT_BYTES])] if object_id else []),
             attribute.resident(attribute.VOLUME_NAME, label),
-            attribute.resident(attribute.VOLUME_INFORMATION, VolumeInformation(flags=NO_SHORT_NAMES).pack()),
+            attribute.resident(attribute.VOLUME_INFORMATION, VolumeInformation(flags=flags).pack()),
             attribute.resident(attribute.DATA, b""),
         ]
 
@@ -290,8 +300,9 @@ class SystemFiles:
         )
         return [attribute.resident(attribute.DATA, b""), hole]
 
-    def _write_extend(self, records: RecordStore, indexes: IndexWriter) -> None:
-        children = self._in_extend()
+    def write_extend(self, records: RecordStore, indexes: IndexWriter, views: ExtendViews) -> None:
+        """Write $Extend and what is in it; no object id and no reparse point may be filed after this."""
+        children = self._in_extend(views)
         entries = [
             leaf_entry(child.key(self._times), reference(child.record, system_sequence(child.record)))
             for child, _ in children
@@ -300,10 +311,10 @@ class SystemFiles:
         base = self._common(_EXTEND)
         self._write_views(records, indexes, _EXTEND.record, base, [index], file_record.IS_DIRECTORY)
         flags = file_record.IN_EXTEND | file_record.HAS_VIEW_INDEX
-        for child, views in children:
-            self._write_views(records, indexes, child.record, self._common(child), views, flags)
+        for child, own in children:
+            self._write_views(records, indexes, child.record, self._common(child), own, flags)
 
-    def _in_extend(self) -> list[tuple[SystemFile, list[Index]]]:
+    def _in_extend(self, views: ExtendViews) -> list[tuple[SystemFile, list[Index]]]:
         """The files of $Extend in collation order, with their view indexes."""
 
         def file(record: int, name: str) -> SystemFile:
@@ -316,7 +327,7 @@ class SystemFiles:
             )
 
         return [
-            (file(file_record.OBJECT_IDS, "$ObjId"), [Index("$O", 0, COLLATE_ULONGS, [])]),
+            (file(file_record.OBJECT_IDS, "$ObjId"), [Index("$O", 0, COLLATE_ULONGS, views.object_ids)]),
             (
                 file(file_record.QUOTA, "$Quota"),
                 [
@@ -324,7 +335,10 @@ class SystemFiles:
                     Index("$Q", 0, COLLATE_ULONG, quota.entries_by_owner(self._times[0])),
                 ],
             ),
-            (file(file_record.REPARSE_POINTS, "$Reparse"), [Index("$R", 0, COLLATE_ULONGS, [])]),
+            (
+                file(file_record.REPARSE_POINTS, "$Reparse"),
+                [Index("$R", 0, COLLATE_ULONGS, views.reparse_points)],
+            ),
         ]
 
     def _write_views(

@@ -6,56 +6,37 @@ Little is read before it is asked for: the boot sector, the $MFT's own record, t
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
-from ntfsbuild.ondisk import attribute, attribute_list, file_name, file_record, upcase
-from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.ondisk.file_record import reference
-from ntfsbuild.ondisk.index import vcn_unit
 from ntfsbuild.ondisk.reparse_tags import where_content_is
-from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
-from ntfsbuild.volume.boot import Reader, read_boot
-from ntfsbuild.volume.describing import described
-from ntfsbuild.volume.geometry import Geometry
-from ntfsbuild.volume.index_reader import NameEntry, ReadBlock, name_entries
-from ntfsbuild.volume.info import DirectoryItem, FileInfo
-from ntfsbuild.volume.record_reader import Attribute, Record, joined, parse_record
-from ntfsbuild.volume.stream_reader import StreamReader
+from ntfsbuild.ondisk.traits import Traits
+from ntfsbuild.volume.describing import described, listed
+from ntfsbuild.volume.encrypted_reader import file_key, plain_pieces
+from ntfsbuild.volume.gathering import records_of, select
+from ntfsbuild.volume.index_reader import NameEntry, name_of_value
+from ntfsbuild.volume.info import DirectoryItem, FileDetails, FileInfo
+from ntfsbuild.volume.navigating import Navigating
+from ntfsbuild.volume.parts import EFS_NAME, chosen
+from ntfsbuild.volume.record_reader import Attribute, Record
+from ntfsbuild.volume.security_reader import BY_ID, STREAM, SecurityReader
+from ntfsbuild.volume.traits_reader import Found, Sources, information_times, read_traits, times_of
 
 if TYPE_CHECKING:
+    from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.volume.editor import VolumeEditor
 
-_RECORD_MASK = (1 << 48) - 1
-_DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
-_INDEX_NAME = "$I30"
-_MOST_CACHED_DIRECTORIES = 256
-_MOST_CACHED_WAYS = 1024
-_LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
-_MOST_DESCENTS = 16
 
-
-class Volume:
+class Volume(Navigating):
     """A volume in an image file.  Use `Volume.open`, as a context manager or with `close`.
 
     Paths begin with `/` and are looked up as Windows does: without regard to case, but in directories
     that tell cases apart.  Short names are found as well as long ones.
     """
-
-    def __init__(self, storage: Reader) -> None:
-        self._storage = storage
-        boot = read_boot(storage)
-        self.geometry: Geometry = boot.geometry
-        self.index_block_bytes = boot.index_block_bytes
-        self._index_unit = vcn_unit(boot.geometry.cluster_bytes, boot.index_block_bytes)
-        self._streams = StreamReader(storage, boot.geometry)
-        self._mft = self._find_mft(boot.mft_lcn)
-        self._folded: dict[int, _Names] = {}
-        self._asked: dict[int, int] = {}  # How often a name was looked for in a large directory.
-        self._ways: dict[str, tuple[tuple[str, int], ...]] = {}  # Of directories, by their paths.
 
     @classmethod
     @overload
@@ -172,27 +153,73 @@ class Volume:
         """Everything about a file or directory."""
         return self._info(self._referenced(self._resolve(path)), "/" + path.strip("/"))
 
+    def _list(self, directory: Record, system: bool) -> list[DirectoryItem]:
+        return [
+            listed(entry)
+            for entry in self._entries(directory)
+            if entry.namespace != file_name.DOS
+            and (record := entry.reference & file_record.NUMBER_MASK) != file_record.ROOT
+            and (system or record > file_record.LAST_RESERVED)
+        ]
+
     def _info(self, record: Record, path: str) -> FileInfo:
         attributes = self._attributes(record)
         information = self._standard_information(record, attributes)
         tag = self._reparse_tag_of(attributes)
         return described(path, record, attributes, information, tag, self.geometry.cluster_bytes)
 
-    def pieces(self, path: str, stream: str = "") -> Iterator[bytes]:
-        """The content of a stream, in pieces; the main stream has no name."""
+    def details(self, path: str = "/") -> FileDetails:
+        """Everything about a file or directory and what it has, raw; damage in a part is said there."""
+        record = self._referenced(self._resolve(path))
+        info = self._info(record, "/" + path.strip("/"))
+        faults: dict[str, str] = {}
+        traits = self._traits(path, faults)
+        entries = tuple(self._entry_for(info, number, faults) for number in range(len(info.names)))
+        return FileDetails(info, traits, entries, *records_of(record, self._streams.read), faults)
+
+    def traits(self, path: str) -> Traits:
+        """What a file or directory has besides content, times and attributes, as it lies on the disk."""
+        return self._traits(path, None)
+
+    def _traits(self, path: str, faults: dict[str, str] | None) -> Traits:
+        record = self._referenced(self._resolve(path))
+        attributes = self._attributes(record)
+        information = self._standard_information(record, attributes)
+        entry = self._entry_of(path, attributes)
+        times = times_of(entry)
+        if record.number in self.stale:
+            times = chosen(information_times(information), self.entry_times.get(record.number))
+        return read_traits(Found(record, attributes, information, entry, times), self._sources, faults)
+
+    def pieces(
+        self, path: str, stream: str = "", *, key: PrivateKey | bytes | None = None
+    ) -> Iterator[bytes]:
+        """The content of a stream, in pieces; the main stream has no name.
+
+        `key` opens an encrypted one: a private key, or that of the file itself.
+        """
         record = self._referenced(self._resolve(path))
         found = self._attribute(record, attribute.DATA, stream)
         if found is None:
             if record.is_directory and not stream:
                 raise VolumeError(f"{path}: is a directory")
             raise VolumeError(f"{path}: it has no stream {stream!r}")
+        attributes = self._attributes(record)
         if not stream:
-            self._refuse_external(self._attributes(record), path)
-        return self._streams.pieces(found)
+            self._refuse_external(attributes, path)
+        if key is None or not found.flags & attribute.ENCRYPTED or not found.size_bytes:
+            return self._streams.pieces(found)
+        if isinstance(key, bytes):
+            return plain_pieces(self._streams, found, self.geometry.cluster_bytes, key)
+        efs = select(attributes, attribute.LOGGED_UTILITY_STREAM, EFS_NAME)
+        if not efs:
+            raise CorruptVolume(f"record {record.number}: it is encrypted and has no {EFS_NAME}")
+        opened = file_key(self._streams.read(efs[0]), key, path)
+        return plain_pieces(self._streams, found, self.geometry.cluster_bytes, opened)
 
-    def read(self, path: str, stream: str = "") -> bytes:
+    def read(self, path: str, stream: str = "", *, key: PrivateKey | None = None) -> bytes:
         """The whole content of a stream, in memory."""
-        return b"".join(self.pieces(path, stream))
+        return b"".join(self.pieces(path, stream, key=key))
 
     def _refuse_external(self, attributes: list[Attribute], path: str) -> None:
         """Say so where the unnamed stream of a file is not what it holds."""
@@ -201,249 +228,48 @@ class Volume:
 
     def _reparse_tag_of(self, attributes: list[Attribute]) -> int:
         """The tag of a reparse point, 0 where there is none."""
-        found = _select(attributes, attribute.REPARSE_POINT, "")
+        found = select(attributes, attribute.REPARSE_POINT, "")
         return int.from_bytes(self._streams.part(found[0], 0, 4), "little") if found else 0
 
-    # ------------------------------------------------------------------ records
-
-    def _find_mft(self, lcn: int) -> Attribute:
-        """The $MFT's own $DATA: its first piece is in record 0, the others may lie anywhere behind."""
-        size = self.geometry.record_bytes
-        first = parse_record(self._storage.read(lcn * self.geometry.cluster_bytes, size), file_record.MFT)
-        pieces = _select(first.attributes, attribute.DATA, "")
-        if not pieces or pieces[0].resident:
-            raise CorruptVolume("record 0: $MFT has no $DATA in clusters")
-        self._mft = joined(pieces)
-        listed = _select(first.attributes, attribute.ATTRIBUTE_LIST, "")
-        if not listed:
-            return self._mft
-        # Each piece maps at least the record that holds the next one.
-        for entry in attribute_list.entries(self._streams.read(listed[0])):
-            if entry.type_code == attribute.DATA and entry.name_length == 0 and entry.lowest_vcn:
-                record = self._referenced(entry.reference)
-                pieces += [
-                    one
-                    for one in _select(record.attributes, attribute.DATA, "")
-                    if one.lowest_vcn == entry.lowest_vcn
-                ]
-                self._mft = joined(pieces)
-        return self._mft
-
-    def _record(self, number: int) -> Record:
-        size = self.geometry.record_bytes
-        if (number + 1) * size > self._mft.data_bytes:
-            raise CorruptVolume(f"record {number}: $MFT has {self._mft.data_bytes // size} records")
-        data = self._streams.read_at(self._mft, number * size, size)
-        return parse_record(data, number)
-
-    def _referenced(self, meant: int) -> Record:
-        """The record that a reference means; raises CorruptVolume where something else is there by now."""
-        number, sequence = meant & _RECORD_MASK, meant >> 48
-        record = self._record(number)
-        if not record.in_use or record.sequence != sequence:
-            state = "in use" if record.in_use else "free"
-            raise CorruptVolume(
-                f"record {number}: it is {state} with sequence number {record.sequence}, "
-                f"a reference expects {sequence}"
-            )
-        return record
-
-    def _attributes(self, record: Record) -> list[Attribute]:
-        """All attributes of a file, those of its other records included, pieces joined."""
-        listed = _select(record.attributes, attribute.ATTRIBUTE_LIST, "")
-        if not listed:
-            return list(record.attributes)
-        records = {record.number: record}
-        found: dict[tuple[int, str, int, int], list[Attribute]] = {}
-        for entry in attribute_list.entries(self._streams.read(listed[0])):
-            number = entry.reference & _RECORD_MASK
-            if number not in records:
-                records[number] = self._referenced(entry.reference)
-            one = _listed_attribute(records[number], entry)
-            # A file has many names, each an attribute of its own; all else with one name is in pieces.
-            which = (number, one.instance) if one.type_code == attribute.FILE_NAME else (0, 0)
-            found.setdefault((one.type_code, one.name, *which), []).append(one)
-        return [joined(pieces) for pieces in found.values()]
-
-    def _attribute(self, record: Record, type_code: int, name: str = "") -> Attribute | None:
-        found = _select(self._attributes(record), type_code, name)
-        if not found and name:  # Stream names, too, are the same in any case.
-            folded = upcase.upper(name, self._case)
-            found = [
-                one
-                for one in self._attributes(record)
-                if one.type_code == type_code and upcase.upper(one.name, self._case) == folded
-            ]
-        return found[0] if found else None
-
-    def _standard_information(self, record: Record, attributes: list[Attribute]) -> StandardInformation:
-        found = _select(attributes, attribute.STANDARD_INFORMATION, "")
-        if not found or found[0].value is None or len(found[0].value) < SHORT_SIZE:
-            raise CorruptVolume(f"record {record.number}: no $STANDARD_INFORMATION of {SHORT_SIZE} bytes")
-        return StandardInformation.unpack(found[0].value.ljust(StandardInformation.SIZE, b"\0"))
-
-    # ------------------------------------------------------------------ directories
-
-    def _entries(self, directory: Record) -> Iterator[NameEntry]:
-        return name_entries(*self._index(directory, _INDEX_NAME), f"record {directory.number}")
-
-    def _index(self, record: Record, name: str) -> tuple[bytes, ReadBlock]:
-        """The root of an index, and how its blocks are read."""
-        root = self._attribute(record, attribute.INDEX_ROOT, name)
-        if root is None or root.value is None:
-            raise CorruptVolume(f"record {record.number}: no $INDEX_ROOT {name!r}")
-        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, name)
-
-        def read_block(vcn: int, size_bytes: int) -> bytes:
-            if blocks is None or vcn * self._index_unit + size_bytes > blocks.data_bytes:
-                raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
-            return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
-
-        return root.value, read_block
-
-    def _descend(self, directory: int, name: str) -> list[NameEntry] | None:
-        """The entries of a name, in whatever case, found from the root of a large directory down.
-
-        None where the directory is small, or asked for so often that it is better read as a whole.
-        """
-        asked = self._asked.get(directory, 0)
-        if asked >= _MOST_DESCENTS:
-            return None
-        record = self._referenced(directory)
-        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, _INDEX_NAME)
-        if blocks is None or blocks.size_bytes < _LARGE_INDEX_BYTES:
-            return None
-        self._asked[directory] = asked + 1
-        wanted = upcase.upper(name, self._case)
-        key = upcase.code_units(wanted)
-
-        def is_before(entry: NameEntry) -> bool:
-            return upcase.code_units(upcase.upper(entry.name, self._case)) < key
-
-        found = name_entries(*self._index(record, _INDEX_NAME), f"record {record.number}", is_before)
-        return list(itertools.takewhile(lambda entry: upcase.upper(entry.name, self._case) == wanted, found))
-
-    def _list(self, directory: Record, system: bool) -> list[DirectoryItem]:
-        return [
-            DirectoryItem(
-                entry.name,
-                entry.reference & _RECORD_MASK,
-                entry.reference >> 48,
-                bool(entry.attributes & _DIRECTORY_INDEX),
-                entry.data_bytes,
-                entry.allocated_bytes,
-                entry.attributes & ~_DIRECTORY_INDEX,
-                (entry.created_ticks, entry.modified_ticks, entry.changed_ticks, entry.accessed_ticks),
-                entry.namespace,
-                entry.reparse_tag,
-            )
-            for entry in self._entries(directory)
-            if entry.namespace != file_name.DOS
-            and (record := entry.reference & _RECORD_MASK) != file_record.ROOT
-            and (system or record > file_record.LAST_RESERVED)
-        ]
+    # ------------------------------------------------------------------ traits
 
     @functools.cached_property
-    def _case(self) -> dict[int, int]:
-        """The volume's own $UpCase."""
-        found = self._attribute(self._record(file_record.UPCASE), attribute.DATA)
-        if found is None or found.size_bytes != upcase.TABLE_BYTES:
-            raise CorruptVolume(f"record {file_record.UPCASE}: $UpCase has not {upcase.TABLE_BYTES} bytes")
-        return upcase.parse_table(self._streams.read(found))
+    def _sources(self) -> Sources:
+        secure = file_record.SECURE
+        descriptors = SecurityReader(
+            self._streams,
+            lambda key: self._view_data(secure, BY_ID, key),
+            lambda: self._attribute(self._record(secure), attribute.DATA, STREAM),
+        )
+        return Sources(self._streams.read, descriptors.descriptor_of, self._object_id_entry)
 
-    def _resolve(self, path: str) -> int:
-        """The file reference of a path."""
+    def _object_id_entry(self, key: bytes) -> bytes | None:
+        way = self._way_or_none("/$Extend/$ObjId")
+        return self._view_data(way[-1][1] & file_record.NUMBER_MASK, "$O", key) if way else None
+
+    def _entry_of(self, path: str, attributes: list[Attribute]) -> NameEntry:
+        """What the directory has for a path; the root has itself."""
         way = self._way(path)
-        return way[-1][1] if way else self._root_reference
-
-    @functools.cached_property
-    def _root_reference(self) -> int:
-        return reference(file_record.ROOT, self._record(file_record.ROOT).sequence)
-
-    def _way(self, path: str) -> tuple[tuple[str, int], ...]:
-        """Name and file reference of each step from the root."""
-        above, _, last = path.rpartition("/")
-        known = self._ways.get(above) if last else None
-        if known is not None and last not in (".", ".."):
-            return (*known, self._step(known, last, path))
-        way: tuple[tuple[str, int], ...] = ()
-        for name in path.split("/"):
-            if name in ("", "."):
-                continue
-            way = way[:-1] if name == ".." else (*way, self._step(way, name, path))
-        if above and last not in ("", ".", ".."):
-            if len(self._ways) >= _MOST_CACHED_WAYS:
-                self._ways.clear()
-            self._ways[above] = way[:-1]
-        return way
-
-    def _step(self, way: tuple[tuple[str, int], ...], name: str, path: str) -> tuple[str, int]:
-        found = self._look_up(way[-1][1] if way else self._root_reference, name, path)
-        return found.name, found.reference
-
-    def _way_or_none(self, path: str) -> tuple[tuple[str, int], ...] | None:
-        """The same; None where nothing is there.  Damage is no answer."""
-        try:
-            return self._way(path)
-        except VolumeError as error:
-            if type(error) is not VolumeError:
-                raise
-            return None
-
-    def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
-        """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
-        known = self._folded.pop(directory, None)
-        if known is None:
-            descended = self._descend(directory, name)
-            if descended is not None:
-                return self._picked(descended, name, self._is_case_sensitive(directory), path)
-            known = self._load_names(directory, name, path)
-            if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
-                del self._folded[next(iter(self._folded))]  # The one not asked for the longest time.
-        self._folded[directory] = known
-        return self._picked(
-            known.folded.get(upcase.upper(name, self._case), []), name, known.case_sensitive, path
+        if way:
+            return self._look_up(way[-2][1] if len(way) > 1 else self._root_reference, way[-1][0], path)
+        names = select(attributes, attribute.FILE_NAME, "")
+        if not names or names[0].value is None:
+            raise CorruptVolume(f"record {file_record.ROOT}: no $FILE_NAME")
+        name = name_of_value(names[0].value, self._root_reference)
+        return next(
+            (one for one in self._entries(self._referenced(self._root_reference)) if one.name == name.name),
+            name,
         )
 
-    @staticmethod
-    def _picked(found: list[NameEntry], name: str, case_sensitive: bool, path: str) -> NameEntry:
-        exact = [entry for entry in found if entry.name == name]
-        if not exact and (case_sensitive or not found):
-            raise VolumeError(f"{path}: not found")
-        return (exact or found)[0]
-
-    def _is_case_sensitive(self, directory: int) -> bool:
-        record = self._referenced(directory)
-        return self._standard_information(record, self._attributes(record)).is_case_sensitive
-
-    def _load_names(self, directory: int, name: str, path: str) -> _Names:
-        record = self._referenced(directory)
-        if not record.is_directory:
-            raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
-        folded: dict[str, list[NameEntry]] = {}
-        for entry in self._entries(record):
-            folded.setdefault(upcase.upper(entry.name, self._case), []).append(entry)
-        return _Names(folded, self._is_case_sensitive(directory))
-
-
-class _Names(NamedTuple):
-    """What is in a directory, by names in upper case."""
-
-    folded: dict[str, list[NameEntry]]
-    case_sensitive: bool
-
-
-def _select(
-    attributes: list[Attribute] | tuple[Attribute, ...], type_code: int, name: str
-) -> list[Attribute]:
-    return [one for one in attributes if one.type_code == type_code and one.name == name]
-
-
-def _listed_attribute(record: Record, entry: attribute_list.AttributeListEntry) -> Attribute:
-    for one in record.attributes:
-        if one.type_code == entry.type_code and one.instance == entry.instance:
-            return one
-    raise CorruptVolume(
-        f"record {record.number}: $ATTRIBUTE_LIST names an attribute {entry.type_code:#x} "
-        f"with the id {entry.instance}, which is not there"
-    )
+    def _entry_for(self, info: FileInfo, number: int, faults: dict[str, str]) -> DirectoryItem | None:
+        """The entry of one of the names of a file, in its directory; a fault is noted."""
+        name = info.names[number]
+        try:
+            above = reference(name.parent_record, name.parent_sequence)
+            entry = self._look_up(above, name.name, f"record {name.parent_record}: {name.name}")
+            if (entry.name, entry.reference) == (name.name, reference(info.record, info.sequence)):
+                return listed(entry)
+            faults[f"names {number}"] = f"record {name.parent_record} has another file under this name"
+        except VolumeError as error:
+            faults[f"names {number}"] = str(error)
+        return None

@@ -8,14 +8,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from ntfsbuild.cli import main
 from ntfsbuild.content.model import Fill
 from ntfsbuild.content.read import read
+from ntfsbuild.ondisk import security
 from ntfsbuild.report.listing import tree_lines
-from tests.cli.conftest import Run, environment
+from tests.cli.conftest import ROOT, Run, environment
+
+SCHEMA = json.loads((ROOT / "schemas/listing.schema.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(name="image")
@@ -188,6 +193,50 @@ def test_stat_of_a_file(run: Run) -> None:
     text = run("stat", "disk.img", "docs").stdout
     assert "  modified: 2023-05-06T07:08:09.1234567Z\n" in text
     assert run("stat", "disk.img", "/").returncode == 0
+
+
+@pytest.mark.usefixtures("image")
+def test_what_is_printed_fits_its_schema(run: Run) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    commands = (
+        ["ls"], ["ls", "-aR"], ["tree"], ["stat"],
+        *(["stat", path] for path in ("/", "noise.bin", "docs", "$MFT", "$Secure", "$Extend/$ObjId")),
+    )  # fmt: skip
+    for verb, *rest in commands:
+        validator.validate(json.loads(run(verb, "disk.img", *rest, "--json").stdout))
+
+
+def test_every_property_of_the_schema_is_described() -> None:
+    def check(node: Any, where: str) -> None:
+        if isinstance(node, dict):
+            for name, one in node.get("properties", {}).items():
+                if isinstance(one, dict):
+                    target = SCHEMA["$defs"].get(one.get("$ref", "").rpartition("/")[2], {})
+                    assert "description" in one or "description" in target, f"{where}/{name}"
+            for name, one in node.items():
+                check(one, f"{where}/{name}")
+        elif isinstance(node, list):
+            for number, one in enumerate(node):
+                check(one, f"{where}/{number}")
+
+    check(SCHEMA, "")
+
+
+@pytest.mark.usefixtures("image")
+def test_stat_shows_who_may_do_what(run: Run) -> None:
+    facts = json.loads(run("stat", "disk.img", "hello.txt", "--json").stdout)
+    assert facts["security"]["id"] == facts["security_id"] >= 0x100
+    assert facts["security"]["sddl"] == "O:BAG:BAD:AI(A;ID;FA;;;WD)"
+    assert (facts["security"]["owner"], facts["security"]["group"]) == ("BA", "BA")
+    assert bytes.fromhex(facts["security"]["hex"]) == security.DEFAULT_FILE
+    assert (facts["attribute_list"], facts["records"]) == (False, [facts["record"]])
+    nothing = ("reparse", "ea", "unix", "object_id", "efs", "short_name", "case_sensitive")
+    assert [facts[name] for name in nothing] == [None] * 7
+    assert facts["names"][0]["entry"]["times"] == facts["names"][0]["times"] == facts["times"]
+    text = run("stat", "disk.img", "hello.txt").stdout
+    assert f"security:   {facts['security_id']:#x} O:BAG:BAD:AI(A;ID;FA;;;WD)\n" in text
+    assert "reparse" not in text and "hex" not in text
 
 
 @pytest.mark.usefixtures("image")

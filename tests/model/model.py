@@ -284,6 +284,7 @@ class Model:
 
     def _make(self, path: str, node: Node, now: int) -> Node:
         above, name = self._new_place(path)
+        node.attributes |= above.attributes & COMPRESSED  # Handed down.
         times = list(node.times)
         self._name(node, above, name, now)
         node.times = times  # Its name is no change of what begins with it.

@@ -1,0 +1,275 @@
+"""Everything that files and directories have besides content and times, on a volume that is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ntfsbuild.errors import ManifestError, VolumeError
+from ntfsbuild.image.raw import ChangeableStorage
+from ntfsbuild.ondisk import (
+    attribute,
+    file_name,
+    file_record,
+    object_id,
+    reparse_point,
+    security,
+    security_inheritance,
+)
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_name import NAME_AT
+from ntfsbuild.ondisk.standard_information import StandardInformation
+from ntfsbuild.ondisk.traits import Form, SomeTicks, Traits
+from ntfsbuild.volume import parts
+from ntfsbuild.volume.descriptors import view_entry
+from ntfsbuild.volume.file_state import FileState
+from ntfsbuild.volume.heritage import Heritage
+from ntfsbuild.volume.naming import Naming
+from ntfsbuild.volume.record_reader import Attribute
+from ntfsbuild.volume.security_editor import SecurityEditor
+from ntfsbuild.volume.stream_maker import FLAGS, StreamMaker
+
+_COMPRESSED = int(FileAttributes.COMPRESSED)
+_HANDED_DOWN = attribute.COMPRESSION_MASK | attribute.ENCRYPTED
+_NAMESPACE_AT = 0x41
+
+
+class Featuring(Naming):
+    """Reads and writes traits; finds out what a directory hands down."""
+
+    def __init__(self, storage: ChangeableStorage) -> None:
+        super().__init__(storage)
+        self.security = SecurityEditor(self)
+        self._heritage = Heritage()
+
+    @property
+    def maker(self) -> StreamMaker:
+        """Makes new streams."""
+        return StreamMaker(self.streams.store, self.geometry.cluster_bytes)
+
+    @property
+    def cluster_bytes(self) -> int:
+        """The size of a cluster."""
+        return self.geometry.cluster_bytes
+
+    # ------------------------------------------------------------------ what directories hand down
+
+    def handed_down_form(self, path: str) -> Form:
+        """How the content of a new file at `path` is to lie: as its directory says."""
+        above = self.settable_at(path.rpartition("/")[0] or "/")
+        compressed = above.information().attributes & _COMPRESSED
+        return "compressed" if compressed and self.compresses else "plain"
+
+    def form_of(self, path: str) -> Form:
+        """How the content of a file that is overwritten is to lie: compressed if it is."""
+        main = self.file_at(path).find(attribute.DATA)
+        return "compressed" if main is not None and main.flags & attribute.COMPRESSION_MASK else "plain"
+
+    @property
+    def compresses(self) -> bool:
+        """Whether NTFS can compress on this volume."""
+        return self.geometry.cluster_bytes <= 4096
+
+    def security_id(self, above: FileState, explicit: bytes | None, *, directory: bool) -> int:
+        """The id of the descriptor that something in a directory has."""
+        handing = self._descriptor_of(above)
+        return self.security.id_of(self._heritage.descriptor(handing, explicit, directory=directory))
+
+    def _descriptor_of(self, state: FileState) -> bytes:
+        own = state.find(attribute.SECURITY_DESCRIPTOR)
+        filed: bytes | None = self.security.descriptor_of(state.information().security_id)
+        if filed is not None:
+            return filed
+        return self._streams.read(own) if own is not None else security.DEFAULT_DIRECTORY
+
+    # ------------------------------------------------------------------ new files
+
+    def dress(self, state: FileState, traits: Traits) -> None:
+        """Give a file what traits say, but for its security and its names."""
+        if traits.reparse is not None:
+            self._set_reparse(state, traits.reparse)
+        if traits.object_id is not None:
+            self._set_object_id(state, traits.object_id)
+        if traits.ea is not None:
+            self._set_ea(state, traits.ea)
+        if traits.efs is not None:
+            self._replace(state, attribute.LOGGED_UTILITY_STREAM, parts.EFS_NAME, traits.efs)
+        if said := traits.information():
+            self._lengthen(state)
+            state.change_information(said)
+        if traits.case_sensitive is not None:
+            if not state.is_directory:
+                raise VolumeError("only directories tell names apart by case")
+            self.directory(state.reference).tell_cases_apart(traits.case_sensitive)
+        if traits.entry_times is not None:
+            self.entry_times[state.number] = traits.entry_times
+        self.stale.add(state.number)
+
+    def follow_bits(self, state: FileState) -> None:
+        """Let the attribute bits that follow from streams and traits say what the file is."""
+        main = state.find(attribute.INDEX_ROOT, "$I30") if state.is_directory else state.find(attribute.DATA)
+        reparse = state.find(attribute.REPARSE_POINT) is not None
+        ea = state.find(attribute.EA)
+        traits = Traits(
+            reparse=b"there" if reparse else None, ea=None if ea is None else self._streams.read(ea)
+        )
+        bits = parts.bits_of(traits, main.flags if main else 0)
+        old = state.information().attributes
+        new = old & ~parts.FOLLOWING_BITS | bits
+        if new != old:
+            state.change_information({"attributes": new})
+            self.stale.add(state.number)
+
+    def put_streams(self, state: FileState, streams: Sequence[Attribute]) -> None:
+        """Put streams in place of those of the same names."""
+        for one in streams:
+            old = self.find_stream(state, one.name)
+            if old is not None:
+                self.streams.free(old)
+                state.drop(attribute.DATA, old.name)
+            state.put(one)
+
+    def hand_down(self, state: FileState, form: Form) -> None:
+        """What a directory hands down to the files that are made in it."""
+        root = state.find(attribute.INDEX_ROOT, "$I30")
+        assert root is not None
+        state.put(root._replace(flags=root.flags & ~_HANDED_DOWN | FLAGS[form]))
+
+    # ------------------------------------------------------------------ files that are there
+
+    def set_traits(
+        self, path: str, traits: Traits, now: int, streams: Sequence[Attribute] = (), form: Form | None = None
+    ) -> None:
+        """Give a file or directory what is said, and leave it the rest."""
+        state = self.settable_at(path)
+        if traits.short_name is not None or traits.name_times is not None:
+            self._check_named(state, path)
+        if form == "sparse" and state.is_directory:
+            raise VolumeError(f"{path}: a directory is not sparse")
+        with self.whole_change():
+            if traits.security is not None:
+                self._secure(state, traits.security)
+            self.dress(state, traits)
+            self.put_streams(state, streams)
+            if form is not None:
+                self._convert(state, form)
+            self.follow_bits(state)
+            if traits.short_name is not None:
+                self._set_short_name(path, traits.short_name, now)
+            self.touch(state, now, modified=False)
+            if traits.name_times is not None:
+                self._set_name_times(state, traits.name_times)
+
+    def _check_named(self, state: FileState, path: str) -> None:
+        if state.number == file_record.ROOT:
+            raise VolumeError(f"{path}: the root's name is NTFS's own")
+
+    def _secure(self, state: FileState, explicit: bytes) -> None:
+        if state.number == file_record.ROOT:
+            security_id = self.security.id_of(security_inheritance.completed(explicit))
+        else:
+            above = self.file(int.from_bytes(state.names()[0][:8], "little"))
+            security_id = self.security_id(above, explicit, directory=state.is_directory)
+        own = state.drop(attribute.SECURITY_DESCRIPTOR)
+        if own is not None:
+            self.streams.free(own)
+        self._lengthen(state)
+        state.change_information({"security_id": security_id})
+
+    def _lengthen(self, state: FileState) -> None:
+        """Let $STANDARD_INFORMATION have its long form."""
+        found = state.find(attribute.STANDARD_INFORMATION)
+        assert found is not None
+        assert found.value is not None
+        if len(found.value) < StandardInformation.SIZE:
+            state.put(found._replace(value=found.value.ljust(StandardInformation.SIZE, b"\0")))
+
+    def _replace(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
+        """Put a value in place of an attribute, or take it away where there is none."""
+        old = state.drop(type_code, name)
+        if old is not None:
+            self.streams.free(old)
+        if value:
+            state.put(Attribute(type_code, name, 0, 0, value))
+
+    def _set_ea(self, state: FileState, value: bytes) -> None:
+        for one in parts.trait_attributes(Traits(ea=value)):
+            self._replace(state, one.type_code, "", one.value or b"")
+        if not value:
+            for type_code in (attribute.EA_INFORMATION, attribute.EA):
+                self._replace(state, type_code, "", b"")
+
+    def _set_reparse(self, state: FileState, value: bytes) -> None:
+        self.unindex_reparse_point(state)
+        self._replace(state, attribute.REPARSE_POINT, "", value)
+        view = self.view_in_extend("$Reparse", "$R")
+        if value and view is not None:
+            tag = int.from_bytes(value[:4], "little")
+            view.put(view_entry(reparse_point.index_key(tag, state.reference), b""))
+
+    def _set_object_id(self, state: FileState, value: bytes) -> None:
+        self.unindex_object_id(state)
+        self._replace(state, attribute.OBJECT_ID, "", value[: object_id.SHORT_BYTES])
+        view = self.view_in_extend("$ObjId", "$O")
+        if value and view is not None:
+            key, data = object_id.index_entry(value, state.reference)
+            if view.get(key) is not None:
+                raise ManifestError("another file of the volume has this object id")
+            view.put(view_entry(key, data))
+
+    def set_volume_object_id(self, value: bytes) -> None:
+        """The object id of the volume itself."""
+        with self.whole_change():
+            state = self.state(file_record.VOLUME)
+            old = state.find(attribute.OBJECT_ID)
+            if old is None or old.value != value[: object_id.SHORT_BYTES]:
+                self._set_object_id(state, value)
+
+    def _set_name_times(self, state: FileState, times: SomeTicks) -> None:
+        """Let every $FILE_NAME of the record have these times; the entries go on following the file."""
+        for value in state.names():
+            raw_name = value[NAME_AT : NAME_AT + 2 * value[0x40]]
+            parent = int.from_bytes(value[:8], "little")
+            state.remove_name(value)
+            state.add_name(self.name_value(state, parent, raw_name, value[_NAMESPACE_AT], times))
+
+    def _set_short_name(self, path: str, short_name: str, now: int) -> None:
+        state, parent, here = self._name_at(path)
+        long_name = next(value for value in here if value[_NAMESPACE_AT] != file_name.DOS)
+        name = long_name[NAME_AT:].decode("utf-16-le", "surrogatepass")
+        self._take_names(state, parent, here)
+        self.add_name(state, parent, name, now, short_name=short_name)
+
+    def _convert(self, state: FileState, form: Form) -> None:
+        """Let the main stream lie in another form; of a directory, hand it down."""
+        if state.is_directory:
+            self.hand_down(state, form)
+            return
+        main = state.find(attribute.DATA)
+        if main is None or main.flags == FLAGS[form]:
+            return
+        if "encrypted" in (form, "encrypted" if main.flags & attribute.ENCRYPTED else ""):
+            raise VolumeError("what is there cannot be encrypted or decrypted: it has to be written anew")
+        if form == "compressed" and not self.compresses:
+            raise ManifestError(
+                f"NTFS compresses nothing in clusters of {self.cluster_bytes} bytes: 4096 at most"
+            )
+        self._refuse_external(state.attributes, "the file")
+        if main.value is not None:
+            state.put(main._replace(flags=FLAGS[form]))
+            return
+        if form == "plain":
+            space = self.streams.take_space(main.data_bytes)
+            for at, data in self._pieces_of(main):
+                space.write(at, data)
+            space.finish()
+            made = self.maker.mapped("", form, space.runs, main.data_bytes)
+        else:
+            made = self.maker.in_units("", form, self._pieces_of(main), main.data_bytes)
+        self.streams.free(main)
+        state.put(made)
+
+    def _pieces_of(self, stream: Attribute) -> Iterator[tuple[int, bytes]]:
+        at = 0
+        for data in self._streams.pieces(stream):
+            yield at, data
+            at += len(data)

@@ -1,0 +1,32 @@
+"""Which descriptor a new file or directory has: its own, with what its directory hands down."""
+
+from __future__ import annotations
+
+from ntfsbuild.errors import CorruptVolume, ManifestError
+from ntfsbuild.ondisk import security_descriptor, security_inheritance
+
+
+class Heritage:
+    """Answers for a whole volume; what was asked once is not computed again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, bytes | None, bool], bytes] = {}
+
+    def descriptor(self, above: bytes, explicit: bytes | None, *, directory: bool) -> bytes:
+        """The descriptor under a directory that has `above`; `explicit` is what it says of its own."""
+        key = above, explicit, directory
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _computed(above, explicit, directory)
+        return known
+
+
+def _computed(above: bytes, explicit: bytes | None, directory: bool) -> bytes:
+    try:
+        if explicit is None:
+            return security_inheritance.inherited(above, directory=directory)
+        return security_inheritance.handed_down(explicit, above, directory=directory)
+    except ValueError as error:
+        if wrong := security_descriptor.what_is_wrong(above):
+            raise CorruptVolume(f"the security descriptor of the directory: {wrong}") from None
+        raise ManifestError(f"security: {error}") from None

@@ -1,0 +1,258 @@
+"""Files and directories of a new volume that are more than a name, one stream and the usual metadata.
+
+Their attributes are laid into as many records as they need, by the same rules as on a volume that is
+changed.  What almost every file is goes another, faster way: see `new_volume`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ntfsbuild.errors import ManifestError
+from ntfsbuild.ondisk import attribute, file_record, object_id
+from ntfsbuild.ondisk.file_record import reference, system_sequence
+from ntfsbuild.ondisk.reparse_point import index_key
+from ntfsbuild.ondisk.runs import Run
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import Traits
+from ntfsbuild.volume import parts, record_layout
+from ntfsbuild.volume.descriptors import view_entry
+from ntfsbuild.volume.directory_builder import DirectoryBuilder
+from ntfsbuild.volume.index_state import by_numbers, key_of
+from ntfsbuild.volume.index_writer import Index, IndexWriter, directory_index
+from ntfsbuild.volume.record_layout import Layout
+from ntfsbuild.volume.record_reader import Attribute, parse_attribute
+from ntfsbuild.volume.record_store import RecordStore
+from ntfsbuild.volume.stream_maker import StreamMaker
+from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES
+
+
+class _OpenFile:
+    """A file that gets more names: its record is written when all are known."""
+
+    __slots__ = ("attributes", "bits", "main", "number", "times", "traits")
+
+    def __init__(
+        self,
+        number: int,
+        attributes: list[Attribute],
+        main: Attribute | None,
+        times: Ticks4,
+        bits: int,
+        traits: Traits,
+    ) -> None:
+        self.number = number
+        self.attributes = attributes
+        self.main = main
+        self.times = times
+        self.bits = bits
+        self.traits = traits
+
+    def names(self) -> int:
+        return sum(one.type_code == attribute.FILE_NAME for one in self.attributes)
+
+
+class SpecialFiles:
+    """The special files of one new volume."""
+
+    def __init__(
+        self,
+        records: RecordStore,
+        store: Callable[[bytes | bytearray], Sequence[Run]],
+        cluster_bytes: int,
+    ) -> None:
+        self._records = records
+        self._cluster_bytes = cluster_bytes
+        self.streams = StreamMaker(store, cluster_bytes)
+        self._open: dict[str, _OpenFile] = {}
+        self._object_ids: dict[bytes, bytes] = {}
+        self._reparse_points: list[bytes] = []
+
+    # ------------------------------------------------------------------ files
+
+    def make_file(
+        self,
+        above: DirectoryBuilder,
+        name: str,
+        streams: Sequence[Attribute],
+        times: Ticks4,
+        attributes: int,
+        security_id: int,
+        traits: Traits,
+        linked_path: str | None,
+    ) -> int:
+        """Create a file with its streams, the main one first; with a path it can be linked to."""
+        number = self._records.next_number
+        main = streams[0] if streams and not streams[0].name else None
+        bits = attributes | parts.bits_of(traits, main.flags if main else 0)
+        made = [parts.information(times, bits, security_id, traits), *parts.trait_attributes(traits)]
+        file = _OpenFile(number, [*made, *streams], main, times, bits, traits)
+        self._index(traits, number)
+        self._add_names(file, above, name, traits.short_name)
+        if linked_path is not None:
+            self._records.reserve()
+            self._open[linked_path] = file
+        else:
+            self._append(file)
+        return number
+
+    def add_link(self, target: str, above: DirectoryBuilder, name: str, short_name: str | None) -> None:
+        """One more name for a file that was made as one that can be linked to."""
+        file = self._open.get(target)
+        if file is None:
+            raise ManifestError(f"{target}: no file was made there that can have another name")
+        self._add_names(file, above, name, short_name)
+
+    def _add_names(self, file: _OpenFile, above: DirectoryBuilder, name: str, short_name: str | None) -> None:
+        """The $FILE_NAMEs of one name, and their entries in its directory."""
+        parent = reference(above.record, system_sequence(above.record))
+        sizes = parts.listed_sizes(file.main, self._cluster_bytes)
+        packed = parts.tag_or_ea_bytes(file.attributes)
+        new = parts.names_of(name, short_name)
+        if file.names() + len(new) > parts.MOST_NAMES:
+            raise ManifestError(f"{name}: a file can have {parts.MOST_NAMES} names, short ones counted")
+        for one, namespace in new:
+            raw_name = one.encode("utf-16-le", "surrogatepass")
+
+            def value(times: Ticks4, raw_name: bytes = raw_name, namespace: int = namespace) -> bytes:
+                return parts.name_value(parent, times, sizes, file.bits, packed, raw_name, namespace)
+
+            own = value(parts.chosen(file.times, file.traits.name_times))
+            file.attributes.append(Attribute(attribute.FILE_NAME, "", 0, 0, own))
+            above.keys.append(value(parts.chosen(file.times, file.traits.entry_times)))
+            above.references.append(reference(file.number, 1))
+
+    def _append(self, file: _OpenFile) -> None:
+        """Write a file whose records follow one another from the next number on."""
+        first = file.number
+
+        def reference_of(place: int) -> int:
+            return reference(first + place, 1)
+
+        layout = self._laid_out(file.attributes, reference_of)
+        for place, record in enumerate(self._packed(file.number, layout, file_record.IN_USE, reference_of)):
+            assert self._records.next_number == first + place
+            self._records.append_record(record)
+
+    def finish_files(self) -> None:
+        """Write the files that are still open: all names are known."""
+        for file in self._open.values():
+            self._write_late(file.number, file.attributes, file_record.IN_USE)
+        self._open.clear()
+
+    # ------------------------------------------------------------------ directories
+
+    def write_directory(
+        self, directory: DirectoryBuilder, keys: Sequence[bytes], entries: list[bytes], indexes: IndexWriter
+    ) -> None:
+        """Write a directory with its own attributes, which its index has to leave room for."""
+        base = self._of_directory(directory, keys, directory.attributes)
+        made = self._with_index(directory, base, directory_index(entries), indexes, large=False)
+        self._write_late(directory.record, made, file_record.IN_USE | file_record.IS_DIRECTORY)
+
+    def root_record(self, root: DirectoryBuilder, key: bytes, index: Index, indexes: IndexWriter) -> bytes:
+        """The root's record: it is found by its number, and all that it has must fit it."""
+        base = self._of_directory(root, [key], root.attributes | SYSTEM_ATTRIBUTES)
+        made = self._with_index(root, base, index, indexes, large=True)
+        ordered = sorted(made, key=record_layout.sort_key)
+        packed = [record_layout.pack(one, self._cluster_bytes) for one in ordered]
+        if sum(map(len, packed)) > self._records.attribute_room:
+            raise ManifestError("the root directory has more streams or metadata than its record can hold")
+        return self._records.record(root.record, packed, flags=file_record.IS_DIRECTORY)
+
+    def _of_directory(self, directory: DirectoryBuilder, keys: Sequence[bytes], bits: int) -> list[Attribute]:
+        traits, own_descriptor = directory.traits, directory.security_id == 0
+        made = [parts.information(directory.times, bits, directory.security_id, traits)]
+        if own_descriptor:
+            made.append(Attribute(attribute.SECURITY_DESCRIPTOR, "", 0, 0, directory.descriptor))
+        made += [Attribute(attribute.FILE_NAME, "", 0, 0, key) for key in keys]
+        return [*made, *parts.trait_attributes(traits), *directory.streams]
+
+    def _with_index(
+        self,
+        directory: DirectoryBuilder,
+        base: list[Attribute],
+        index: Index,
+        indexes: IndexWriter,
+        *,
+        large: bool,
+    ) -> list[Attribute]:
+        packed = sum(len(record_layout.pack(one, self._cluster_bytes)) for one in base)
+        room = max(0, self._records.attribute_room - packed)
+        for data in indexes.attributes([index], room, large=large):
+            one = parse_attribute(data)
+            if one.type_code == attribute.INDEX_ROOT:
+                one = one._replace(flags=directory.flags)
+            base.append(one)
+        return base
+
+    def add_directory(self, directory: DirectoryBuilder) -> None:
+        """Take note of what other indexes know a directory by."""
+        self._index(directory.traits, directory.record)
+
+    # ------------------------------------------------------------------ records
+
+    def _laid_out(self, attributes: Sequence[Attribute], reference_of: Callable[[int], int]) -> Layout:
+        return record_layout.lay_out(
+            attributes,
+            self._records.attribute_room,
+            self._cluster_bytes,
+            self.streams.leave_record,
+            reference_of,
+        )
+
+    def _write_late(self, number: int, attributes: Sequence[Attribute], flags: int) -> None:
+        """Write a file whose number was reserved; further records get numbers as they are needed."""
+        references = [reference(number, system_sequence(number))]
+
+        def reference_of(place: int) -> int:
+            while len(references) <= place:
+                references.append(reference(self._records.reserve(), 1))
+            return references[place]
+
+        layout = self._laid_out(attributes, reference_of)
+        packed = self._packed(number, layout, flags, reference_of)
+        for meant, record in zip(references, packed, strict=True):
+            self._records.put_late(meant & file_record.NUMBER_MASK, record)
+
+    def _packed(
+        self, number: int, layout: Layout, flags: int, reference_of: Callable[[int], int]
+    ) -> list[bytes]:
+        base, *extensions = layout.records
+        names = sum(piece.type_code == attribute.FILE_NAME for record in layout.records for piece in record)
+        records = [self._records.record(number, [piece.data for piece in base], flags=flags, links=names)]
+        for place, pieces in enumerate(extensions, 1):
+            extension = reference_of(place) & file_record.NUMBER_MASK
+            data = [piece.data for piece in pieces]
+            records.append(self._records.record(extension, data, links=0, base_reference=reference_of(0)))
+        return records
+
+    # ------------------------------------------------------------------ indexes in $Extend
+
+    def _index(self, traits: Traits, number: int) -> None:
+        meant = reference(number, system_sequence(number))
+        if traits.object_id:
+            self.add_object_id(traits.object_id, meant)
+        if traits.reparse:
+            tag = int.from_bytes(traits.reparse[:4], "little")
+            self._reparse_points.append(view_entry(index_key(tag, meant), b""))
+
+    def add_object_id(self, value: bytes, meant: int) -> None:
+        """File an object id; each can be there once."""
+        key, data = object_id.index_entry(value, meant)
+        if key in self._object_ids:
+            raise ManifestError("another file of the volume has this object id")
+        self._object_ids[key] = view_entry(key, data)
+
+    def object_id_entries(self) -> list[bytes]:
+        """The entries of $ObjId:$O."""
+        return sorted(self._object_ids.values(), key=lambda entry: by_numbers(key_of(entry)))
+
+    def reparse_entries(self) -> list[bytes]:
+        """The entries of $Reparse:$R."""
+        return sorted(self._reparse_points, key=lambda entry: by_numbers(key_of(entry)))
+
+
+def names_in_parent(directory: DirectoryBuilder) -> list[tuple[str, int]]:
+    """The names of a directory in the one above, each with its namespace."""
+    return parts.names_of(directory.name, directory.traits.short_name)
