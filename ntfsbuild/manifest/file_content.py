@@ -6,28 +6,37 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import EMPTY, SIZE_MAX, Content, Fill, HostFile, Inline, Segment, Segments
+from ntfsbuild.manifest.integers import parse_integer
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.sizes import parse_size
 from ntfsbuild.manifest.values import Values
-from ntfsbuild.manifest.volume import parse_integer
 from ntfsbuild.manifest.words import quoted, shown
 
 Piece: TypeAlias = Inline | Fill | HostFile
 
+_PLENTIFUL = frozenset(["data", "streams", "ea"])
 _BYTE_ORDER_MARK = b"\xff\xfe"
 _NOT_HEX = re.compile(r"[^0-9A-Fa-f\s]")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
-def file_outline(node: Node) -> Node:
-    """A file without its pieces: they are checked one by one, for there may be thousands of one shape."""
-    pieces = node.data.get("data") if isinstance(node.data, dict) else None
-    return node._replace(data={**node.data, "data": []}) if isinstance(pieces, list) else node
+def outline(node: Node) -> Node:
+    """A description without what there may be thousands of, of one shape: that is checked one by one."""
+    data = node.data
+    if not isinstance(data, dict) or _PLENTIFUL.isdisjoint(data):
+        return node
+    return node._replace(
+        data={key: _emptied(value) if key in _PLENTIFUL else value for key, value in data.items()}
+    )
+
+
+def _emptied(value: Any) -> Any:
+    return type(value)() if isinstance(value, dict | list) else value
 
 
 def read_content(values: Values, node: Node) -> tuple[Content, bytes | None]:
@@ -100,15 +109,18 @@ def _read_piece(values: Values, node: Node, sha256: bytes | None = None) -> Piec
         return (
             None if size_bytes is None else Fill(size_bytes, seed if data.get("fill") == "random" else None)
         )
-    inline: bytes | None = b""
-    if values.has(node, "text"):
-        encoding = data["encoding"] if values.has(node, "encoding") else "utf-8"
-        inline = values.read(node, "text", parse_text(encoding))
-    elif values.has(node, "hex"):
-        inline = values.read(node, "hex", parse_hex)
-    elif values.has(node, "base64"):
-        inline = values.read(node, "base64", parse_base64)
+    inline = read_bytes(values, node)
     return None if inline is None else Inline(inline)
+
+
+def read_bytes(values: Values, node: Node) -> bytes | None:
+    """What stands under `text`, `hex` or `base64`; None if it is wrong, no bytes if nothing is said."""
+    if values.has(node, "text"):
+        encoding = node.data["encoding"] if values.has(node, "encoding") else "utf-8"
+        return values.read(node, "text", parse_text(encoding))
+    if values.has(node, "hex"):
+        return values.read(node, "hex", parse_hex)
+    return values.read(node, "base64", parse_base64) if values.has(node, "base64") else b""
 
 
 class _Part(NamedTuple):

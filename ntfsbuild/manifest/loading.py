@@ -8,6 +8,8 @@ from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.content.host_file import open_given
 from ntfsbuild.errors import HostError, ManifestError, Mark, Problem
 from ntfsbuild.manifest.clock import read_clock
+from ntfsbuild.manifest.descriptors import Descriptors
+from ntfsbuild.manifest.features import FeatureReader
 from ntfsbuild.manifest.metadata import read_defaults
 from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.manifest.node import Node
@@ -54,10 +56,12 @@ def _read_manifest(document: Document) -> Manifest:
     defaults = _section(values, root, "defaults")
     clock_section = _section(values, root, "clock")
     spec = read_volume(values, volume)
-    outer = read_defaults(values, defaults) if defaults else Defaults()
-    tree, tree_digest = TreeReader(values).read(_mapping(values, root, "tree"))
+    descriptors = Descriptors(values, _mapping(values, root, "descriptors"))
+    features = FeatureReader(values, descriptors)
+    outer = read_defaults(values, defaults, descriptors) if defaults else Defaults()
+    tree, tree_digest = TreeReader(values, features).read(_mapping(values, root, "tree"))
     steps_said = data.get("steps") if isinstance(data.get("steps"), list) else None
-    steps = read_steps(values, values.child(root, "steps")) if steps_said else ()
+    steps = read_steps(values, values.child(root, "steps"), features) if steps_said else ()
     clock = read_clock(values, clock_section, steps) if clock_section else None
     if values.problems:
         raise ManifestError(_abridged(values.problems))

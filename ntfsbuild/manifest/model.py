@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.errors import Mark, unpack_position
+from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
 
 
 class Times(NamedTuple):
@@ -25,6 +26,7 @@ class Times(NamedTuple):
 
 TimesSpec: TypeAlias = Times | Literal["source"] | None
 NamesRule: TypeAlias = Literal["win32", "posix"]
+SymlinksRule: TypeAlias = Literal["ntfs", "wsl", "follow", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Defaults:
 
     times: TimesSpec = None
     names: NamesRule | None = None
+    security: bytes | None = None  # A self-relative descriptor.
+    short_names: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ class VolumeSpec:
     heads: int = 255
     position: int = 0
     size_position: int = 0
-    base: BaseSpec | None = None  # With it only `label` says something of its own.
+    base: BaseSpec | None = None  # With it only `label` and `object_id` say something of their own.
+    object_id: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,7 @@ class FileEntry:
     times: TimesSpec = None
     attributes: int | None = None  # FILE_ATTRIBUTE bits; None: archive.
     sha256: bytes | None = None
+    features: FeatureSpec = NO_FEATURE_SPEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ class TreeSource:
     position: int
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    symlinks: SymlinksRule = "follow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ class DirectoryEntry:
     attributes: int | None = None
     defaults: Defaults = Defaults()
     source: TreeSource | None = None
+    features: FeatureSpec = NO_FEATURE_SPEC
 
 
 Entry: TypeAlias = FileEntry | DirectoryEntry | AbsentEntry
@@ -171,6 +179,7 @@ class LinkStep(NamedTuple):
     to: str
     ticks: int | None
     position: int
+    short_name: str | Literal[True] | None = None
 
 
 class DeleteStep(NamedTuple):
@@ -191,6 +200,7 @@ class MkdirStep(NamedTuple):
     times: TimesSpec  # Never "source".
     ticks: int | None
     position: int
+    features: FeatureSpec = NO_FEATURE_SPEC
 
 
 class TouchStep(NamedTuple):
@@ -203,13 +213,14 @@ class TouchStep(NamedTuple):
 
 
 class SetStep(NamedTuple):
-    """Set attributes (exactly these of those that can be set), times, or both."""
+    """Set attributes (exactly these of those that can be set), times, features."""
 
     path: str
     attributes: int | None
     times: Times | None
     ticks: int | None
     position: int
+    features: FeatureSpec = NO_FEATURE_SPEC
 
 
 class LabelStep(NamedTuple):

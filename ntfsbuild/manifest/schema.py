@@ -42,6 +42,7 @@ _DEPTH_MAX = 6  # No valid value is deeper, apart from directories, which are ne
 _SHAPES_MAX = 10_000
 _FAULTS_MAX = 50  # Of one node; each costs a walk over it.
 _UNKNOWN_KEYS_MAX = 10
+_KNOWN_KEYS_MAX = 13
 
 
 @cache
@@ -138,9 +139,11 @@ def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
 
 
 def _unknown_key(key: str, schema: Any, more: int) -> str:
-    known = schema["properties"]
+    known = list(schema["properties"])
     near = nearest(key, known)
-    hint = f"did you mean {quoted(near)}?" if near else f"known are {', '.join(known)}"
+    rest = len(known) - _KNOWN_KEYS_MAX
+    shown_keys = known if rest < 2 else [*known[:_KNOWN_KEYS_MAX], f"and {rest} more"]
+    hint = f"did you mean {quoted(near)}?" if near else f"known are {', '.join(shown_keys)}"
     remark = "" if near else schema.get("unknownKey", "")
     return f"unknown key: {hint}{remark}" + (f" (and {more} more that are not shown)" if more > 0 else "")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
-from ntfsbuild.manifest.file_content import read_content
+from ntfsbuild.manifest.features import FEATURE_KEYS, FeatureReader, read_short_name
+from ntfsbuild.manifest.file_content import outline, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, parse_time, read_times
 from ntfsbuild.manifest.model import (
     DeleteStep,
@@ -41,10 +42,10 @@ OPERATIONS: Final = (
 )
 _LOOKED_AT_MAX: Final = 20  # Keys that may be a misspelled operation.
 _CONTENTS: Final = frozenset(["text", "hex", "base64", "size", "source"])
-_SETTINGS: Final = frozenset(["attributes", "times"])
+_SETTINGS: Final = FEATURE_KEYS | {"attributes", "times"}
 
 
-def read_steps(values: Values, steps: Node) -> tuple[Step, ...]:
+def read_steps(values: Values, steps: Node, features: FeatureReader) -> tuple[Step, ...]:
     """The steps of a list, in order; those that are wrong are left out, and are problems."""
     found = []
     for node in values.items(steps):
@@ -53,10 +54,10 @@ def read_steps(values: Values, steps: Node) -> tuple[Step, ...]:
         operation = _operation_of(values, node)
         count = len(values.problems)
         # One definition for each operation: what goes with one is unknown to the others.
-        if operation and values.check(f"{operation}_step", node):
+        if operation and values.check(f"{operation}_step", outline(node)):
             if len(values.problems) == count:  # Otherwise what is missing is probably misspelled.
                 _check_something_is_said(values, node, operation)
-            found.append(_read_step(values, node, operation))
+            found.append(_read_step(values, node, operation, features))
     return tuple(found)
 
 
@@ -70,11 +71,13 @@ def _operation_of(values: Values, node: Node) -> str | None:
         near = ((key, nearest(key, OPERATIONS)) for key in islice(node.data, _LOOKED_AT_MAX))
         key, meant = next(((key, meant) for key, meant in near if meant), ("", None))
         if meant:
-            _say_of_key(values, node, key, f"unknown key: did you mean {quoted(meant)}?")
+            values.say_of_key(values.child(node, key), f"unknown key: did you mean {quoted(meant)}?")
         else:
             values.say(node, f"the operation is missing: {listed(OPERATIONS)}")
     for key in more:
-        _say_of_key(values, node, key or "", f"a step has one operation, and {first} is there already")
+        values.say_of_key(
+            values.child(node, key or ""), f"a step has one operation, and {first} is there already"
+        )
     return None if more else first
 
 
@@ -83,15 +86,10 @@ def _check_something_is_said(values: Values, node: Node, operation: str) -> None
     if operation in ("write", "append") and _CONTENTS.isdisjoint(node.data):
         values.say(node, "the content is missing: text, hex, base64, size (with fill) or source")
     if operation == "set" and _SETTINGS.isdisjoint(node.data):
-        values.say(node, "what to set is missing: attributes, times or both")
+        values.say(node, "what to set is missing: attributes, times, security, ...")
 
 
-def _say_of_key(values: Values, node: Node, key: str, message: str) -> None:
-    child = values.child(node, key)
-    values.say(child._replace(at=child.at - 1), message)
-
-
-def _read_step(values: Values, node: Node, operation: str) -> Step:
+def _read_step(values: Values, node: Node, operation: str, features: FeatureReader) -> Step:
     """A step of sound structure; a placeholder stands for what turns out to be a problem."""
     document = values.document
     position = document.positions[document.find_key(node.data, node.at, operation)]
@@ -108,17 +106,22 @@ def _read_step(values: Values, node: Node, operation: str) -> Step:
             replace = node.data.get("replace") is True
             return RenameStep(path, values.read(node, "to", parse_path) or "/", replace, ticks, position)
         case "link":
-            return LinkStep(path, values.read(node, "to", parse_path) or "/", ticks, position)
+            short_name = read_short_name(values, node) or None
+            return LinkStep(path, values.read(node, "to", parse_path) or "/", ticks, position, short_name)
         case "delete":
             return DeleteStep(path, stream, node.data.get("recursive") is True, ticks, position)
         case "mkdir":
             attributes = values.read(node, "attributes", parse_attributes)
-            return MkdirStep(path, attributes, _read_times(values, node), ticks, position)
+            spec, _ = features.read(node, "mkdir", position)
+            return MkdirStep(path, attributes, _read_times(values, node), ticks, position, spec)
         case "touch":
             return TouchStep(path, _read_times(values, node) or Times(), ticks, position)
         case "set":
             attributes = values.read(node, "attributes", parse_attributes)
-            return SetStep(path, attributes, _read_times(values, node), ticks, position)
+            spec, _ = features.read(node, "set", position)
+            if path == "/" and spec.short_name is not None:
+                values.say_of_key(values.child(node, "short_name"), "the root directory has no short name")
+            return SetStep(path, attributes, _read_times(values, node), ticks, position, spec)
         case _:
             return _read_write(values, node, path, stream, ticks, position)
 

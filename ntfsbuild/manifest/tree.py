@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from ntfsbuild.content.model import EMPTY, Inline
 from ntfsbuild.content.patterns import Patterns
 from ntfsbuild.errors import ManifestError, Problem, unpack_position
-from ntfsbuild.manifest.file_content import file_outline, read_content
+from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
+from ntfsbuild.manifest.features import FEATURE_KEYS, FeatureReader
+from ntfsbuild.manifest.file_content import outline, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, read_defaults, read_names, read_times
 from ntfsbuild.manifest.model import (
     AbsentEntry,
@@ -18,6 +21,7 @@ from ntfsbuild.manifest.model import (
     DirectoryEntry,
     Entry,
     FileEntry,
+    SymlinksRule,
     TimesSpec,
     TreeSource,
 )
@@ -27,7 +31,7 @@ from ntfsbuild.manifest.source import Data
 from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
 
 _BATCH = 1000
-_SAID_MAX = 20  # There are fewer keys that the schema knows.
+_SAID_MAX = 60  # There are fewer keys that the schema knows.
 _NO_NAMES = frozenset(["", ".", ".."])
 
 
@@ -42,7 +46,9 @@ class _Draft:
         "digest",
         "directories",
         "entry",
+        "features",
         "has_metadata",
+        "link",
         "position",
         "said",
         "source",
@@ -60,6 +66,8 @@ class _Draft:
         self.attributes: int | None = None
         self.defaults = Defaults()
         self.source: TreeSource | None = None
+        self.features: FeatureSpec = NO_FEATURE_SPEC
+        self.link: Node | None = None  # What makes it one that cannot have children.
 
     def finish(self) -> None:
         """Make the entry and the digest; those of the directories in it are made already."""
@@ -73,7 +81,13 @@ class _Draft:
             self.entry = AbsentEntry(self.position, directory=True)
             return
         self.entry = DirectoryEntry(
-            self.position, self.children, self.times, self.attributes, self.defaults, self.source
+            self.position,
+            self.children,
+            self.times,
+            self.attributes,
+            self.defaults,
+            self.source,
+            self.features,
         )
 
 
@@ -92,8 +106,9 @@ def digest_of(said: dict[str, Data]) -> str:
 class TreeReader:
     """Reads the tree of one manifest."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, features: FeatureReader) -> None:
         self._values = values
+        self._features = features
         self._positions = values.document.positions
         self._drafts: list[_Draft] = []  # Parents before their children.
         self._rest: list[tuple[_Draft, Node]] = []
@@ -106,7 +121,7 @@ class TreeReader:
         while self._rest and len(self._values.problems) < PROBLEMS_MAX:
             self._read_children(*self._rest.pop())
         for draft in reversed(self._drafts):
-            self._check_absent(draft)
+            self._check_childless(draft)
             draft.finish()
         assert isinstance(root.entry, DirectoryEntry)
         return root.entry, root.digest
@@ -138,7 +153,7 @@ class TreeReader:
         if last:
             parts.append(last)
         if not _NO_NAMES.isdisjoint(parts) or not parts:
-            self._values.say(node._replace(at=node.at - 1), _path_fault(key, parts))
+            self._values.say_of_key(node, _path_fault(key, parts))
             return
         into: _Draft | None = directory
         for name in parts[:-1] if last else parts:
@@ -180,7 +195,7 @@ class TreeReader:
         if isinstance(data, str):
             return FileEntry(Inline(data.encode()), position)
         too_many = len(self._values.problems) >= PROBLEMS_MAX
-        if data is None or too_many or not self._values.check("file", file_outline(node)):
+        if data is None or too_many or not self._values.check("file", outline(node)):
             return FileEntry(EMPTY, position)
         if _says_absent(data):
             self._check_alone(node)
@@ -188,14 +203,17 @@ class TreeReader:
         content, sha256 = read_content(self._values, node)
         attributes = self._values.read(node, "attributes", parse_attributes)
         times = self._read_times(node) if "times" in data else None
-        return FileEntry(content, position, times, attributes, sha256)
+        if FEATURE_KEYS.isdisjoint(data):
+            return FileEntry(content, position, times, attributes, sha256)
+        features, _ = self._features.read(node, "file", position, content)
+        return FileEntry(content, position, times, attributes, sha256, features)
 
     def _read_metadata(self, directory: _Draft, node: Node) -> None:
         """The mapping under `.`."""
         values, data = self._values, node.data
         if directory.has_metadata:
-            values.say(node._replace(at=node.at - 1), "the directory's metadata (.) is there already")
-        if directory.has_metadata or not values.check("metadata", node):
+            values.say_of_key(node, "the directory's metadata (.) is there already")
+        if directory.has_metadata or not values.check("metadata", outline(node)):
             return
         directory.has_metadata = True
         directory.said["."] = data
@@ -210,27 +228,48 @@ class TreeReader:
         directory.times = self._read_times(node)
         directory.defaults = self._read_defaults(node)
         directory.source = self._read_source(node)
+        self._read_features(directory, node)
+
+    def _read_features(self, directory: _Draft, node: Node) -> None:
+        values, is_root = self._values, directory is self._drafts[0]
+        directory.features, link = self._features.read(node, "directory", self._positions[node.at - 1])
+        if is_root and values.has(node, "short_name"):
+            values.say_of_key(values.child(node, "short_name"), "the root directory has no short name")
+        if not link.key or not link.must_be_empty:
+            return
+        said = values.child(node, link.key)
+        if is_root:
+            values.say_of_key(said, "the root directory cannot be a link")
+            return
+        directory.link = said
+        if directory.source:
+            values.say_of_key(said, "a directory that is a link is empty: there is no place for source")
 
     def _check_alone(self, node: Node) -> None:
         """Refuse what is said of a thing that is absent."""
         for key in islice(node.data, _SAID_MAX):
             if key != "absent":
-                child = self._values.child(node, key)
-                self._values.say(child._replace(at=child.at - 1), "nothing can be said of what is absent")
+                self._values.say_of_key(
+                    self._values.child(node, key), "nothing can be said of what is absent"
+                )
 
-    def _check_absent(self, directory: _Draft) -> None:
-        """Once all of a directory is read: is it absent, and yet there?"""
-        if directory.absent and directory.children:
+    def _check_childless(self, directory: _Draft) -> None:
+        """Once all of a directory is read: has it children, which it must not have?"""
+        blamed = directory.absent or directory.link
+        if blamed and directory.children:
             name, child = next(iter(directory.children.items()))
             line = unpack_position(child.position)[0]
-            self._values.say(directory.absent, f"an absent directory has no children: {name} (line {line})")
+            kind = "an absent directory" if directory.absent else "a directory that is a link"
+            self._values.say(blamed, f"{kind} has no children: {name} (line {line})")
 
     def _read_source(self, node: Node) -> TreeSource | None:
         path = self._values.read(node, "source", parse_host_path)
         include, exclude = self._read_patterns(node, "include"), self._read_patterns(node, "exclude")
         if path is None:
             return None
-        return TreeSource(path, self._positions[self._values.child(node, "source").at], include, exclude)
+        position = self._positions[self._values.child(node, "source").at]
+        symlinks: SymlinksRule = node.data["symlinks"] if self._values.has(node, "symlinks") else "follow"
+        return TreeSource(path, position, include, exclude, symlinks)
 
     def _read_patterns(self, node: Node, key: str) -> tuple[str, ...]:
         if not self._values.has(node, key):
@@ -253,11 +292,13 @@ class TreeReader:
         """`defaults`, and `names`, which is short for `defaults: {names: ...}`."""
         values = self._values
         given = values.has(node, "defaults") and node.data["defaults"] is not None
-        defaults = read_defaults(values, values.child(node, "defaults")) if given else Defaults()
+        defaults = Defaults()
+        if given:
+            defaults = read_defaults(values, values.child(node, "defaults"), self._features.descriptors)
         names = read_names(values, node)
         if names and defaults.names:
             values.say(values.child(node, "names"), "said twice: here and in defaults")
-        return Defaults(defaults.times, names or defaults.names)
+        return replace(defaults, names=names or defaults.names)
 
     def _new_draft(self, position: int) -> _Draft:
         draft = _Draft(position)

@@ -41,6 +41,10 @@ class Values:
         """Note a problem with a node."""
         self.problems.append(Problem(self.document.mark(node.at), node.path, message))
 
+    def say_of_key(self, node: Node, message: str) -> None:
+        """Note a problem with the key that a node is under."""
+        self.say(node._replace(at=node.at - 1), message)
+
     def child(self, node: Node, key: str) -> Node:
         """The node under a key."""
         at = self.document.find_key(node.data, node.at, key) + 1
@@ -52,6 +56,15 @@ class Values:
         for number, value in enumerate(node.data):
             if at not in self._faulty:
                 yield Node(value, at, f"{node.path}[{number}]")
+            at += self.document.width(value, at)
+
+    def entries(self, node: Node) -> Iterator[tuple[str, Node]]:
+        """The keys and values of a mapping, in order."""
+        at = node.at + 2
+        for key, value in node.data.items():
+            at += 1
+            if at not in self._faulty:
+                yield key, Node(value, at, step_path(node.path, [key]))
             at += self.document.width(value, at)
 
     def has(self, node: Node, key: str) -> bool:
@@ -68,6 +81,14 @@ class Values:
             return parse(node.data[key])
         except ValueError as error:
             self.say(self.child(node, key), str(error))
+            return None
+
+    def parse(self, node: Node, parse: Callable[[Any], Value]) -> Value | None:
+        """What `parse` makes of a node of sound structure; None if it is refused (a problem)."""
+        try:
+            return parse(node.data)
+        except ValueError as error:
+            self.say(node, str(error))
             return None
 
     def _is_faulty_within(self, node: Node) -> bool:

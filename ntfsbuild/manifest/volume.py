@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from ntfsbuild.manifest.integers import parse_integer
 from ntfsbuild.manifest.model import BaseSpec, Size, VolumeSpec
 from ntfsbuild.manifest.node import Node
+from ntfsbuild.manifest.object_ids import read_object_id
 from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import listed, shown
 from ntfsbuild.ondisk.boot_sector import CLUSTER_SIZES, RECORD_SIZES, SECTOR_SIZES
 from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
-
-_HEXADECIMAL = re.compile(r"0x[0-9A-Fa-f]{1,40}")
 
 Value = TypeVar("Value")
 
@@ -43,6 +42,7 @@ def read_volume(values: Values, volume: Node | None) -> VolumeSpec:
         position=position[volume.at],
         size_position=position[values.child(volume, "size").at] if "size" in volume.data else 0,
         base=_read_base(values, volume),
+        object_id=read_object_id(values, volume),
     )
     _check_geometry(values, volume, spec)
     return spec
@@ -67,21 +67,6 @@ def parse_label(text: str) -> str:
     if problem := what_is_wrong_with_label(text):
         raise ValueError(f"{shown(text)} {problem}")
     return text
-
-
-def parse_integer(bits: int) -> Callable[[int | str], int]:
-    """A parser of unsigned integers of so many bits, also in hexadecimal."""
-
-    def parse(value: int | str) -> int:
-        if isinstance(value, str) and _HEXADECIMAL.fullmatch(value):
-            number = int(value, 16)
-        else:
-            number = value if isinstance(value, int) else -1
-        if not 0 <= number < 1 << bits:
-            raise ValueError(f"{shown(value)} is not an integer from 0 to 0x{(1 << bits) - 1:X}")
-        return number
-
-    return parse
 
 
 def _one_of(allowed: tuple[int, ...], what: str) -> Callable[[int | str], int]:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments
+from ntfsbuild.manifest.feature_specs import (
+    NO_FEATURE_SPEC,
+    EncryptedRaw,
+    EncryptTo,
+    FeatureSpec,
+    StreamSpec,
+    Symlink,
+    UnixSpec,
+)
 from ntfsbuild.manifest.model import AbsentEntry, DirectoryEntry, FileEntry, Manifest, Step, TimesSpec
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
@@ -28,12 +38,19 @@ def rendered(manifest: Manifest) -> dict[str, Any]:
     size = volume.size
     said = {key: getattr(volume, key) for key in VOLUME_DEFAULTS if key != "size"}
     said["size"] = f"auto+{size.extra_bytes}+{size.extra_percent}%" if size.auto else size.size_bytes
-    defaults = {"times": _times(manifest.defaults.times), "names": manifest.defaults.names}
+    defaults = {
+        "times": _times(manifest.defaults.times),
+        "names": manifest.defaults.names,
+        "security": manifest.defaults.security and manifest.defaults.security.hex(" ", -4),
+        "short_names": manifest.defaults.short_names,
+    }
     data = {
         "volume": {key: value for key, value in said.items() if value != VOLUME_DEFAULTS[key]},
         "defaults": _without_nulls(defaults),
         "tree": _directory(manifest.tree),
     }
+    if volume.object_id:
+        data["volume"]["object_id"] = volume.object_id.hex(" ", -4)
     if volume.base:
         data["volume"]["base"] = [volume.base.path.decode(), volume.base.partition]
     if manifest.clock:
@@ -57,9 +74,57 @@ def _step(step: Step) -> dict[str, Any]:
                 data[name] = _times(value)
             case "attributes" if value is not None:
                 data[name] = attribute_names(value)
+            case "features":
+                data[name] = _features(value)
             case "ticks" if value is not None:
                 data[name] = format_filetime(value)
+    for name in ("features", "short_name"):
+        if not data.get(name, True):
+            del data[name]
     return {type(step).__name__: data}
+
+
+def _features(spec: FeatureSpec) -> dict[str, Any]:
+    """What is said, in words and hex."""
+    said = {
+        name: value
+        for name, value in spec._asdict().items()
+        if name != "position" and value != NO_FEATURE_SPEC._asdict()[name]
+    }
+    return {name: _feature(name, value) for name, value in said.items()}
+
+
+def _feature(name: str, value: Any) -> Any:
+    match value:
+        case bytes():
+            return value.hex(" ", -4)
+        case Symlink():
+            return dataclasses.asdict(value)
+        case UnixSpec():
+            return {**dataclasses.asdict(value), "dev": value.dev and [*value.dev]}
+        case EncryptTo():
+            return [[path.decode() for path in paths] for paths in (value.certificates, value.recovery)]
+        case EncryptedRaw():
+            return [_content(value.efs), value.size_bytes]
+    match name:
+        case "streams":
+            return {one: _stream(stream) for one, stream in value.items()}
+        case "ea":
+            return [[key, data.hex(" ", -4), flags] for key, data, flags in value]
+        case "name_times" | "entry_times":
+            return [None if ticks is None else format_filetime(ticks) for ticks in value]
+    return value
+
+
+def _stream(stream: StreamSpec) -> dict[str, Any]:
+    data = {
+        "content": _content(stream.content),
+        "sparse": stream.sparse,
+        "compressed": stream.compressed,
+        "valid_bytes": stream.valid_bytes,
+        "sha256": stream.sha256 and stream.sha256.hex(),
+    }
+    return _without_nulls(data)
 
 
 def _directory(entry: DirectoryEntry) -> dict[str, Any]:
@@ -68,10 +133,14 @@ def _directory(entry: DirectoryEntry) -> dict[str, Any]:
         "attributes": None if entry.attributes is None else attribute_names(entry.attributes),
         "default times": _times(entry.defaults.times),
         "default names": entry.defaults.names,
+        "default security": entry.defaults.security and entry.defaults.security.hex(" ", -4),
+        "default short names": entry.defaults.short_names,
+        "features": _features(entry.features) or None,
     }
     if entry.source:
         source = entry.source
         metadata["source"] = [source.path.decode(), list(source.include), list(source.exclude)]
+        metadata["symlinks"] = None if source.symlinks == "follow" else source.symlinks
     tree: dict[str, Any] = {".": _without_nulls(metadata)} if _without_nulls(metadata) else {}
     for name, child in entry.children.items():
         if isinstance(child, DirectoryEntry):
@@ -88,6 +157,7 @@ def _file(entry: FileEntry) -> Any:
         "times": _times(entry.times),
         "attributes": None if entry.attributes is None else attribute_names(entry.attributes),
         "sha256": entry.sha256.hex() if entry.sha256 else None,
+        "features": _features(entry.features) or None,
     }
     content = _content(entry.content)
     return {"content": content, **_without_nulls(metadata)} if any(_without_nulls(metadata)) else content

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest import loads
+from ntfsbuild.manifest.features import FEATURE_KEYS
 from ntfsbuild.manifest.schema import STRUCTURE_KEYWORDS
 from ntfsbuild.manifest.schema_files import schema_text
 from ntfsbuild.manifest.steps import OPERATIONS
@@ -22,7 +23,7 @@ SCHEMA: dict[str, Any] = json.loads(schema_text("manifest"))
 DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]
 FOR_EDITORS = "$schema $id $defs title description examples default errorMessage unknownKey"
 DECIDED_BY_MEANING = (
-    "pattern minimum maximum minLength maxLength propertyNames oneOf anyOf if then maxProperties"
+    "pattern minimum maximum minLength maxLength maxItems propertyNames oneOf anyOf if then maxProperties"
 )
 
 
@@ -108,7 +109,12 @@ def test_examples_are_manifests() -> None:
         *SCHEMA["examples"],
         *({"ntfsbuild": 1, "tree": {"f": value}} for value in definitions["file"]["examples"]),
         *({"ntfsbuild": 1, "tree": {"d/": value}} for value in definitions["directory"]["examples"]),
-        *({"ntfsbuild": 1, "tree": {".": value}} for value in definitions["metadata"]["examples"]),
+        *({"ntfsbuild": 1, "tree": {"d/": {".": value}}} for value in definitions["metadata"]["examples"]),
+        *(
+            {"ntfsbuild": 1, "tree": {"f": {key: value}}}
+            for key in FEATURE_KEYS & DEFINITIONS.keys() - {"unix", "valid_data"}
+            for value in definitions[key]["examples"]
+        ),
         *({"ntfsbuild": 1, "tree": {"f": {"data": [value]}}} for value in definitions["segment"]["examples"]),
         *(
             {"ntfsbuild": 1, "volume": {"base": "x", key: value} if key == "partition" else {key: value}}
@@ -124,7 +130,7 @@ def test_examples_are_manifests() -> None:
             for value in one["examples"]
         ),
     ]
-    assert len(whole) > 45
+    assert len(whole) > 70
     for manifest in whole:
         loads(json.dumps(manifest, ensure_ascii=False).encode(), "example")
 
@@ -164,16 +170,44 @@ CLOCKS = st.dictionaries(
     st.sampled_from(["start", "step"]), SCALARS | st.sampled_from(["1s", "0s", "1.5h", "50ns"])
 )
 FILES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4)
+GOOD = st.sampled_from(
+    [
+        *[value for one in ALL.values() for value in one.get("examples", [])],
+        *["fifo", "true", "0644", 0o644, "CLOUD", "0x10", "C:/x", "O:BA", "everyone_full", [1, 2], ["a.cer"]],
+    ]
+)
+
+
+def described(definition: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Some keys of a definition, most with a value that fits."""
+    properties = DEFINITIONS[definition]["properties"]
+
+    def one(key: str) -> st.SearchStrategy[tuple[str, Any]]:
+        examples = resolved(properties[key]).get("examples")
+        fitting = [st.just(value) for value in examples or []]
+        return st.tuples(st.just(key), st.one_of(*fitting, *fitting, *fitting, GOOD, VALUES))
+
+    keys = st.sampled_from(sorted(properties)).flatmap(one)
+    return st.lists(keys, min_size=1, max_size=3).map(dict)
+
+
 MANIFESTS = st.fixed_dictionaries(
     {"ntfsbuild": st.just(1)},
     optional={
         "volume": st.dictionaries(
             st.sampled_from(list(SCHEMA["$defs"]["volume"]["properties"])), SCALARS, max_size=3
         ),
-        "defaults": st.dictionaries(st.sampled_from(["times", "names"]), VALUES, max_size=2),
-        "tree": st.dictionaries(NAMES, VALUES | FILES, max_size=4),
+        "defaults": st.dictionaries(
+            st.sampled_from(["times", "names", "security", "short_names"]), VALUES | GOOD, max_size=2
+        ),
+        "descriptors": st.dictionaries(st.sampled_from(["mine", "a-b", "0", ""]), VALUES | GOOD, max_size=1),
+        "tree": st.dictionaries(NAMES, VALUES | FILES, max_size=4)
+        | st.fixed_dictionaries({"f": described("file")})
+        | st.fixed_dictionaries({"d/": st.fixed_dictionaries({".": described("metadata")})}),
         "clock": CLOCKS,
-        "steps": st.lists(ONE_STEP | STEPS | VALUES, max_size=3),
+        "steps": st.lists(ONE_STEP | STEPS | VALUES, max_size=3)
+        | described("set_step").map(lambda step: [{**step, "set": "a"}])
+        | described("mkdir_step").map(lambda step: [{**step, "mkdir": "a"}]),
     },
 )
 

@@ -85,6 +85,44 @@ def test_thousands_of_faults_in_one_file_are_said_soon(fault: str) -> None:
 @pytest.mark.parametrize(
     "place",
     [
+        "tree: {a: {streams: {%s}}}",
+        "tree: {a/: {.: {ea: {%s}}}}",
+        "descriptors: {%s}",
+        "steps: [{set: a, ea: {%s}}]",
+    ],
+)
+@pytest.mark.parametrize("fault", ["7", "{x: 1}", "{hex: 0x}", "[a]"])
+def test_thousands_of_faulty_features_are_said_soon(place: str, fault: str) -> None:
+    data = f"ntfsbuild: 1\n{place % ', '.join(f'k{number}: {fault}' for number in range(5_000))}".encode()
+
+    begin = time.process_time()
+    with pytest.raises(ManifestError):
+        loads(data, "m.yaml")
+    assert time.process_time() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        "security: administrators_only, short_name: true",
+        "streams: {{s{0}: text}}, ea: {{e{0}: value}}",
+        "symlink: '../{0}', directory: true",
+        "name_times: 2024-01-01, owner_id: {0}, unix: {{uid: 0, mode: '0644'}}",
+    ],
+)
+def test_features_cost_no_more_than_their_parsing(features: str) -> None:
+    entry = "  file{0:06}.txt: {{" + features + "}}\n"
+    data = ("ntfsbuild: 1\ntree:\n" + "".join(map(entry.format, range(1000)))).encode()
+
+    ours = seconds(lambda: loads(data, "m.yaml"))
+    theirs = seconds(lambda: yaml.load(data, yaml.CSafeLoader))
+
+    assert ours <= 2 * theirs
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
         "tree: {a: {absent: true, %s}}",
         "tree: {a/: {.: {absent: true, %s}}}",
         "steps: [{%s}]",

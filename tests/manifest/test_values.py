@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.manifest.clock import parse_duration
 from ntfsbuild.manifest.file_content import parse_base64, parse_hex
+from ntfsbuild.manifest.integers import parse_integer
 from ntfsbuild.manifest.model import Size
 from ntfsbuild.manifest.paths import parse_path, parse_place, parse_stream_name
 from ntfsbuild.manifest.sizes import parse_size, parse_volume_size, size_text
-from ntfsbuild.manifest.volume import parse_integer, parse_label
+from ntfsbuild.manifest.volume import parse_label
 from ntfsbuild.manifest.words import listed, nearest, quoted, shown
 
 

@@ -1,0 +1,95 @@
+"""What a manifest says of a file or directory besides content, times and attributes: frozen data.
+
+None always means "not said".  Values are checked and in the form of the disk; what needs the host, the
+tree or the volume (certificates, targets, inheritance) is left for the compiler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from ntfsbuild.content.model import Content
+
+SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A named stream."""
+
+    content: Content
+    position: int
+    sparse: bool | None = None
+    compressed: bool | None = None
+    valid_bytes: int | None = None
+    sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Symlink:
+    """A symbolic link of Windows; `directory` None: what its target is in the tree, else a file."""
+
+    target: str
+    directory: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptTo:
+    """Encryption by us: host paths of certificates, as written."""
+
+    certificates: tuple[bytes, ...]
+    recovery: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedRaw:
+    """Encryption by somebody else: the $EFS value; the content is ciphertext of a file of `size_bytes`."""
+
+    efs: Content
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSpec:
+    """WSL metadata; "source" takes it from the host file or the tar member."""
+
+    uid: int | None
+    gid: int | None
+    mode: int | None
+    dev: tuple[int, int] | None = None
+
+
+ExtendedAttribute: TypeAlias = tuple[str, bytes, int]  # Name, value, flags.
+
+
+class FeatureSpec(NamedTuple):
+    """The features that are said of one file or directory; `position` is that of its description."""
+
+    position: int = 0
+    streams: dict[str, StreamSpec] | None = None
+    sparse: bool | Literal["auto"] | None = None
+    compressed: bool | None = None
+    encrypted: EncryptTo | EncryptedRaw | Literal[False] | None = None
+    valid_bytes: int | None = None
+    hardlink: str | None = None  # Absolute path on the volume.
+    symlink: Symlink | None = None
+    reparse: bytes | None = None  # The whole value of $REPARSE_POINT; of all other kinds of links, too.
+    reparse_directory: bool = False  # A file's description that is a directory: junction, mount point, ...
+    security: bytes | None = None
+    short_name: str | Literal[True, False] | None = None  # True: made; False: none.
+    ea: tuple[ExtendedAttribute, ...] | None = None
+    unix: UnixSpec | Literal["source"] | None = None
+    object_id: bytes | None = None  # 16 or 64 bytes.
+    name_times: SomeTicks | None = None
+    entry_times: SomeTicks | None = None
+    case_sensitive: bool | None = None
+    owner_id: int | None = None
+    quota_charged: int | None = None
+    usn: int | None = None
+    version_max: int | None = None
+    version: int | None = None
+    class_id: int | None = None
+
+
+NO_FEATURE_SPEC = FeatureSpec()
