@@ -32,6 +32,7 @@ from ntfsbuild.image.replacing import replacing
 from ntfsbuild.manifest import Manifest, load
 from ntfsbuild.plan.model import (
     Keep,
+    LinkFile,
     MakeDirectory,
     MakeFile,
     OpenBase,
@@ -42,6 +43,7 @@ from ntfsbuild.plan.model import (
     SetMetadata,
 )
 from ntfsbuild.volume.editor import VolumeEditor
+from ntfsbuild.volume.unit_pool import UnitPool
 from ntfsbuild.volume.volume import Volume
 
 
@@ -72,13 +74,14 @@ def apply(
     default_ticks: int | None = None,
     progress: Report | None = None,
     tell: Tell | None = None,
+    jobs: int = 1,
 ) -> Applied:
     """Lay the tree of a manifest over the volume in an image, and take its steps: all of it, or nothing.
 
     The change is made on a copy, which takes the place of `image`, or is put at `out`.  With `in_place`
     the image itself is written, what it held is kept in a journal beside it until all is done, and
     whoever opens the image after an interruption undoes it.  `force` lets a volume pass that
-    is marked dirty.
+    is marked dirty.  `jobs` processes compress.
     """
     base = image if isinstance(image, BaseImage) else BaseImage(image)
     shown = os.fspath(base.path)
@@ -89,14 +92,14 @@ def apply(
         if in_place:
             with naming(shown), _journaled(base) as storage:
                 volume = VolumeEditor(storage, force=force)
-                change = Change(told(planning.plan(volume), tell), progress)
+                change = Change(told(planning.plan(volume), tell), progress, jobs=jobs)
                 if change.is_needed:
                     change.on(volume, base.path)
                 return change.applied(shown)
         replaced = out is None or os.path.realpath(out) == os.path.realpath(base.path)
         with opened_base(base, exclusive=replaced) as file:
             VolumeEditor(_seen(file), force=force)  # What cannot be changed is not copied, either.
-            change = Change(told(planning.plan(Volume(file)), tell), progress, force)
+            change = Change(told(planning.plan(Volume(file)), tell), progress, force, jobs)
             if change.is_needed or out is not None:
                 with replacing(base.path if out is None else out, durable=True) as descriptor:
                     change.on_copy(file, descriptor, shown)
@@ -106,7 +109,8 @@ def apply(
 class Change:
     """One change of one volume: carried out, and counted."""
 
-    def __init__(self, plan: Plan, progress: Report | None, force: bool = False) -> None:
+    def __init__(self, plan: Plan, progress: Report | None, force: bool = False, jobs: int = 1) -> None:
+        self._jobs = jobs
         self._operations = list(plan.operations)
         self._plan = plan
         self._progress = progress
@@ -115,9 +119,11 @@ class Change:
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is to be done; a name for the volume counts as something."""
+        """Whether anything is to be done; a name or an id for the volume counts as something."""
         return any(
-            one.label is not None if isinstance(one, OpenBase) else not isinstance(one, Keep)
+            (one.label, one.object_id) != (None, None)
+            if isinstance(one, OpenBase)
+            else not isinstance(one, Keep)
             for one in self._operations
         )
 
@@ -131,7 +137,9 @@ class Change:
     def on(self, volume: VolumeEditor, target: AnyPath) -> Change:
         """Change a volume, and commit it."""
         plan = dataclasses.replace(self._plan, operations=iter(self._operations))
-        done = execute_on_base(plan, volume, self._progress, os.fsencode(os.path.realpath(target)))
+        path = os.fsencode(os.path.realpath(target))
+        with UnitPool(self._jobs) as pool:
+            done = execute_on_base(plan, volume, self._progress, path, pool.compress_many)
         volume.commit()
         self.files, self.directories = done.files, done.directories
         return self
@@ -139,11 +147,11 @@ class Change:
     def applied(self, path: str) -> Applied:
         """What was done."""
         operations = self._operations
-        tree = (Keep, MakeDirectory, MakeFile, OpenBase, Remove, ReplaceFile, SetMetadata)
+        tree = (Keep, LinkFile, MakeDirectory, MakeFile, OpenBase, Remove, ReplaceFile, SetMetadata)
         return Applied(
             path=path,
             changed=self.is_needed,
-            created=_count(operations, MakeDirectory | MakeFile),
+            created=_count(operations, MakeDirectory | MakeFile | LinkFile),
             replaced=_count(operations, ReplaceFile | SetMetadata),
             removed=_count(operations, Remove),
             kept=_count(operations, Keep),

@@ -17,6 +17,7 @@ from ntfsbuild.image.raw import NoStorage, PrefilledImage, RawImage
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.manifest import Manifest, load
 from ntfsbuild.plan.model import Plan
+from ntfsbuild.volume.unit_pool import UnitPool
 from ntfsbuild.volume.volume import Volume
 
 
@@ -39,12 +40,13 @@ def build(
     progress: Report | None = None,
     tell: Tell | None = None,
     prefill: int | None = None,
+    jobs: int = 1,
 ) -> BuildResult:
     """Build the image that a manifest describes, and put it at `out` when it is complete.
 
     A manifest with a base is laid over a copy of that.  `tell` hears of each operation before it is
     carried out.  `prefill` fills the storage with a byte first, for tests: what the writer forgot would
-    show.
+    show.  `jobs` processes compress; the image is the same for any number.
     """
     with garbage_collector_at_rest():
         if not isinstance(manifest, Manifest):
@@ -52,9 +54,10 @@ def build(
         base = base_of(manifest, allow_outside)
         planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
         if base is None:
-            return execute(planning.plan(None), out, progress=progress, tell=tell, prefill=prefill)
+            plan = planning.plan(None)
+            return execute(plan, out, progress=progress, tell=tell, prefill=prefill, jobs=jobs)
         with opened_base(base) as file:
-            return _build_on(file, told(planning.plan(Volume(file)), tell), out, progress)
+            return _build_on(file, told(planning.plan(Volume(file)), tell), out, progress, jobs)
 
 
 def check(
@@ -92,6 +95,7 @@ def execute(
     progress: Report | None = None,
     tell: Tell | None = None,
     prefill: int | None = None,
+    jobs: int = 1,
 ) -> BuildResult:
     """Carry out a plan, and put the image at `out` when it is complete.
 
@@ -100,10 +104,10 @@ def execute(
     plan = told(plan, tell)
     if base is not None:
         with opened_base(base) as file:
-            return _build_on(file, plan, out, progress)
+            return _build_on(file, plan, out, progress, jobs)
     with garbage_collector_at_rest(), replacing(out) as descriptor:
         target = os.fsencode(os.path.realpath(out))
-        return _build_new(plan, descriptor, os.fspath(out), progress, target, prefill)
+        return _build_new(plan, descriptor, os.fspath(out), progress, target, prefill, jobs)
 
 
 def _build_new(
@@ -113,23 +117,27 @@ def _build_new(
     progress: Report | None,
     target: bytes | None = None,
     prefill: int | None = None,
+    jobs: int = 1,
 ) -> BuildResult:
     """Carry out a plan on an empty file."""
     image = RawImage(descriptor, shown) if prefill is None else PrefilledImage(descriptor, shown, prefill)
-    done = execute_fresh(plan, image, progress, target, lambda: PrivateImage(descriptor, shown))
+    with UnitPool(jobs) as pool:
+        done = execute_fresh(
+            plan, image, progress, target, lambda: PrivateImage(descriptor, shown), pool.compress_many
+        )
     return BuildResult(shown, done.geometry.size_bytes, done.files, done.directories)
 
 
-def _build_on(file: ImageFile, plan: Plan, out: AnyPath, progress: Report | None) -> BuildResult:
+def _build_on(file: ImageFile, plan: Plan, out: AnyPath, progress: Report | None, jobs: int) -> BuildResult:
     """Carry out a plan on a copy of an image."""
     with garbage_collector_at_rest(), replacing(out) as descriptor:
-        return _build_copy(file, plan, descriptor, os.fspath(out), progress)
+        return _build_copy(file, plan, descriptor, os.fspath(out), progress, jobs)
 
 
 def _build_copy(
-    file: ImageFile, plan: Plan, descriptor: int, shown: str, progress: Report | None
+    file: ImageFile, plan: Plan, descriptor: int, shown: str, progress: Report | None, jobs: int = 1
 ) -> BuildResult:
     from ntfsbuild.builder.applying import Change  # Late: most images are new.
 
-    changed = Change(plan, progress).on_copy(file, descriptor, shown)
+    changed = Change(plan, progress, jobs=jobs).on_copy(file, descriptor, shown)
     return BuildResult(shown, file.image_bytes, changed.files, changed.directories)

@@ -14,6 +14,7 @@ from ntfsbuild.executor import Progress
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partitions import narrow_to_volume
 from ntfsbuild.manifest import Manifest
+from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.plan.model import Operation, Plan
 from ntfsbuild.volume.info import FileInfo
 from ntfsbuild.volume.volume import Volume
@@ -43,6 +44,11 @@ class _Listing:
         self.serial = volume.geometry.serial
         self.label = volume.label
 
+    @property
+    def object_id(self) -> bytes | None:
+        """The volume's object id."""
+        return self._volume.traits("/$Volume").object_id
+
     def find(self, path: str, *, exactly: bool) -> FileInfo | None:
         """What is at a path: in any case, or only as it is spelled."""
         found = self._volume.find(path)
@@ -50,9 +56,13 @@ class _Listing:
             return None
         return found
 
-    def pieces(self, path: str) -> Iterator[bytes]:
-        """The content of a file."""
-        return self._volume.pieces(path)
+    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[bytes]:
+        """The content of a stream, perhaps with the file's key."""
+        return self._volume.pieces(path, stream, key=key)
+
+    def traits(self, path: str) -> Traits:
+        """What else a file has."""
+        return self._volume.traits(path)
 
 
 def make_plan(

@@ -94,6 +94,18 @@ def manifest_options(command: _Command) -> _Command:
     return click.argument("manifest", type=HostPath())(command)
 
 
+def jobs_option(command: _Command) -> _Command:
+    """The option that says how many processes may work."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(1, 1024),
+        default=lambda: len(os.sched_getaffinity(0)),
+        show_default="the processors there are",
+        metavar="N",
+        help="How many processes compress files; the image is the same for any number.",
+    )(command)
+
+
 def allow_outside(command: _Command) -> _Command:
     """The option that widens where sources may lie."""
     return click.option(

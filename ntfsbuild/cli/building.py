@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from ntfsbuild.cli.app import HostPath, allow_outside, app, common, manifest_options
+from ntfsbuild.cli.app import HostPath, allow_outside, app, common, jobs_option, manifest_options
 from ntfsbuild.cli.images import base_image, conflict_option, place_options
 from ntfsbuild.cli.plans import content_size, folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
@@ -32,6 +32,7 @@ output_option = click.option(
 @manifest_options
 @output_option
 @conflict_option
+@jobs_option
 @common
 @click.pass_obj
 def build(
@@ -39,6 +40,7 @@ def build(
     manifest: str,
     output: str,
     on_conflict: OnConflict,
+    jobs: int,
     allow_outside: tuple[str, ...],
 ) -> None:
     """Build the image that MANIFEST describes; with -v, tell each step on standard error.
@@ -58,6 +60,7 @@ def build(
             default_ticks=source_date_ticks(),
             progress=progress,
             tell=tell,
+            jobs=jobs,
         )
     _say_built(result, settings)
 
@@ -160,6 +163,7 @@ def plan(
 )
 @place_options
 @allow_outside
+@jobs_option
 @common
 @click.pass_obj
 def execute(
@@ -171,6 +175,7 @@ def execute(
     offset: int | None,
     partition: int | None,
     allow_outside: tuple[str, ...],
+    jobs: int,
 ) -> None:
     """Build the image of a saved PLAN (- is standard input); with -v, tell each step."""
     from ntfsbuild import builder
@@ -186,7 +191,12 @@ def execute(
         progress = stack.enter_context(shown_progress(settings, tell is None))
         try:
             result = builder.execute(
-                read, output, base=base_image(image, offset, partition), progress=progress, tell=tell
+                read,
+                output,
+                base=base_image(image, offset, partition),
+                progress=progress,
+                tell=tell,
+                jobs=jobs,
             )
         except ManifestError as error:
             if base is None and "does not exist" in str(error) and not settings.json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ntfsbuild.cli.app import HostPath, app, common, manifest_options
+from ntfsbuild.cli.app import HostPath, app, common, jobs_option, manifest_options
 from ntfsbuild.cli.images import base_image, conflict_option, image_options
 from ntfsbuild.cli.plans import folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 )
 @conflict_option
 @click.option("--force", is_flag=True, help="Change a volume that is marked dirty, too.")
+@jobs_option
 @common
 @click.pass_obj
 def apply(
@@ -53,6 +54,7 @@ def apply(
     journal: str | None,
     on_conflict: OnConflict,
     force: bool,
+    jobs: int,
     allow_outside: tuple[str, ...],
 ) -> None:
     """Lay the tree of MANIFEST over the volume in IMAGE, and take its steps: all of it, or nothing.
@@ -81,6 +83,7 @@ def apply(
             default_ticks=source_date_ticks(),
             progress=progress,
             tell=tell,
+            jobs=jobs,
         )
     _say_applied(result, settings)
 

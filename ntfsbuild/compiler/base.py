@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import Traits
 
 OnConflict: TypeAlias = Literal["replace", "keep", "error"]
+
+
+class BaseStream(Protocol):
+    """A stream of a file of the base; the main one has no name."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size."""
+
+    @property
+    def initialized_bytes(self) -> int:
+        """How much of it was ever written."""
+
+    @property
+    def flags(self) -> int:
+        """The flags of its attribute."""
 
 
 class BaseEntry(Protocol):
@@ -16,6 +37,14 @@ class BaseEntry(Protocol):
     @property
     def path(self) -> str:
         """Its path, which begins with `/`."""
+
+    @property
+    def record(self) -> int:
+        """The number of its record: the same for all names of one file."""
+
+    @property
+    def streams(self) -> Sequence[BaseStream]:
+        """Its streams."""
 
     @property
     def is_directory(self) -> bool:
@@ -45,8 +74,15 @@ class Base(Protocol):
     def label(self) -> str:
         """The volume's name."""
 
+    @property
+    def object_id(self) -> bytes | None:
+        """The volume's object id."""
+
     def find(self, path: str, *, exactly: bool) -> BaseEntry | None:
         """What is at a path: in any case, or only as it is spelled."""
 
-    def pieces(self, path: str) -> Iterator[bytes]:
-        """The content of a file; raises VolumeError where it cannot be read."""
+    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[bytes]:
+        """The content of a stream; `key` is the file's own.  Raises VolumeError where it cannot be read."""
+
+    def traits(self, path: str) -> Traits:
+        """What else a file has."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
 
 from ntfsbuild.compiler.base import Base, OnConflict
 from ntfsbuild.compiler.files import fresh_files
-from ntfsbuild.compiler.overlay import Overlay
+from ntfsbuild.compiler.links import HardLink, take_hard_links
 from ntfsbuild.compiler.room import room_for
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.compiler.steps import StepPlanner
@@ -15,9 +17,10 @@ from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content.model import Content, HostFile, Inline
 from ntfsbuild.content.read import pinned, sha256_of
 from ntfsbuild.errors import ManifestError, Problem
-from ntfsbuild.manifest.model import FileEntry, Manifest
+from ntfsbuild.manifest.model import Manifest
 from ntfsbuild.plan.model import (
     Format,
+    LinkFile,
     MakeDirectory,
     MakeFile,
     OpenBase,
@@ -51,22 +54,45 @@ def compile_manifest(
     rule = TimesRule((DEFAULT_TICKS if default_ticks is None else default_ticks,) * 4)
     rule = rule.narrowed(manifest.defaults.times)
     sources = Sources(folder, allow_outside)
-    planner = TreePlanner(manifest, sources, rule)
+    pin = pinned if pin_sources else _as_it_is
+    planner = TreePlanner(manifest, sources, rule, pin, on_base=base is not None)
     directories = list(planner.directories())
     _resolve_entries(planner, directories)
-    pin = pinned if pin_sources else _as_it_is
+    links = take_hard_links(planner, directories, lambda path: _is_file_of(base, path))
     step_planner = StepPlanner(manifest, sources, rule.ticks[1], pin)
     steps = step_planner.steps()
     if base is not None and not planner.problems:
+        from ntfsbuild.compiler.overlay import Overlay  # Late: most images are new.
+
         overlay = Overlay(planner, base, on_conflict, rule.ticks[1], pin)
-        changes = overlay.operations(directories)
+        changes = overlay.operations(directories, links)
+    described: dict[str, list[MakeFile | MakeDirectory]] = {}
+    if base is None:
+        described = _described_files(planner, directories)
     if problems := planner.problems + step_planner.problems:
         raise ManifestError(problems)
     if base is None:
-        operations = _fresh(manifest, directories, rule, steps, pin_sources)
+        operations = _fresh(manifest, planner, directories, described, links, rule, steps, pin_sources)
     else:
         operations = _changing(manifest, base, changes, rule, steps)
     return Plan(manifest.file, manifest.digest, operations)
+
+
+def _is_file_of(base: Base | None, path: str) -> bool:
+    found = None if base is None else base.find(path, exactly=False)
+    return found is not None and not found.is_directory
+
+
+def _described_files(
+    planner: TreePlanner, directories: list[PlannedDirectory]
+) -> dict[str, list[MakeFile | MakeDirectory]]:
+    """The files of directories with features: resolved before anything is done, for all may be wrong."""
+    paths = {directory.path for directory in directories}
+    return {
+        directory.path: list(fresh_files(directory, planner, paths))
+        for directory in directories
+        if not directory.is_plain
+    }
 
 
 def _as_it_is(content: Content) -> Content:
@@ -87,9 +113,7 @@ def _resolve_entries(planner: TreePlanner, directories: list[PlannedDirectory]) 
                 if found != entry.sha256:
                     path = f"{directory.path.rstrip('/')}/{name}"
                     planner.say(entry.position, path, f"sha256: the content's SHA-256 is {found.hex()}")
-            directory.entries[name] = FileEntry(
-                content, entry.position, entry.times, entry.attributes, entry.sha256
-            )
+            directory.entries[name] = replace(entry, content=content)
 
 
 def _format(
@@ -118,6 +142,8 @@ def _format(
         directories=len(directories) - 1,  # The root is there already.
         files=sum(len(directory.files) for directory in directories),
         origin=volume.size_position or volume.position,
+        object_id=volume.object_id,
+        short_names=bool(manifest.defaults.short_names),
     )
 
 
@@ -133,7 +159,10 @@ def _entries_of(directories: list[PlannedDirectory]) -> dict[str, list[str]]:
 
 def _fresh(
     manifest: Manifest,
+    planner: TreePlanner,
     directories: list[PlannedDirectory],
+    described: dict[str, list[MakeFile | MakeDirectory]],
+    links: list[HardLink],
     rule: TimesRule,
     steps: list[Step],
     pin_sources: bool,
@@ -142,11 +171,24 @@ def _fresh(
     yield _format(manifest, rule, directories, steps)
     for directory in directories:
         yield MakeDirectory(
-            directory.path, directory.times, directory.attributes, directory.posix_names, directory.position
+            directory.path,
+            directory.times,
+            directory.attributes,
+            directory.posix_names,
+            directory.position,
+            directory.features,
         )
+    pin = _pinned(manifest)
     for directory in directories:
-        files = fresh_files(directory)
-        yield from map(_pinned(manifest), files) if pin_sources else files
+        files: Iterable[MakeFile | MakeDirectory] = described.get(directory.path) or fresh_files(
+            directory, planner, ()
+        )
+        yield from map(pin, files) if pin_sources else files
+    for link in links:
+        times = link.directory.rule.ticks
+        short_name = link.directory.short_names.get(link.name)
+        posix_names = link.directory.posix_names
+        yield LinkFile(link.path, link.target, short_name, times, posix_names, link.position)
     yield from steps
 
 
@@ -154,20 +196,22 @@ def _changing(
     manifest: Manifest, base: Base, changes: list[TreeOperation], rule: TimesRule, steps: list[Step]
 ) -> Iterator[Operation]:
     volume = manifest.volume
-    yield OpenBase(
+    opening = OpenBase(
         serial=base.serial,
         label=None if volume.label == base.label else volume.label,
         ticks=rule.ticks[1],
         directories=sum(isinstance(one, MakeDirectory) for one in changes),
         files=sum(isinstance(one, MakeFile | ReplaceFile) for one in changes),
         origin=volume.base.position if volume.base else volume.position,
+        object_id=None if volume.object_id == base.object_id else volume.object_id,
     )
-    yield from changes
-    yield from steps
+    return chain([opening], changes, steps)
 
 
-def _pinned(manifest: Manifest) -> Callable[[MakeFile], MakeFile]:
-    def pin(file: MakeFile) -> MakeFile:
+def _pinned(manifest: Manifest) -> Callable[[MakeFile | MakeDirectory], MakeFile | MakeDirectory]:
+    def pin(file: MakeFile | MakeDirectory) -> MakeFile | MakeDirectory:
+        if isinstance(file, MakeDirectory):
+            return file
         try:
             return file._replace(content=pinned(file.content))
         except ManifestError as error:

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
+from ntfsbuild.compiler.links import is_directory
 from ntfsbuild.compiler.times import TimesRule
-from ntfsbuild.compiler.tree import PlannedDirectory
+from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile
+from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
 from ntfsbuild.manifest.model import FileEntry, TimesSpec
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.plan.model import MakeFile, SomeTicks
+from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.plan.features import NO_FEATURES, Features
+from ntfsbuild.plan.model import MakeDirectory, MakeFile
 
 _ARCHIVE = int(FileAttributes.ARCHIVE)
 
 
-def fresh_files(directory: PlannedDirectory) -> Iterator[MakeFile]:
-    """The files of a directory of a new volume; nothing is known of a host file but its path."""
+def fresh_files(
+    directory: PlannedDirectory, planner: TreePlanner, directories: Container[str]
+) -> Iterator[MakeFile | MakeDirectory]:
+    """The files of a directory of a new volume; nothing is known of a host file but its path.
+
+    What the manifest describes as a file may be a directory: a junction, say.
+    """
     prefix = directory.path if directory.path == "/" else directory.path + "/"
     entries, rule = directory.entries, directory.rule
     times, from_source = rule.ticks, rule.from_source
-    if not entries and not directory.absent and len(directory.layers) == 1 and not from_source:
+    plain = directory.rules.plain and not directory.linked
+    if plain and not entries and not directory.absent and len(directory.layers) == 1 and not from_source:
         tree, position = directory.layers[0].tree, directory.layers[0].position
         for name, content in zip(tree.names, tree.contents(), strict=True):
             yield MakeFile(prefix + name, content, times, _ARCHIVE, position)
@@ -31,11 +41,25 @@ def fresh_files(directory: PlannedDirectory) -> Iterator[MakeFile]:
     for name in directory.files:
         entry = entries.get(name)
         if entry is not None:
-            yield _described(prefix + name, entry, rule)
+            made = _described(prefix + name, entry, rule)
+            if not plain or entry.features is not NO_FEATURE_SPEC:
+                yield _featured(made, entry, planner.features_of(directory, name, entry.content), directories)
+            else:
+                yield made
             continue
         layer = directory.layer_of(name)
         file_times = rule.of_source(layer.tree.mtime_ticks(name)) if from_source else times
-        yield MakeFile(prefix + name, layer.tree.content(name), file_times, _ARCHIVE, layer.position)
+        content = layer.tree.content(name)
+        features = NO_FEATURES if plain else planner.features_of(directory, name, content)
+        yield MakeFile(prefix + name, content, file_times, _ARCHIVE, layer.position, features)
+
+
+def _featured(
+    made: MakeFile, entry: FileEntry, features: Features, directories: Container[str]
+) -> MakeFile | MakeDirectory:
+    if not is_directory(made.path, entry.features, directories):
+        return made._replace(features=features)
+    return MakeDirectory(made.path, made.times, entry.attributes or 0, False, made.origin, features)
 
 
 @functools.lru_cache(maxsize=64)
@@ -68,19 +92,26 @@ class AskedFile(NamedTuple):
     said_times: SomeTicks
     attributes: int | None
     position: int
+    features: Features = NO_FEATURES
+    spec: FeatureSpec = NO_FEATURE_SPEC
 
 
-def asked_files(directory: PlannedDirectory) -> Iterator[AskedFile]:
+def asked_files(directory: PlannedDirectory, planner: TreePlanner) -> Iterator[AskedFile]:
     """The files of a directory that is laid over a base."""
     rule = directory.rule
     for name in directory.files:
         entry = directory.entries.get(name)
         if entry is not None:
             times, said = _described_times(entry, rule)
-            yield AskedFile(name, entry.content, times, said, entry.attributes, entry.position)
+            features = planner.features_of(directory, name, entry.content)
+            yield AskedFile(
+                name, entry.content, times, said, entry.attributes, entry.position, features, entry.features
+            )
             continue
         layer = directory.layer_of(name)
         ticks = layer.tree.mtime_ticks(name) if rule.from_source else None
         times = rule.of_source(ticks)
         said = rule.said_of(times, from_source=ticks is not None)
-        yield AskedFile(name, layer.tree.content(name), times, said, None, layer.position)
+        content = layer.tree.content(name)
+        features = planner.features_of(directory, name, content)
+        yield AskedFile(name, content, times, said, None, layer.position, features)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 
 from ntfsbuild.compiler.base import Base, BaseEntry, OnConflict
+from ntfsbuild.compiler.comparing import has_content, lacking, with_own_times
 from ntfsbuild.compiler.files import AskedFile, asked_files
+from ntfsbuild.compiler.links import HardLink, is_directory
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content.model import Content
 from ntfsbuild.content.read import sha256_of, size_of
-from ntfsbuild.errors import ManifestError, VolumeError
+from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.plan.features import NO_FEATURES
 from ntfsbuild.plan.model import (
     ATTRIBUTES,
     Keep,
+    LinkFile,
     MakeDirectory,
     MakeFile,
     Remove,
     ReplaceFile,
     SetMetadata,
-    SomeTicks,
     TreeOperation,
 )
 
@@ -49,18 +52,22 @@ class Overlay:
         self._paths: dict[str, str | None] = {}
         self._new: set[str] = set()  # Those that the base does not have.
         self._removals: list[TreeOperation] = []
+        self._contents: dict[int, tuple[str, bytes]] = {}  # By record: the name, and the digest asked for.
+        self._described: set[str] = set()  # The directories of the tree.
 
-    def operations(self, directories: list[PlannedDirectory]) -> list[TreeOperation]:
+    def operations(self, directories: list[PlannedDirectory], links: list[HardLink]) -> list[TreeOperation]:
         """Everything to be done, removals first; the planner has the problems."""
+        self._described = {planned.path for planned in directories}
         made = [operation for planned in directories for operation in self._directory(planned)]
         for planned in directories:
             self._absent(planned)
             if self._paths[planned.path] is not None:
-                for file in asked_files(planned):
+                for file in asked_files(planned, self._planner):
                     try:
                         made.append(self._file(planned, file))
                     except ManifestError as error:
                         self._planner.say(file.position, _below(planned.path, file.name), str(error))
+        made += [self._link(link) for link in links if self._paths[link.directory.path] is not None]
         return [*self._removals, *made]
 
     # ------------------------------------------------------------------ directories
@@ -81,16 +88,24 @@ class Overlay:
                 return
             self._new.add(planned.path)
             yield MakeDirectory(
-                path, planned.times, planned.said_attributes or 0, planned.posix_names, planned.position
+                path,
+                planned.times,
+                planned.said_attributes or 0,
+                planned.posix_names,
+                planned.position,
+                planned.features,
             )
             return
         times, attributes = planned.said_times, planned.said_attributes
-        if _agree(found, times, attributes) or self._on_conflict == "keep":
+        features = lacking(self._base, found, planned.said_features)
+        same = features is NO_FEATURES and _agree(found, times, attributes)
+        if same or self._on_conflict == "keep":
             yield Keep(path, True, _NO_TIMES if self._on_conflict == "keep" else times, planned.position)
         elif self._on_conflict == "error":
             self._say_other(planned.position, planned.path, "times or attributes")
         else:
-            yield SetMetadata(path, True, times, attributes, self._ticks, planned.position)
+            features = with_own_times(features, planned.said_features)
+            yield SetMetadata(path, True, times, attributes, self._ticks, planned.position, features)
 
     def _place(self, planned: PlannedDirectory) -> tuple[str | None, BaseEntry | None]:
         """The path of a directory as it will be, and what the base has there."""
@@ -119,36 +134,74 @@ class Overlay:
         assert parent is not None
         path, found = self._child(planned.path, parent, file.name, exactly=planned.posix_names)
         shown = _below(planned.path, file.name)
-        if found is not None and found.is_directory:
-            if not self._replaces(file.position, shown, "a file", found):
-                return Keep(path, True, _NO_TIMES, file.position)
+        directory = is_directory(shown, file.spec, self._described)
+        if found is not None and found.is_directory != directory:
+            if not self._replaces(file.position, shown, "a directory" if directory else "a file", found):
+                return Keep(path, found.is_directory, _NO_TIMES, file.position)
             found = None
+        if found is None and directory:
+            return MakeDirectory(
+                path, file.times, file.attributes or 0, planned.posix_names, file.position, file.features
+            )
         if found is None:
             attributes = _ARCHIVE if file.attributes is None else file.attributes
-            return MakeFile(path, self._pin(file.content), file.times, attributes, file.position)
-        same_content = self._has_content(found, file.content)
-        if (same_content and _agree(found, file.said_times, file.attributes)) or self._on_conflict == "keep":
-            return Keep(path, False, _NO_TIMES, file.position)
+            return MakeFile(
+                path, self._pin(file.content), file.times, attributes, file.position, file.features
+            )
+        return self._existing(path, shown, found, file)
+
+    def _existing(self, path: str, shown: str, found: BaseEntry, file: AskedFile) -> TreeOperation:
+        """What is to be done with a file, or a link that is a directory, that the base has."""
+        same_content = found.is_directory or self._has_content(found, file)
+        features = lacking(self._base, found, file.features)
+        same = features is NO_FEATURES and _agree(found, file.said_times, file.attributes)
+        if (same_content and same) or self._on_conflict == "keep":
+            return Keep(path, found.is_directory, _NO_TIMES, file.position)
         if self._on_conflict == "error":
-            self._say_other(file.position, shown, "times or attributes" if same_content else "content")
-        if same_content:
-            return SetMetadata(path, False, file.said_times, file.attributes, self._ticks, file.position)
-        return ReplaceFile(
-            path, self._pin(file.content), file.said_times, file.attributes, self._ticks, file.position
+            what = "times or attributes" if features is NO_FEATURES else "metadata"
+            self._say_other(file.position, shown, what if same_content else "content")
+        if not found.is_directory:
+            self._check_other_names(shown, found, file)
+        times, attributes = file.said_times, file.attributes
+        if same_content and features.valid_bytes is None and features.form != "encrypted":
+            features = with_own_times(features, file.features)
+            return SetMetadata(
+                path, found.is_directory, times, attributes, self._ticks, file.position, features
+            )
+        content = self._pin(file.content)
+        return ReplaceFile(path, content, times, attributes, self._ticks, file.position, file.features)
+
+    def _has_content(self, found: BaseEntry, file: AskedFile) -> bool:
+        if found.size_bytes != size_of(file.content):
+            return False
+        features = file.features
+        if features.raw_bytes is not None:
+            return False  # Nobody can tell.
+        return has_content(
+            self._base, found, file.content, valid_bytes=features.valid_bytes, key=features.file_key
         )
 
-    def _has_content(self, found: BaseEntry, content: Content) -> bool:
-        if found.size_bytes != size_of(content):
-            return False
-        digest = hashlib.sha256()
-        try:
-            for piece in self._base.pieces(found.path):
-                digest.update(piece)
-        except VolumeError as error:
-            if type(error) is not VolumeError:  # Damage is not for us to write over.
-                raise
-            return False
-        return digest.digest() == sha256_of(content)
+    def _check_other_names(self, shown: str, found: BaseEntry, file: AskedFile) -> None:
+        """Two names of one file cannot be asked to have different contents."""
+        digest = sha256_of(file.content)
+        other, before = self._contents.setdefault(found.record, (shown, digest))
+        if digest != before:
+            raise ManifestError(f"is the same file as {other} on the base, and has another content here")
+
+    def _link(self, link: HardLink) -> TreeOperation:
+        planned = link.directory
+        parent = self._paths[planned.path]
+        assert parent is not None
+        path, found = self._child(planned.path, parent, link.name, exactly=planned.posix_names)
+        target = self._base.find(link.target, exactly=False)
+        if found is not None:
+            same = target is not None and target.record == found.record
+            if same or not self._replaces(link.position, link.path, "a hard link", found):
+                return Keep(path, found.is_directory, _NO_TIMES, link.position)
+        to = link.target if target is None else target.path
+        short_name = planned.short_names.get(link.name)
+        times = planned.rule.ticks
+        return LinkFile(path, to, short_name, times, planned.posix_names, link.position)
 
     # ------------------------------------------------------------------ conflicts, and what must go
 

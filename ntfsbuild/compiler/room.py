@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ntfsbuild.content.read import size_of
 from ntfsbuild.ondisk import names
+from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import (
     DeleteStep,
     LabelStep,
     LinkStep,
     MkdirStep,
     RenameStep,
+    SetStep,
     Step,
     TruncateStep,
     WriteStep,
@@ -72,6 +74,10 @@ class _Room:
                 self._name(path)
                 self._directories.add(path)
                 self._records += 1
+                self._features(step.features)
+            case SetStep(path):
+                self._name(path)
+                self._features(step.features)
             case RenameStep(path, to):
                 self._leave(path)
                 self._leave(to)
@@ -90,6 +96,15 @@ class _Room:
                 pass
             case _:
                 self._name(step.path)
+
+    def _features(self, features: Features) -> None:
+        """What features may take outside the record; nobody knows how large a stream is that is converted."""
+        if features is NO_FEATURES:
+            return
+        values = [size_of(stream.content) for stream in features.streams]
+        values += [len(value) for value in features.traits if isinstance(value, bytes)]
+        self._clusters += sum(self._up(size) + 3 for size in values)
+        self._records += 2 + len(features.streams)
 
     def _name(self, path: str) -> None:
         """A directory whose entries change, and a name that it may have then."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
+from ntfsbuild.compiler.features import FeaturePlanner
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.content.model import Content, HostFile
 from ntfsbuild.content.read import size_of
 from ntfsbuild.errors import ManifestError, Problem
 from ntfsbuild.manifest import model
+from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC
 from ntfsbuild.manifest.model import Manifest, Times
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, SomeTicks
+from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import (
     DeleteStep,
     LabelStep,
@@ -20,7 +24,6 @@ from ntfsbuild.plan.model import (
     MkdirStep,
     RenameStep,
     SetStep,
-    SomeTicks,
     Step,
     TruncateStep,
     WriteStep,
@@ -43,12 +46,22 @@ class StepPlanner:
         self._sources = sources
         self._default_ticks = default_ticks
         self._pin = pin
+        self._features = FeaturePlanner(manifest, sources, pin)
         self._posix_names = manifest.defaults.names == "posix"
         self.problems: list[Problem] = []
 
     def steps(self) -> list[Step]:
         """All steps, in their order."""
         return [self._step(number, step) for number, step in enumerate(self._manifest.steps)]
+
+    def _features_of(self, number: int, step: model.MkdirStep | model.SetStep) -> Features:
+        if step.features is NO_FEATURE_SPEC:
+            return NO_FEATURES
+        try:
+            return self._features.of_step(step.features)
+        except ManifestError as error:
+            self._say(number, step.position, "", str(error))
+            return NO_FEATURES
 
     def _ticks(self, number: int, own: int | None) -> int:
         if own is not None:
@@ -69,7 +82,8 @@ class StepPlanner:
                 return RenameStep(step.path, step.to, step.replace, posix, ticks, origin)
             case model.LinkStep():
                 self._check_name(number, step.position, "to", step.to)
-                return LinkStep(step.path, step.to, posix, ticks, origin)
+                short_name = MADE_SHORT_NAME if step.short_name is True else step.short_name
+                return LinkStep(step.path, step.to, posix, ticks, origin, short_name)
             case model.DeleteStep():
                 return DeleteStep(step.path, step.stream, step.recursive, ticks, origin)
             case model.MkdirStep():
@@ -80,11 +94,13 @@ class StepPlanner:
                         ticks if given is None else given for given in step.times
                     )
                     times = created, modified, changed, accessed
-                return MkdirStep(step.path, times, step.attributes or 0, posix, ticks, origin)
+                features = self._features_of(number, step)
+                return MkdirStep(step.path, times, step.attributes or 0, posix, ticks, origin, features)
             case model.TouchStep():
                 return SetStep(step.path, _some(step.times), None, ticks, origin)
             case model.SetStep():
-                return SetStep(step.path, _some(step.times), step.attributes, ticks, origin)
+                features = self._features_of(number, step)
+                return SetStep(step.path, _some(step.times), step.attributes, ticks, origin, features)
             case model.LabelStep():
                 return LabelStep(step.label, ticks, origin)
             case _:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ntfsbuild.manifest.model import Times, TimesSpec
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.plan.model import SomeTicks
+from ntfsbuild.ondisk.traits import SomeTicks
 
 # Where nobody says a time, not even SOURCE_DATE_EPOCH: 1980-01-01, the oldest that every tool can show.
 DEFAULT_TICKS = 119_600_064_000_000_000

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
+from ntfsbuild.compiler import short_names
+from ntfsbuild.compiler.features import FeaturePlanner, Rules, link_spec
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.compiler.times import TimesRule
-from ntfsbuild.content.model import Content, HostFile, Segments
+from ntfsbuild.content.model import EMPTY, Content, HostFile, LinksRule, Segments
 from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import check_segments
 from ntfsbuild.content.tree import SourceTree, scan
 from ntfsbuild.errors import ManifestError, Problem
+from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC
 from ntfsbuild.manifest.model import (
     AbsentEntry,
     Defaults,
@@ -23,7 +27,8 @@ from ntfsbuild.manifest.model import (
 )
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.plan.model import SomeTicks
+from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.plan.features import NO_FEATURES, Features
 
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 
@@ -34,6 +39,7 @@ class Layer:
 
     tree: SourceTree
     position: int
+    links: LinksRule = "follow"
 
 
 class PlannedDirectory:
@@ -43,15 +49,20 @@ class PlannedDirectory:
         "absent",
         "attributes",
         "entries",
+        "features",
         "files",
         "layers",
+        "linked",
         "only_removes",
         "path",
         "position",
         "posix_names",
         "rule",
+        "rules",
         "said_attributes",
+        "said_features",
         "said_times",
+        "short_names",
         "times",
     )
 
@@ -65,10 +76,24 @@ class PlannedDirectory:
         self.said_attributes: int | None = None
         self.rule = TimesRule(times)  # For the files in it.
         self.files: list[str] = []  # Sorted by code point.
-        self.entries: dict[str, FileEntry] = {}  # Those of the manifest; they hide a source's.
+        self.entries: dict[str, FileEntry] = {}  # The manifest's, which hide a source's; a source's links.
         self.layers: tuple[Layer, ...] = ()  # The last one that has a name counts.
         self.only_removes = False  # It need not be there for what it says.
         self.absent: dict[str, AbsentEntry] = {}  # What must not be there, in a source neither.
+        self.features = NO_FEATURES
+        self.said_features = NO_FEATURES  # Without what is only handed down.
+        self.rules = Rules()  # What it hands down to the files in it.
+        self.short_names: dict[str, str] = {}  # Of what lies in it, directories included.
+        self.linked: frozenset[str] = frozenset()  # Files in it that get more names.
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no file in it has features."""
+        return (
+            self.rules.plain
+            and not self.linked
+            and all(entry.features is NO_FEATURE_SPEC for entry in self.entries.values())
+        )
 
     def layer_of(self, name: str) -> Layer:
         """The source that a file comes from which the manifest does not describe."""
@@ -94,6 +119,7 @@ def _only_removing(root: DirectoryEntry) -> frozenset[int]:
     found: set[int] = set()
     for entry in reversed(every):  # Those below come first; not by recursion, a tree may be deep.
         plain = entry.times is None and entry.attributes is None and entry.source is None
+        plain = plain and entry.features is NO_FEATURE_SPEC
         if (
             plain
             and entry.children
@@ -115,15 +141,27 @@ class _Pending:
     layers: tuple[Layer, ...]
     rule: TimesRule
     names: NamesRule
+    rules: Rules
+    short_name: str | None = None
 
 
 class TreePlanner:
     """Walks the merged tree; collects everything that is wrong with it."""
 
-    def __init__(self, manifest: Manifest, sources: Sources, rule: TimesRule) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        sources: Sources,
+        rule: TimesRule,
+        pin: Callable[[Content], Content],
+        *,
+        on_base: bool,
+    ) -> None:
         self._manifest = manifest
         self._sources = sources
         self._rule = rule
+        self._on_base = on_base
+        self._features = FeaturePlanner(manifest, sources, pin)
         self._only_removing = _only_removing(manifest.tree)
         self.problems: list[Problem] = []
 
@@ -134,7 +172,8 @@ class TreePlanner:
     def directories(self) -> Iterator[PlannedDirectory]:
         """All directories, each before those in it, sorted by name."""
         names_rule = self._manifest.defaults.names or "win32"
-        pending = [_Pending("/", self._manifest.tree, (), self._rule, names_rule)]
+        rules = Rules().narrowed(NO_FEATURE_SPEC, self._manifest.defaults)
+        pending = [_Pending("/", self._manifest.tree, (), self._rule, names_rule, rules)]
         while pending:
             here = pending.pop()
             planned, below = self._plan(here)
@@ -164,9 +203,48 @@ class TreePlanner:
         planned.rule = here.rule.narrowed(defaults.times)
         planned.layers = layers
         planned.only_removes = not layers and id(entry) in self._only_removing
+        self._plan_features(planned, here)
         below = self._merge(planned, entry, names_rule)
         self._check_names(planned, below)
+        if (
+            planned.rules.short_names
+            or any(one.features.short_name for one in planned.entries.values())
+            or any(one.entry and one.entry.features.short_name for one in below)
+        ):
+            below = self._give_short_names(planned, below)
         return planned, below
+
+    def _plan_features(self, planned: PlannedDirectory, here: _Pending) -> None:
+        """What a directory has of its own, and what it hands down."""
+        entry, spec = here.entry, here.entry.features if here.entry else NO_FEATURE_SPEC
+        planned.rules = here.rules.narrowed(spec, entry.defaults if entry else Defaults())
+        tree = planned.layers[-1].tree if planned.layers else None
+        try:
+            source = tree.unix_metadata("") if tree and planned.rules.unix_from_source else None
+            features = self._features.of_directory(here.path, spec, here.rules, source)
+        except ManifestError as error:
+            self.say(spec.position or planned.position, here.path, str(error))
+            return
+        if here.short_name is not None:
+            features = features._replace(traits=features.traits._replace(short_name=here.short_name))
+        planned.features = features
+        if spec is not NO_FEATURE_SPEC or here.short_name is not None:
+            planned.said_features = features
+        elif source is not None:  # The source says it, not a default.
+            planned.said_features = Features(Traits(ea=features.traits.ea))
+
+    def _give_short_names(self, planned: PlannedDirectory, below: list[_Pending]) -> list[_Pending]:
+        """The short names of a directory: those that are said, and those that are made."""
+        above = planned.path.rstrip("/") + "/"
+        specs = {name: one.features.short_name for name, one in planned.entries.items()}
+        specs |= {one.path[len(above) :]: one.entry.features.short_name for one in below if one.entry}
+        every = sorted([*planned.files, *(one.path[len(above) :] for one in below)])
+        found, problems = short_names.given(every, specs, planned.rules.short_names, made_later=self._on_base)
+        for name, message in problems:
+            at = next((one.entry.position for one in below if one.entry and one.path == above + name), 0)
+            self.say(at or self._position_of(planned, name), above + name, message)
+        planned.short_names = found
+        return [replace(one, short_name=found.get(one.path[len(above) :])) for one in below]
 
     def _scanned(self, path: str, entry: DirectoryEntry) -> Iterator[Layer]:
         source = entry.source
@@ -177,6 +255,7 @@ class TreePlanner:
                 source.include,
                 source.exclude,
                 self._sources.confinement,
+                source.symlinks,
             )
         except SourceError as error:
             for message in error.messages:
@@ -184,7 +263,7 @@ class TreePlanner:
         except ManifestError as error:
             self.say(source.position, path, str(error))
         else:
-            yield Layer(tree, source.position)
+            yield Layer(tree, source.position, source.symlinks)
 
     def _merge(
         self, planned: PlannedDirectory, entry: DirectoryEntry | None, names_rule: NamesRule
@@ -198,7 +277,9 @@ class TreePlanner:
         for layer in planned.layers:
             for name, tree in layer.tree.directories.items():
                 if name not in planned.absent:
-                    layered[name] = (*layered.get(name, ()), Layer(tree, layer.position))
+                    layered[name] = (*layered.get(name, ()), Layer(tree, layer.position, layer.links))
+        if any(layer.tree.links for layer in planned.layers):
+            entries |= self._source_links(planned, entries)
         planned.entries = entries
         if not entries and len(planned.layers) == 1 and not planned.absent:
             planned.files = planned.layers[0].tree.names
@@ -209,9 +290,39 @@ class TreePlanner:
         self._check_kinds(planned, set(every_directory))
         prefix = planned.path if planned.path == "/" else planned.path + "/"
         return [
-            _Pending(prefix + name, directories.get(name), layered.get(name, ()), planned.rule, names_rule)
+            _Pending(
+                prefix + name,
+                directories.get(name),
+                layered.get(name, ()),
+                planned.rule,
+                names_rule,
+                planned.rules,
+            )
             for name in every_directory
         ]
+
+    def _source_links(self, planned: PlannedDirectory, described: Container[str]) -> dict[str, FileEntry]:
+        """The links of the sources as entries, but for those that something else hides."""
+        found: dict[str, Layer] = {}
+        for layer in planned.layers:
+            for name in found.keys() & set(layer.tree.names):
+                del found[name]
+            found |= dict.fromkeys(layer.tree.links, layer)
+        entries = {}
+        for name, layer in found.items():
+            if name in described or name in planned.absent:
+                continue
+            tree, rule = layer.tree, planned.rule
+            try:
+                spec = link_spec(
+                    tree.links[name], layer.links, partial(tree.unix_metadata, name), planned.rules
+                )
+                times = Times(*rule.of_source(tree.mtime_ticks(name))) if rule.from_source else None
+            except ManifestError as error:
+                self.say(layer.position, f"{planned.path.rstrip('/')}/{name}", str(error))
+                continue
+            entries[name] = FileEntry(EMPTY, layer.position, times, features=spec)
+        return entries
 
     def _check_kinds(self, planned: PlannedDirectory, directories: set[str]) -> None:
         if directories and not directories.isdisjoint(planned.files):
@@ -251,7 +362,8 @@ class TreePlanner:
             for name, key in zip(every, folded, strict=True):
                 if key in _SYSTEM_NAMES:
                     complain(name, "is the name of one of NTFS's own files")
-        if len(set(folded)) != len(every) and not planned.posix_names:
+        tells_apart = planned.posix_names or planned.features.traits.case_sensitive
+        if len(set(folded)) != len(every) and not tells_apart:
             first: dict[str, str] = {}
             for name, key in zip(every, folded, strict=True):
                 if first.setdefault(key, name) != name:
@@ -266,6 +378,24 @@ class TreePlanner:
                     complain(name, f"the path has more than {names.MAX_PATH_UNITS} UTF-16 units")
 
     # ------------------------------------------------------------------ files
+
+    def features_of(self, planned: PlannedDirectory, name: str, content: Content) -> Features:
+        """The features of a file; NO_FEATURES after a complaint."""
+        entry = planned.entries.get(name)
+        spec = entry.features if entry else NO_FEATURE_SPEC
+        path = f"{planned.path.rstrip('/')}/{name}"
+        try:
+            source = None
+            if entry is None and planned.rules.unix_from_source:
+                source = planned.layer_of(name).tree.unix_metadata(name)
+            features = self._features.of_file(path, spec, content, planned.rules, source)
+        except ManifestError as error:
+            self.say(spec.position or self._position_of(planned, name), path, str(error))
+            return NO_FEATURES
+        short_name = planned.short_names.get(name)
+        if short_name is not None:
+            features = features._replace(traits=features.traits._replace(short_name=short_name))
+        return features._replace(linked=True) if name in planned.linked else features
 
     def content_of(self, planned: PlannedDirectory, name: str, entry: FileEntry) -> Content | None:
         """The content of a file that the manifest describes, its sources found; None after a complaint."""

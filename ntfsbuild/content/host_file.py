@@ -6,10 +6,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from typing import Final
 
+from ntfsbuild.content.model import LinkKind
 from ntfsbuild.content.problems import host_failure, shown
 from ntfsbuild.errors import HostError, ManifestError
 from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
+from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 
 PIECE_BYTES = 1 << 20
 
@@ -23,6 +26,14 @@ _LOOK_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
 _STEP_FLAGS = _LOOK_FLAGS | os.O_DIRECTORY
 
 _SPARSE_WORTH_BYTES = 1 << 16
+
+_SPECIAL_KINDS: Final[dict[int, LinkKind]] = {
+    stat.S_IFLNK: "symlink",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFCHR: "char",
+    stat.S_IFBLK: "block",
+}
 
 
 def open_path(path: bytes, flags: int) -> int:
@@ -108,20 +119,60 @@ def size_bytes(path: bytes) -> int:
 def mtime_ticks(path: bytes) -> int:
     """When a file or directory was last modified, in 100 ns ticks since 1601; links are not followed."""
     try:
-        if len(path) <= PATH_BYTES_MAX:
-            status = os.lstat(path)
-        else:
-            fd = open_path(path, _LOOK_FLAGS | os.O_NOFOLLOW)
-            try:
-                status = os.fstat(fd)
-            finally:
-                os.close(fd)
-    except OSError as failure:
-        raise host_failure(path, failure) from None
-    try:
-        return filetime_from_unix_ns(status.st_mtime_ns)
+        return filetime_from_unix_ns(_looked_at(path).st_mtime_ns)
     except ValueError as failure:
         raise ManifestError(f"{shown(path)}: its modification time is {failure}") from None
+
+
+def unix_metadata(path: bytes) -> UnixMetadata:
+    """Owner, group, mode, and the numbers of a device; links are not followed."""
+    status = _looked_at(path)
+    mode, device = status.st_mode, None
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        device = os.major(status.st_rdev), os.minor(status.st_rdev)
+    return UnixMetadata(status.st_uid, status.st_gid, mode, device)
+
+
+def special_kind(path: bytes) -> LinkKind | None:
+    """Which kind of special file is there; None for what has no name here."""
+    return _SPECIAL_KINDS.get(stat.S_IFMT(_looked_at(path).st_mode))
+
+
+def link_target(path: bytes) -> bytes:
+    """What a symbolic link says."""
+    try:
+        if len(path) <= PATH_BYTES_MAX:
+            return os.readlink(path)
+        above, _, name = path.rpartition(b"/")
+        fd = open_path(above, _STEP_FLAGS)
+        try:
+            return os.readlink(name, dir_fd=fd)
+        finally:
+            os.close(fd)
+    except OSError as failure:
+        raise host_failure(path, failure) from None
+
+
+def _looked_at(path: bytes) -> os.stat_result:
+    try:
+        if len(path) <= PATH_BYTES_MAX:
+            return os.lstat(path)
+        fd = open_path(path, _LOOK_FLAGS | os.O_NOFOLLOW)
+        try:
+            return os.fstat(fd)
+        finally:
+            os.close(fd)
+    except OSError as failure:
+        raise host_failure(path, failure) from None
+
+
+def has_holes(path: bytes) -> bool:
+    """Whether a file has parts that take no room, as far as its file system tells."""
+    fd, status = _opened(path)
+    try:
+        return sum(end - begin for begin, end in extents(fd, status, path)) < status.st_size
+    finally:
+        os.close(fd)
 
 
 def pieces(path: bytes, expected_size: int | None) -> Iterator[tuple[int, bytes]]:

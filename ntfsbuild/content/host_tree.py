@@ -6,9 +6,11 @@ What is taken:
 * `exclude` wins: a directory that matches is not entered, a file that matches is left out.
 * `include`, when given, takes the files that match and everything below a directory that matches; other
   directories are there only as far as they are needed to hold something that was taken.
-* A symbolic link to a file or a directory counts as what it points to, under the link's name, as long
-  as the target stays inside the allowed folders.  A link that leaves them, dangles, or leads back to a
-  directory that it lies in is a problem; so are sockets, FIFOs and devices.  What is left out is none.
+* A symbolic link that is followed (to a file or a directory) counts as what it points to, under the
+  link's name, as long as the target stays inside the allowed folders.  A link that leaves them, dangles,
+  or leads back to a directory that it lies in is a problem.
+* Where links are kept (`ntfs`, `wsl`), a link is taken as a file with its name, wherever it leads.
+* Sockets, FIFOs and devices are kept with `wsl`, else they are problems.  What is left out is none.
 
 All problems of a tree are raised together.  Only a name is kept of a file, and no file is looked at
 beyond what the directory itself says of it, so a hundred thousand files cost a few megabytes.
@@ -18,14 +20,22 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ntfsbuild.content.confinement import Confinement
-from ntfsbuild.content.host_file import PATH_BYTES_MAX, mtime_ticks, open_path
-from ntfsbuild.content.model import HostFile
+from ntfsbuild.content.host_file import (
+    PATH_BYTES_MAX,
+    link_target,
+    mtime_ticks,
+    open_path,
+    special_kind,
+    unix_metadata,
+)
+from ntfsbuild.content.model import NO_LINKS, HostFile, LinksRule, SourceLink
 from ntfsbuild.content.patterns import Patterns
 from ntfsbuild.content.problems import SourceError, host_failure, shown
 from ntfsbuild.errors import ManifestError
+from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 
 # A directory's path is held as a base, shared by many, and a tail of at most this length: 16,000
 # directories inside each other would otherwise hold a quarter of a gigabyte of paths.
@@ -33,15 +43,19 @@ _TAIL_BYTES_MAX = 1024
 
 
 class HostTree:
-    """One directory: its regular files by name, its subdirectories, and where it lies on the host."""
+    """One directory: its regular files by name, its subdirectories, and where it lies on the host.
 
-    __slots__ = ("_base", "_links", "_tail", "directories", "names")
+    Those of the names that are in `links` have no content.
+    """
+
+    __slots__ = ("_base", "_followed", "_tail", "directories", "links", "names")
 
     def __init__(self, base: bytes, tail: bytes) -> None:
         self._base = base
         self._tail = tail
-        self._links: dict[str, bytes] | None = None
+        self._followed: dict[str, bytes] | None = None
         self.names: list[str] = []
+        self.links: Mapping[str, SourceLink] = NO_LINKS
         self.directories: dict[str, HostTree] = {}
 
     @property
@@ -55,31 +69,48 @@ class HostTree:
 
     def contents(self) -> Iterator[HostFile]:
         """The contents of all files, in the order of `names`; the directory's path is put together once."""
-        prefix, links = _below(self.path, b""), self._links
+        prefix, followed = _below(self.path, b""), self._followed
         for name in self.names:
-            linked = links.get(name) if links else None
-            yield HostFile(linked or prefix + name.encode(), None, None)
+            target = followed.get(name) if followed else None
+            yield HostFile(target or prefix + name.encode(), None, None)
 
     def mtime_ticks(self, name: str) -> int:
         """When a file of this directory was last modified; "" is the directory itself."""
         return mtime_ticks(self._path_of(name) if name else self.path)
 
-    def add_link(self, name: str, target: bytes) -> None:
+    def unix_metadata(self, name: str) -> UnixMetadata:
+        """Owner, group and mode of a file of this directory; "" is the directory itself."""
+        return unix_metadata(self._path_of(name) if name else self.path)
+
+    def add_followed(self, name: str, target: bytes) -> None:
         """Take a file that lies elsewhere; the names are sorted by who adds the last one."""
-        if self._links is None:
-            self._links = {}
-        self._links[name] = target
+        if self._followed is None:
+            self._followed = {}
+        self._followed[name] = target
+        self.names.append(name)
+
+    def add_link(self, name: str, link: SourceLink) -> None:
+        """Take a link as what it is; the names are sorted by who adds the last one."""
+        if not isinstance(self.links, dict):
+            self.links = {}
+        self.links[name] = link
         self.names.append(name)
 
     def _path_of(self, name: str) -> bytes:
-        if self._links is not None and name in self._links:
-            return self._links[name]
+        if self._followed is not None and name in self._followed:
+            return self._followed[name]
         return _below(self.path, name.encode())
 
 
-def scan(root: bytes, include: Sequence[str], exclude: Sequence[str], confine: Confinement) -> HostTree:
+def scan(
+    root: bytes,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    confine: Confinement,
+    links: LinksRule = "follow",
+) -> HostTree:
     """The tree at `root`; raises `SourceError` with everything that is wrong with it."""
-    return _Scan(include, exclude, confine).run(confine.check(root))
+    return _Scan(include, exclude, confine, links).run(confine.check(root))
 
 
 def _below(directory: bytes, name: bytes) -> bytes:
@@ -152,13 +183,18 @@ class _Pending:
 class _Scan:
     """The state of one scan: what to look for, what is still to be listed, what went wrong."""
 
-    def __init__(self, include: Sequence[str], exclude: Sequence[str], confine: Confinement) -> None:
+    def __init__(
+        self, include: Sequence[str], exclude: Sequence[str], confine: Confinement, links: LinksRule
+    ) -> None:
         self.include = Patterns(include) if include else None
         self.exclude = Patterns(exclude) if exclude else None
         self.confine = confine
+        self.links = links
+        self.root = b""
         self.problems: list[str] = []
 
     def run(self, root: bytes) -> HostTree:
+        self.root = root
         first = _Pending(_Base(root), b"", "", (), self.include is None)
         pending, listed = [first], []
         while pending:
@@ -234,7 +270,11 @@ class _Scan:
         return here.taken or (self.include is not None and self.include.match_directory(here.relative, name))
 
     def _special(self, here: _Pending, name: str, is_link: bool) -> None:
-        """What is neither a regular file nor a directory: a link is followed, all else is a problem."""
+        """What is neither a regular file nor a directory: kept or followed by the rule, or a problem."""
+        if self.links == "wsl" or (is_link and self.links != "follow"):
+            if self._takes_file(here, name):
+                self._keep(here, name)
+            return
         if self.exclude is not None and self.exclude.match_file(here.relative, name):
             return
         path = _below(here.tree.path, name.encode())
@@ -252,12 +292,37 @@ class _Scan:
             if takes(here, name):
                 self.problems.append(str(fault))
 
+    def _keep(self, here: _Pending, name: str) -> None:
+        path = _below(here.tree.path, name.encode())
+        try:
+            kind = special_kind(path)
+            if kind is None:
+                raise ManifestError(f"{shown(path)} is not a regular file")
+            if self.links == "error":
+                raise ManifestError(f"{shown(path)} is a symbolic link")
+            if kind != "symlink":
+                here.tree.add_link(name, SourceLink(kind))
+                return
+            directory = self.links == "ntfs" and self._leads_to_directory(path)
+            here.tree.add_link(name, SourceLink(kind, link_target(path), directory))
+        except ManifestError as fault:
+            self.problems.append(str(fault))
+
+    def _leads_to_directory(self, path: bytes) -> bool:
+        """Whether a link ends at a directory of this source, whatever is taken of that."""
+        try:
+            target = os.path.realpath(path, strict=True)
+        except OSError:
+            return False  # It dangles, or goes round: as good a link as any.
+        inside = target == self.root or target.startswith(self.root.rstrip(b"/") + b"/")
+        return inside and os.path.isdir(target)
+
     def _follow(self, here: _Pending, name: str, path: bytes) -> None:
         target = self.confine.check(path)
         mode = os.stat(target, follow_symlinks=False).st_mode
         if stat.S_ISREG(mode):
             if self._takes_file(here, name):
-                here.tree.add_link(name, target)
+                here.tree.add_followed(name, target)
         elif stat.S_ISDIR(mode):
             self._follow_directory(here, name, path, target)
         else:

@@ -6,7 +6,9 @@ Paths of host files are `bytes`: what a name means must not depend on the locale
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 SIZE_MAX: Final = (1 << 63) - 1  # NTFS holds sizes as signed 64-bit integers.
 
@@ -62,3 +64,22 @@ class Segments(NamedTuple):
 Content: TypeAlias = Part | Segments
 
 EMPTY = Inline(b"")
+
+# What becomes of a source's symbolic links: kept in one way or the other, replaced by what they lead to, or
+# refused.  Only `wsl` has a form for other special files.
+LinksRule: TypeAlias = Literal["ntfs", "wsl", "follow", "error"]
+LinkKind: TypeAlias = Literal["symlink", "socket", "fifo", "char", "block"]
+
+
+class SourceLink(NamedTuple):
+    """A symbolic link, or another special file, of a source that is kept as what it is.
+
+    `directory` says that the target is a directory of the same source; only `ntfs` asks for that.
+    """
+
+    kind: LinkKind
+    target: bytes = b""
+    directory: bool = False
+
+
+NO_LINKS: Final[Mapping[str, SourceLink]] = MappingProxyType({})

@@ -72,11 +72,15 @@ def read(content: Content) -> bytes:
     return bytes(data)
 
 
-def sha256_of(content: Content) -> bytes:
-    """The SHA-256 of the whole content, zeros included."""
+def sha256_of(content: Content, valid_bytes: int | None = None) -> bytes:
+    """The SHA-256 of the whole content, zeros included; of what is not valid as if it were zeros."""
     digest = hashlib.sha256()
     end = 0
     for offset, piece in pieces(content):
+        if valid_bytes is not None and offset + len(piece) > valid_bytes:
+            piece = piece[: max(0, valid_bytes - offset)]
+            if not piece:
+                break
         _hash_zeros(digest, offset - end)
         digest.update(piece)
         end = offset + len(piece)

@@ -1,29 +1,48 @@
 """A tar archive as a source of files, with the same face as a directory of the host.
 
 What is taken: regular files, directories, hard links (the content that the name had at that point of
-the archive), and symbolic links to a file in the archive (the content that it has at the end).  Of two
-members with the same name the last one counts, as it does for tar.  All else is a problem: devices,
-FIFOs, other symbolic links, names that are absolute, go up with `..` or are not UTF-8, and names that
-are a file and a directory at once.  `include` and `exclude` work as for a directory of the host.
+the archive), and symbolic links: as links where they are kept, else those to a file in the archive (the
+content that it has at the end).  Of two members with the same name the last one counts, as it does for
+tar.  All else is a problem: devices and FIFOs but for `wsl`, other symbolic links, names that are
+absolute, go up with `..` or are not UTF-8, and names that are a file and a directory at once.  `include`
+and `exclude` work as for a directory of the host.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import tarfile
-from collections.abc import Iterator, Sequence
-from typing import IO, Any, NamedTuple, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, Final, NamedTuple, TypeAlias, cast
 
 from ntfsbuild.content.archive import Archive, open_archive
-from ntfsbuild.content.model import EMPTY, Content, Segment, Segments, TarMember
+from ntfsbuild.content.model import (
+    EMPTY,
+    NO_LINKS,
+    Content,
+    LinkKind,
+    LinksRule,
+    Segment,
+    Segments,
+    SourceLink,
+    TarMember,
+)
 from ntfsbuild.content.patterns import Patterns
 from ntfsbuild.content.problems import SourceError, shown
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
+from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 
 _BLOCK_BYTES = 512
 _LINK_HOPS_MAX = 40
 _VOLUME_LABEL_TYPE = b"V"
+_SPECIAL_TYPES: Final[dict[bytes, tuple[LinkKind, int]]] = {
+    tarfile.SYMTYPE: ("symlink", stat.S_IFLNK),
+    tarfile.FIFOTYPE: ("fifo", stat.S_IFIFO),
+    tarfile.CHRTYPE: ("char", stat.S_IFCHR),
+    tarfile.BLKTYPE: ("block", stat.S_IFBLK),
+}
 
 
 class _Member(NamedTuple):
@@ -33,6 +52,7 @@ class _Member(NamedTuple):
     size_bytes: int
     ticks: int
     extents: tuple[tuple[int, int], ...] | None
+    unix: UnixMetadata  # Shared by all members that have the same.
 
 
 class _Link(NamedTuple):
@@ -41,17 +61,34 @@ class _Link(NamedTuple):
     target: str
 
 
-class TarTree:
-    """One directory of an archive: its regular files by name, and its subdirectories."""
+class _Kept(NamedTuple):
+    """A symbolic link, or a special file, that stays one."""
 
-    __slots__ = ("_archive", "_members", "_relative", "_ticks", "directories", "names")
+    kind: LinkKind
+    target: str
+    ticks: int
+    unix: UnixMetadata
+
+
+_Any: TypeAlias = _Member | _Link | _Kept
+
+
+class TarTree:
+    """One directory of an archive: its regular files by name, and its subdirectories.
+
+    Those of the names that are in `links` have no content.
+    """
+
+    __slots__ = ("_archive", "_members", "_relative", "_ticks", "_unix", "directories", "links", "names")
 
     def __init__(self, archive: bytes, relative: str) -> None:
         self._archive = archive
         self._relative = relative  # From the archive's root: "", or with a slash at its end.
-        self._members: dict[str, _Member | _Link] = {}
+        self._members: dict[str, _Any] = {}
         self._ticks: int | None = None
+        self._unix: UnixMetadata | None = None
         self.names: list[str] = []
+        self.links: Mapping[str, SourceLink] = NO_LINKS
         self.directories: dict[str, TarTree] = {}
 
     @property
@@ -86,28 +123,45 @@ class TarTree:
         if not name:
             return self._ticks
         member = self._members[name]
-        assert isinstance(member, _Member)
+        assert not isinstance(member, _Link)
         return member.ticks
 
+    def unix_metadata(self, name: str) -> UnixMetadata | None:
+        """Owner, group and mode of a file of this directory; "" is the directory itself, as for times."""
+        if not name:
+            return self._unix
+        member = self._members[name]
+        assert not isinstance(member, _Link)
+        return member.unix
 
-def scan(path: bytes, include: Sequence[str], exclude: Sequence[str]) -> TarTree:
+
+def scan(path: bytes, include: Sequence[str], exclude: Sequence[str], links: LinksRule = "follow") -> TarTree:
     """The tree in the archive at `path`; raises `SourceError` with everything that is wrong with it."""
-    listing = _Listing(open_archive(path))
+    listing = _Listing(open_archive(path), links)
     listing.read()
-    listing.resolve_links()
+    if links == "follow":
+        listing.resolve_links()
+    elif listing.keeps:
+        listing.name_links()
+    if not listing.problems:
+        _select(listing.root, include, exclude)
+        if links == "error":
+            listing.refuse_links()
     if listing.problems:
         raise SourceError([f"{shown(path)}: {problem}" for problem in listing.problems])
-    _select(listing.root, include, exclude)
     return listing.root
 
 
 class _Listing:
     """The state of reading one archive."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, links: LinksRule) -> None:
         self.archive = archive
+        self.links = links
+        self.keeps = False  # Whether there is anything that is kept as a link.
         self.root = TarTree(archive.path, "")
         self.problems: list[str] = []
+        self._unix: dict[tuple[int, ...], UnixMetadata] = {}
 
     def read(self) -> None:
         """Take every member, in the order of the archive."""
@@ -139,7 +193,8 @@ class _Listing:
         try:
             parts = _parts(info.name)
             if info.isdir():
-                self._directory(parts)._ticks = _ticks(info)
+                directory = self._directory(parts)
+                directory._ticks, directory._unix = _ticks(info), self._unix_of(info, stat.S_IFDIR)
             elif not parts:
                 raise ManifestError("is a file without a name")
             else:
@@ -147,7 +202,11 @@ class _Listing:
         except ManifestError as fault:
             self.problems.append(f"{_escaped(info.name)} {fault}")
 
-    def _member(self, info: tarfile.TarInfo) -> _Member | _Link:
+    def _member(self, info: tarfile.TarInfo) -> _Any:
+        if info.type in _SPECIAL_TYPES and (self.links == "wsl" or (self.links == "ntfs" and info.issym())):
+            self.keeps = True
+            kind, kind_mode = _SPECIAL_TYPES[info.type]
+            return _Kept(kind, info.linkname, _ticks(info), self._unix_of(info, kind_mode))
         if info.issym():
             return _Link(info.linkname)
         if info.islnk():
@@ -159,9 +218,18 @@ class _Listing:
         stored = info.size if extents is None else sum(size for _, size in extents)
         if info.offset_data + stored > self.archive.size_bytes:
             raise ManifestError("is cut off: the archive is damaged")
-        return _Member(info.offset_data, info.size, _ticks(info), extents)
+        return _Member(info.offset_data, info.size, _ticks(info), extents, self._unix_of(info, stat.S_IFREG))
 
-    def _hard_link_target(self, info: tarfile.TarInfo) -> _Member | _Link:
+    def _unix_of(self, info: tarfile.TarInfo, kind_mode: int) -> UnixMetadata:
+        key = info.uid, info.gid, info.mode, kind_mode, info.devmajor, info.devminor
+        unix = self._unix.get(key)
+        if unix is None:
+            device = (info.devmajor, info.devminor) if info.ischr() or info.isblk() else None
+            mode = stat.S_IMODE(info.mode) | kind_mode
+            unix = self._unix[key] = UnixMetadata(info.uid, info.gid, mode, device)
+        return unix
+
+    def _hard_link_target(self, info: tarfile.TarInfo) -> _Any:
         *parents, name = _parts(info.linkname) or [""]
         directory = self._find(parents)
         target = None if directory is None else directory._members.get(name)
@@ -180,7 +248,7 @@ class _Listing:
             here = here.directories[part]
         return here
 
-    def _put(self, parts: list[str], member: _Member | _Link) -> None:
+    def _put(self, parts: list[str], member: _Any) -> None:
         directory = self._directory(parts[:-1])
         if parts[-1] in directory.directories:
             raise ManifestError("is a file and a directory at once")
@@ -202,9 +270,58 @@ class _Listing:
                     except ManifestError as fault:
                         self.problems.append(f"{_escaped(tree._relative + name)} {fault}")
 
+    def name_links(self) -> None:
+        """Tell of every directory which links it has."""
+        for tree in _all(self.root):
+            links = {
+                name: SourceLink(
+                    member.kind,
+                    member.target.encode("utf-8", "surrogateescape") if member.kind == "symlink" else b"",
+                    self.links == "ntfs" and self._leads_to_directory(tree, member),
+                )
+                for name, member in tree._members.items()
+                if isinstance(member, _Kept)
+            }
+            if links:
+                tree.links = links
+
+    def _leads_to_directory(self, tree: TarTree, link: _Kept) -> bool:
+        """Whether a link ends at a directory of this archive, perhaps through other links."""
+        hops, way = 0, [self.root]
+        rest = [*tree._relative.split("/"), *link.target.split("/")][::-1]
+        outside = link.target.startswith("/")
+        while rest and not outside:
+            part = rest.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                way.pop()
+                outside = not way
+                continue
+            if part in way[-1].directories:
+                way.append(way[-1].directories[part])
+                continue
+            member = way[-1]._members.get(part)
+            hops += 1
+            if not isinstance(member, _Kept) or member.kind != "symlink" or hops > _LINK_HOPS_MAX:
+                return False
+            if member.target.startswith("/"):
+                return False
+            rest += member.target.split("/")[::-1]
+        return not outside
+
+    def refuse_links(self) -> None:
+        """Every symbolic link that was taken is a problem."""
+        for tree in _all(self.root):
+            self.problems += [
+                f"{_escaped(tree._relative + name)} is a symbolic link"
+                for name in tree.names
+                if isinstance(tree._members[name], _Link)
+            ]
+
     def _resolved(self, tree: TarTree, link: _Link) -> _Member:
         directory: TarTree | None = tree
-        member: _Member | _Link | None = link
+        member: _Any | None = link
         for _ in range(_LINK_HOPS_MAX):
             assert isinstance(member, _Link) and directory is not None
             if member.target.startswith("/"):
@@ -298,6 +415,9 @@ def _select(root: TarTree, include: Sequence[str], exclude: Sequence[str]) -> No
                 continue
             if inside or taking is None or taking.match_file(at, name):
                 tree.names.append(name)
+        if tree.links:
+            taken_names = set(tree.names)
+            tree.links = {name: link for name, link in tree.links.items() if name in taken_names}
         kept = {}
         for name in sorted(tree.directories):
             if leaving is None or not leaving.match_directory(at, name):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ntfsbuild.content import host_tree
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.host_tree import HostTree
+from ntfsbuild.content.model import LinksRule
 
 if TYPE_CHECKING:
     from ntfsbuild.content.tar_tree import TarTree
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
 SourceTree: TypeAlias = "HostTree | TarTree"
 
 
-def scan(path: bytes, include: Sequence[str], exclude: Sequence[str], confine: Confinement) -> SourceTree:
+def scan(
+    path: bytes,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    confine: Confinement,
+    links: LinksRule = "follow",
+) -> SourceTree:
     """The tree at `path`: what it is on the host decides how it is read."""
     real = confine.check(path)
     if os.path.isdir(real):
-        return host_tree.scan(real, include, exclude, confine)
+        return host_tree.scan(real, include, exclude, confine, links)
     from ntfsbuild.content import tar_tree  # tarfile takes long to import, and most manifests need none.
 
-    return tar_tree.scan(real, include, exclude)
+    return tar_tree.scan(real, include, exclude, links)

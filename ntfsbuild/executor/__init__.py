@@ -17,6 +17,7 @@ from ntfsbuild.executor.fresh import FreshExecution
 from ntfsbuild.executor.placing import Executed, Progress, Report
 from ntfsbuild.image.raw import ChangeableStorage, Storage
 from ntfsbuild.plan.model import Format, OpenBase, Plan
+from ntfsbuild.volume.unit_writer import CompressMany, one_by_one
 
 if TYPE_CHECKING:
     from ntfsbuild.volume.editor import VolumeEditor
@@ -30,11 +31,12 @@ def execute(
     report: Report | None = None,
     target: bytes | None = None,
     changeable: Callable[[], ChangeableStorage] | None = None,
+    compress_many: CompressMany = one_by_one,
 ) -> Executed:
     """Carry out the operations of a plan that formats a volume on empty storage, in the order given.
 
     `target` is the path of the image, which cannot be its own source.  `changeable` opens what was
-    written for the steps, if there are any.
+    written for the steps, if there are any.  `compress_many` compresses units: all give the same bytes.
     """
     operations = iter(plan.operations)
     first = next(operations, None)
@@ -42,7 +44,7 @@ def execute(
         raise ManifestError(f"{plan.manifest_file}: the plan changes a volume: name its image with --image")
     if not isinstance(first, Format):
         raise ManifestError(f"{plan.manifest_file}: the plan does not begin with a format operation")
-    fresh = FreshExecution(plan.manifest_file, first, storage, report, target)
+    fresh = FreshExecution(plan.manifest_file, first, storage, report, target, compress_many)
     done, step = fresh.run(operations)
     if step is None:
         return done
@@ -51,13 +53,18 @@ def execute(
     from ntfsbuild.volume.editor import VolumeEditor
 
     volume = VolumeEditor(changeable())
-    ChangeExecution(plan.manifest_file, volume, report, target).run(itertools.chain([step], operations))
+    steps = ChangeExecution(plan.manifest_file, volume, report, target, compress_many)
+    steps.run(itertools.chain([step], operations))
     volume.commit()
     return done
 
 
 def execute_on_base(
-    plan: Plan, volume: VolumeEditor, report: Report | None = None, target: bytes | None = None
+    plan: Plan,
+    volume: VolumeEditor,
+    report: Report | None = None,
+    target: bytes | None = None,
+    compress_many: CompressMany = one_by_one,
 ) -> Executed:
     """Carry out the operations of a plan that changes a volume; the caller commits."""
     from ntfsbuild.executor.changing import ChangeExecution
@@ -71,5 +78,5 @@ def execute_on_base(
             f"{plan.manifest_file}: the plan was made for the volume with the serial number "
             f"{first.serial:016X}, this one is {volume.geometry.serial:016X}"
         )
-    execution = ChangeExecution(plan.manifest_file, volume, report, target, first)
+    execution = ChangeExecution(plan.manifest_file, volume, report, target, compress_many, first)
     return execution.run(operations)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
-from ntfsbuild.content.model import Content, HostFile, Inline
-from ntfsbuild.content.read import pieces, read, size_of
+from ntfsbuild.content.model import EMPTY, Content
+from ntfsbuild.content.read import pieces, size_of
 from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
-from ntfsbuild.executor.filling import OpenedFile, can_be_copied, fill_from_pieces, refuse_own_image
+from ntfsbuild.executor.filling import refuse_own_image
 from ntfsbuild.executor.placing import Executed, Report, Teller, placed
+from ntfsbuild.executor.storing import Storing
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import (
     DeleteStep,
     Format,
     Keep,
     LabelStep,
+    LinkFile,
     LinkStep,
     MakeDirectory,
     MakeFile,
@@ -28,17 +32,16 @@ from ntfsbuild.plan.model import (
     ReplaceFile,
     SetMetadata,
     SetStep,
-    SomeTicks,
     Step,
     TreeOperation,
     TruncateStep,
     WriteStep,
 )
 from ntfsbuild.volume.editor import SETTABLE_ATTRIBUTES, VolumeEditor
-from ntfsbuild.volume.stream_space import StreamSpace
+from ntfsbuild.volume.record_reader import Attribute
+from ntfsbuild.volume.unit_writer import CompressMany
 
 _ARCHIVE = int(FileAttributes.ARCHIVE)
-_IN_MEMORY_BYTES = 128 << 10
 _ZEROS = bytes(1 << 20)
 _STEPS = (
     WriteStep,
@@ -61,6 +64,7 @@ class ChangeExecution:
         volume: VolumeEditor,
         report: Report | None,
         target: bytes | None,
+        compress_many: CompressMany,
         base: OpenBase | None = None,
     ) -> None:
         self._file = file
@@ -68,6 +72,7 @@ class ChangeExecution:
         self._base = base
         self._target = target
         self._teller = Teller(report, base.files if base else 0)
+        self._storing = Storing(volume, self._teller, target, compress_many)
         self._steps = 0
         self._directory_times: dict[str, SomeTicks] = {}
 
@@ -76,6 +81,8 @@ class ChangeExecution:
         teller = self._teller
         if self._base is not None and self._base.label is not None:
             self._volume.set_label(self._base.label)
+        if self._base is not None and self._base.object_id is not None:
+            self._volume.set_volume_object_id(self._base.object_id)
         for operation in operations:
             if isinstance(operation, Format | OpenBase):
                 raise ManifestError(f"{self._file}: a plan formats or opens a volume once, at first")
@@ -110,23 +117,26 @@ class ChangeExecution:
     def _lay(self, operation: TreeOperation) -> None:
         volume = self._volume
         match operation:
-            case MakeFile(path, content, times, attributes, _):
+            case MakeFile(path, content, times, attributes, _, features):
                 # The names were judged when the plan was made, and those that are equal but for case.
-                made = self._content(content)
-                volume.make_file(path, made, times, attributes, posix_names=True)
+                made, traits = self._new_content(path, content, features), features.traits
+                volume.make_file(path, made, times, attributes, posix_names=True, traits=traits)
                 self._teller.file_done()
-            case MakeDirectory(path, times, attributes, _, _):
-                volume.make_directory(path, times, attributes, posix_names=True)
+            case MakeDirectory(path, times, attributes, _, _, features):
+                self._make_directory(path, times, attributes, None, True, features)
                 self._directory_times[path] = times
                 self._teller.directories += 1
+            case LinkFile(path, to, short_name, times, _, _):
+                volume.link(to, path, times[2], posix_names=True, short_name=short_name)
             case Keep(path, directory, times, _):
                 if directory:
                     self._directory_times[path] = times
-            case ReplaceFile(path, content, times, attributes, ticks, _):
-                volume.replace_file(path, self._content(content), ticks, times, attributes)
+            case ReplaceFile(path, content, times, attributes, ticks, _, features):
+                made = self._storing.streams(content, features, volume.form_of(path))
+                volume.replace_file(path, made, ticks, times, attributes, features.traits)
                 self._teller.file_done()
-            case SetMetadata(path, directory, times, attributes, ticks, _):
-                self._set(path, times, attributes, ticks)
+            case SetMetadata(path, directory, times, attributes, ticks, _, features):
+                self._set(path, times, attributes, ticks, features)
                 if directory:
                     self._directory_times[path] = times
             case Remove(path, directory, ticks, _):
@@ -140,28 +150,29 @@ class ChangeExecution:
             self._set_times(path, times)
         self._directory_times.clear()
 
-    def _content(self, content: Content) -> bytes | StreamSpace:
-        """Small content in memory, other in clusters."""
-        if isinstance(content, Inline):
-            self._teller.data_bytes += len(content.data)
-            return content.data
-        refuse_own_image(content, self._target)
-        if isinstance(content, HostFile) and can_be_copied(content):
-            opened = OpenedFile(content)
-            try:
-                if opened.size_bytes > _IN_MEMORY_BYTES:
-                    space = self._volume.take_space(opened.size_bytes)
-                    opened.fill(space, self._teller)
-                    return space
-            finally:
-                opened.close()
-        size = size_of(content)
-        if size <= _IN_MEMORY_BYTES:
-            self._teller.data_bytes += size
-            return read(content)
-        space = self._volume.take_space(size)
-        fill_from_pieces(space, content, self._teller)
-        return space
+    def _make_directory(
+        self,
+        path: str,
+        times: Ticks4,
+        attributes: int,
+        now: int | None,
+        posix_names: bool,
+        features: Features,
+    ) -> None:
+        self._volume.make_directory(
+            path,
+            times,
+            attributes,
+            now=now,
+            posix_names=posix_names,
+            traits=features.traits,
+            streams=self._storing.named_streams(features),
+            form=features.form,
+        )
+
+    def _new_content(self, path: str, content: Content, features: Features) -> Sequence[Attribute]:
+        """The streams of a file that is made at `path`, in memory or in clusters."""
+        return self._storing.streams(content, features, self._volume.handed_down_form(path))
 
     # ------------------------------------------------------------------ steps
 
@@ -174,17 +185,17 @@ class ChangeExecution:
                 volume.truncate(path, size_bytes, ticks, stream)
             case RenameStep(path, to, replace, posix_names, ticks, _):
                 volume.rename(path, to, ticks, replace=replace, posix_names=posix_names)
-            case LinkStep(path, to, posix_names, ticks, _):
-                volume.link(path, to, ticks, posix_names=posix_names)
+            case LinkStep(path, to, posix_names, ticks, _, short_name):
+                volume.link(path, to, ticks, posix_names=posix_names, short_name=short_name)
             case DeleteStep(path, stream, recursive, ticks, _):
                 if stream:
                     volume.remove_stream(path, stream, ticks)
                 else:
                     volume.remove(path, ticks, recursive=recursive)
-            case MkdirStep(path, times, attributes, posix_names, ticks, _):
-                volume.make_directory(path, times, attributes, now=ticks, posix_names=posix_names)
-            case SetStep(path, times, attributes, ticks, _):
-                self._set(path, times, attributes, ticks)
+            case MkdirStep(path, times, attributes, posix_names, ticks, _, features):
+                self._make_directory(path, times, attributes, ticks, posix_names, features)
+            case SetStep(path, times, attributes, ticks, _, features):
+                self._set(path, times, attributes, ticks, features)
             case LabelStep(label, _, _):
                 volume.set_label(label)
             case _:
@@ -195,7 +206,8 @@ class ChangeExecution:
         refuse_own_image(step.content, self._target)
         if not volume.exists(path):
             times: Ticks4 = (now, now, now, now)
-            volume.make_file(path, b"", times, _ARCHIVE, posix_names=step.posix_names)
+            empty = self._new_content(path, EMPTY, NO_FEATURES)
+            volume.make_file(path, empty, times, _ARCHIVE, posix_names=step.posix_names)
         at = volume.stream_bytes(path, step.stream) if step.at is None else step.at
         size = size_of(step.content)
         if not size:
@@ -207,8 +219,11 @@ class ChangeExecution:
             volume.write(path, at + offset, data, now, step.stream)
             self._teller.data_bytes += len(data)
 
-    def _set(self, path: str, times: SomeTicks, attributes: int | None, now: int) -> None:
+    def _set(self, path: str, times: SomeTicks, attributes: int | None, now: int, features: Features) -> None:
         """Set what is given; that it was set is a change of the record, unless its time is given, too."""
+        if features is not NO_FEATURES:
+            streams = self._storing.named_streams(features)
+            self._volume.set_traits(path, features.traits, now, streams, features.form)
         if attributes is not None:
             self._volume.set_attributes(path, attributes, SETTABLE_ATTRIBUTES, now)
         created, modified, changed, accessed = times

@@ -13,20 +13,29 @@ from ntfsbuild.content.read import read, size_of
 from ntfsbuild.errors import ManifestError, NoRoom
 from ntfsbuild.executor.filling import OpenedFile, can_be_copied, fill_from_pieces, refuse_own_image
 from ntfsbuild.executor.placing import Executed, Report, Teller, placed
+from ntfsbuild.executor.storing import Storing
 from ntfsbuild.image.raw import Storage
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation
+from ntfsbuild.plan.features import NO_FEATURES
+from ntfsbuild.plan.model import Format, LinkFile, MakeDirectory, MakeFile, Operation
 from ntfsbuild.volume.cluster_writer import LANDING_BYTES
 from ntfsbuild.volume.format_options import FormatOptions
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.new_volume import NewVolume
+from ntfsbuild.volume.unit_writer import CompressMany
 
 
 class FreshExecution:
     """The state of one execution."""
 
     def __init__(
-        self, file: str, operation: Format, storage: Storage, report: Report | None, target: bytes | None
+        self,
+        file: str,
+        operation: Format,
+        storage: Storage,
+        report: Report | None,
+        target: bytes | None,
+        compress_many: CompressMany,
     ) -> None:
         self._file = file
         self._format = operation
@@ -36,6 +45,7 @@ class FreshExecution:
         self._parent = 0
         try:
             self._volume = NewVolume(storage, _options(operation))
+            self._storing = Storing(self._volume, self._teller, target, compress_many)
         except ManifestError as error:
             raise placed(error, file, operation.origin, "volume") from None
 
@@ -45,15 +55,17 @@ class FreshExecution:
         teller.tell()
         other = None
         for operation in operations:
-            if not isinstance(operation, MakeFile | MakeDirectory):
+            if not isinstance(operation, MakeFile | MakeDirectory | LinkFile):
                 other = operation
                 break
             try:
                 if isinstance(operation, MakeFile):
                     self._make_file(operation)
                     teller.file_done()
-                else:
+                elif isinstance(operation, MakeDirectory):
                     self._make_directory(operation)
+                else:
+                    self._link(operation)
             except ManifestError as error:
                 raise placed(error, self._file, operation.origin, "tree" + operation.path) from None
         geometry = self._commit()
@@ -70,14 +82,23 @@ class FreshExecution:
             raise placed(error, self._file, self._format.origin, "volume") from None
 
     def _make_directory(self, operation: MakeDirectory) -> None:
-        path, times, attributes, posix_names, _ = operation
+        path, times, attributes, posix_names, _, features = operation
+        streams = () if features is NO_FEATURES else self._storing.named_streams(features)
+        form = features.form or "plain"
         if path == "/":
-            self._volume.set_root(times, attributes, posix_names)
+            self._volume.set_root(times, attributes, posix_names, features.traits, streams, form)
             return
         parent_path, _, name = path.rpartition("/")
         parent = self._enter(parent_path, path)
-        self._volume.make_directory(parent, name, times, attributes, posix_names)
+        self._volume.make_directory(
+            parent, name, times, attributes, posix_names, features.traits, streams, form
+        )
         self._teller.directories += 1
+
+    def _link(self, operation: LinkFile) -> None:
+        parent_path, _, name = operation.path.rpartition("/")
+        parent = self._enter(parent_path, operation.path)
+        self._volume.add_link(operation.to, parent, name, operation.short_name)
 
     def _enter(self, parent_path: str, path: str) -> int:
         """The record of the directory that the next operations, too, are likely to be about."""
@@ -88,10 +109,16 @@ class FreshExecution:
         return self._parent
 
     def _make_file(self, operation: MakeFile) -> None:
-        path, content, times, attributes, _ = operation
+        path, content, times, attributes, _, features = operation
         parent_path, _, name = path.rpartition("/")
         parent = self._parent if parent_path == self._parent_path else self._enter(parent_path, path)
-        if isinstance(content, Inline):
+        if features is not NO_FEATURES:
+            streams = self._storing.streams(content, features)
+            linked_path = path if features.linked else None
+            self._volume.make_special_file(
+                parent, name, streams, times, attributes, features.traits, linked_path
+            )
+        elif isinstance(content, Inline):
             self._volume.make_file(parent, name, content.data, times, attributes)
             self._teller.data_bytes += len(content.data)
         elif isinstance(content, HostFile):
@@ -176,4 +203,6 @@ def _options(operation: Format) -> FormatOptions:
         heads=operation.heads,
         times=operation.times,
         expected_records=operation.directories + operation.files,
+        object_id=operation.object_id,
+        short_names=operation.short_names,
     )

@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import socket
+import stat
 import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
@@ -15,9 +16,11 @@ import pytest
 
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.host_tree import HostTree, scan
+from ntfsbuild.content.model import LinksRule, SourceLink
 from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import read
 from ntfsbuild.errors import ManifestError
+from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 
 
 def make(root: Path, paths: Iterable[str]) -> None:
@@ -271,3 +274,131 @@ def test_sixteen_thousand_directories_inside_each_other(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         os.system(f"rm -rf '{tmp_path}/d'")
     assert seconds < 10
+
+
+KEEPING: tuple[LinksRule, ...] = ("ntfs", "wsl")
+NOT_WSL: tuple[LinksRule, ...] = ("ntfs", "error", "follow")
+
+
+def kept(root: Path, links: LinksRule, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> HostTree:
+    """What a scan finds that does not follow links."""
+    return scan(os.fsencode(root), tuple(include), tuple(exclude), Confinement((os.fsencode(root),)), links)
+
+
+def make_links(root: Path) -> None:
+    make(root, ["a", "d/in", "d/deep/", "skipped/"])
+    targets = {"file": "a", "dir": "d", "chain": "dir", "through": "chain/deep/..", "self": "self"}
+    targets |= {
+        "out": "..",
+        "gone": "nowhere",
+        "d/up": "..",
+        "absolute": str(root / "d"),
+        "to skipped": "skipped",
+    }
+    for name, target in targets.items():
+        (root / name).symlink_to(target)
+
+
+def test_links_that_are_kept_lead_anywhere(tmp_path: Path) -> None:
+    make_links(tmp_path)
+    tree = kept(tmp_path, "ntfs", exclude=["skipped/"])
+    assert {name: (link.kind, link.target.decode(), link.directory) for name, link in tree.links.items()} == {
+        "absolute": ("symlink", str(tmp_path / "d"), True),
+        "chain": ("symlink", "dir", True),
+        "dir": ("symlink", "d", True),
+        "file": ("symlink", "a", False),
+        "gone": ("symlink", "nowhere", False),
+        "out": ("symlink", "..", False),
+        "self": ("symlink", "self", False),
+        "through": ("symlink", "chain/deep/..", True),
+        "to skipped": ("symlink", "skipped", True),
+    }
+    assert tree.names == sorted(["a", *tree.links])
+    assert tree.directories["d"].links == {"up": SourceLink("symlink", b"..", True)}
+    assert not any(link.directory for link in kept(tmp_path, "wsl").links.values())
+
+
+def test_patterns_judge_the_name_of_a_kept_link(tmp_path: Path) -> None:
+    make_links(tmp_path)
+    names = {"absolute", "chain", "file", "gone", "out", "self", "through", "to skipped"}
+    assert set(kept(tmp_path, "wsl", exclude=["/dir", "up"]).links) == names
+    assert "dir" in kept(tmp_path, "wsl", exclude=["dir/"]).links, "a link is no directory"
+    only = kept(tmp_path, "ntfs", include=["u*"])
+    assert (only.names, list(only.directories), list(only.directories["d"].links)) == ([], ["d"], ["up"])
+    assert not kept(tmp_path, "ntfs", include=["a"]).links
+
+
+def test_links_can_be_refused(tmp_path: Path) -> None:
+    make_links(tmp_path)
+    with pytest.raises(SourceError) as caught:
+        kept(tmp_path, "error", exclude=["[a-fs]*", "to skipped"])
+    expected = [f"{tmp_path}/{name} is a symbolic link" for name in ("gone", "out", "through")]
+    assert caught.value.messages == expected
+    with pytest.raises(SourceError, match=r"/d/up is a symbolic link$"):
+        kept(tmp_path, "error", include=["up"])
+    assert kept(tmp_path, "error", include=["a"]).names == ["a"]
+
+
+def test_a_target_that_is_not_utf_8_is_kept_as_bytes(tmp_path: Path) -> None:
+    os.symlink(b"bad\xff", os.fsencode(tmp_path / "bad"))
+    for links in KEEPING:
+        assert kept(tmp_path, links).links == {"bad": SourceLink("symlink", b"bad\xff")}
+
+
+def test_special_files_are_kept_for_wsl_only(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "sock"))
+    tree = kept(tmp_path, "wsl")
+    assert tree.links == {"fifo": SourceLink("fifo"), "sock": SourceLink("socket")}
+    assert tree.unix_metadata("fifo").mode == stat.S_IFIFO | 0o600
+    for links in NOT_WSL:
+        with pytest.raises(SourceError) as caught:
+            kept(tmp_path, links)
+        assert caught.value.messages == [
+            f"{tmp_path}/{name} is not a regular file" for name in ("fifo", "sock")
+        ]
+        assert kept(tmp_path, links, exclude=["*"]).names == []
+
+
+def test_devices_have_numbers(tmp_path: Path) -> None:
+    try:
+        os.mknod(tmp_path / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        os.mknod(tmp_path / "disk", stat.S_IFBLK | 0o660, os.makedev(8, 17))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    tree = kept(tmp_path, "wsl")
+    assert {name: link.kind for name, link in tree.links.items()} == {"disk": "block", "null": "char"}
+    assert (tree.unix_metadata("null").dev, tree.unix_metadata("disk").dev) == ((1, 3), (8, 17))
+
+
+def test_owner_group_and_mode(tmp_path: Path) -> None:
+    make(tmp_path, ["a", "d/b"])
+    os.chmod(tmp_path / "a", 0o4751)
+    os.chmod(tmp_path / "d", 0o1770)
+    (tmp_path / "link").symlink_to("a")
+    owner, group = os.getuid(), os.lstat(tmp_path / "a").st_gid
+    followed, link = kept(tmp_path, "follow"), kept(tmp_path, "wsl")
+    expected = UnixMetadata(owner, group, stat.S_IFREG | 0o4751)
+    assert followed.unix_metadata("a") == followed.unix_metadata("link") == expected
+    assert followed.directories["d"].unix_metadata("").mode == stat.S_IFDIR | 0o1770
+    assert link.unix_metadata("link").mode == stat.S_IFLNK | 0o777
+
+
+def test_a_link_deeper_than_the_kernel_takes_paths(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 200, dir_fd=fd)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.symlink("target", "link", dir_fd=fd)
+    os.close(fd)
+    try:
+        for links in KEEPING:
+            tree = kept(tmp_path, links)
+            for _ in range(30):
+                tree = tree.directories["d" * 200]
+            assert tree.links == {"link": SourceLink("symlink", b"target")}
+    finally:
+        os.system(f"rm -rf '{tmp_path}/'d*")

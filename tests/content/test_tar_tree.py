@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -18,11 +19,12 @@ import pytest
 
 from ntfsbuild.content import archive
 from ntfsbuild.content.confinement import Confinement
-from ntfsbuild.content.model import Segments, TarMember
+from ntfsbuild.content.model import LinksRule, Segments, SourceLink, TarMember
 from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import pieces, pinned, read, sha256_of, size_of
 from ntfsbuild.content.tar_tree import TarTree, scan
 from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 from tests.content.test_host_tree import listed
 
 UNIX_EPOCH_TICKS = 116_444_736_000_000_000
@@ -41,8 +43,12 @@ def member(name: str, data: bytes = b"", **attributes: object) -> tuple[tarfile.
     return info, data
 
 
-def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile.TarInfo, bytes]:
-    return member(name, type=kind, linkname=target)
+def link(
+    name: str, target: str, kind: bytes = tarfile.SYMTYPE, **attributes: object
+) -> tuple[tarfile.TarInfo, bytes]:
+    info, data = member(name, **attributes)  # type: ignore[arg-type]
+    info.type, info.linkname = kind, target
+    return info, data
 
 
 def directory(name: str) -> tuple[tarfile.TarInfo, bytes]:
@@ -216,6 +222,105 @@ def test_what_is_refused(tmp_path: Path) -> None:
         "round is a symbolic link to circle, which leads in a circle",
         "circle is a symbolic link to round, which leads in a circle",
     ]
+
+
+LINKS = [
+    member("f"),
+    member("d/e/x"),
+    link("a", "f", mtime=7, uid=5),
+    link("dir", "d/"),
+    link("chain", "dir"),
+    link("through", "chain/e/.."),
+    link("d/up", "../f"),
+    link("d/root", ".."),
+    link("out", "../f"),
+    link("round", "circle"),
+    link("circle", "round"),
+    link("gone", "nothing"),
+    link("absolute", "/d"),
+    link("before", "later"),
+    link("hard", "dir", tarfile.LNKTYPE),
+    directory("later"),
+]
+
+
+def test_links_that_are_kept(tmp_path: Path) -> None:
+    tree = scan(pack(tmp_path / "a.tar", *LINKS), (), (), "ntfs")
+    assert {name: (one.target.decode(), one.directory) for name, one in tree.links.items()} == {
+        "a": ("f", False),
+        "absolute": ("/d", False),
+        "before": ("later", True),
+        "chain": ("dir", True),
+        "circle": ("round", False),
+        "dir": ("d/", True),
+        "gone": ("nothing", False),
+        "hard": ("d/", True),
+        "out": ("../f", False),
+        "round": ("circle", False),
+        "through": ("chain/e/..", True),
+    }
+    assert tree.names == sorted(["f", *tree.links])
+    expected = {"up": SourceLink("symlink", b"../f"), "root": SourceLink("symlink", b"..", True)}
+    assert tree.directories["d"].links == expected
+    assert tree.mtime_ticks("a") == UNIX_EPOCH_TICKS + 7 * 10**7
+    assert tree.unix_metadata("a") == UnixMetadata(5, 0, stat.S_IFLNK | 0o644)
+
+
+def test_patterns_judge_the_name_of_a_kept_link(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.tar", *LINKS)
+    assert list(scan(path, (), ("/d/", "[b-z]*"), "wsl").links) == ["a", "absolute"]
+    assert scan(path, ("u*",), (), "ntfs").directories["d"].links.keys() == {"up"}
+
+
+def test_links_can_be_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.tar", *LINKS)
+    with pytest.raises(SourceError) as caught:
+        scan(path, (), ("[b-cg-z]*",), "error")
+    names = [message.split(": ", 1)[1] for message in caught.value.messages]
+    assert names == [f"{name} is a symbolic link" for name in ("a", "absolute", "dir")]
+    assert scan(path, ("f", "x"), (), "error").names == ["f"]
+
+
+def test_special_files_are_kept_for_wsl_only(tmp_path: Path) -> None:
+    path = pack(
+        tmp_path / "a.tar",
+        member("fifo", type=tarfile.FIFOTYPE, mode=0o600),
+        member("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
+        member("disk", type=tarfile.BLKTYPE, devmajor=8, devminor=17),
+        link("bad", "\udcff"),
+        form=tarfile.GNU_FORMAT,
+    )
+    tree = scan(path, (), (), "wsl")
+    assert tree.links == {
+        "bad": SourceLink("symlink", b"\xff"),
+        "disk": SourceLink("block"),
+        "fifo": SourceLink("fifo"),
+        "null": SourceLink("char"),
+    }
+    assert tree.unix_metadata("null") == UnixMetadata(0, 0, stat.S_IFCHR | 0o666, (1, 3))
+    assert tree.unix_metadata("fifo") == UnixMetadata(0, 0, stat.S_IFIFO | 0o600)
+    others: tuple[LinksRule, ...] = ("ntfs", "error")
+    for links in others:
+        with pytest.raises(SourceError) as caught:
+            scan(path, (), (), links)
+        assert len(caught.value.messages) == 3
+
+
+def test_owner_group_and_mode(tmp_path: Path) -> None:
+    path = pack(
+        tmp_path / "a.tar",
+        member("a", b"x", uid=1000, gid=100, mode=0o4755),
+        member("d/b", uid=1000, gid=100, mode=0o4755),
+        member("e/", type=tarfile.DIRTYPE, uid=7, mode=0o1777),
+        link("link", "a", uid=9),
+        link("hard", "a", tarfile.LNKTYPE),
+    )
+    tree = scan(path, (), ())
+    expected = UnixMetadata(1000, 100, stat.S_IFREG | 0o4755)
+    assert {tree.unix_metadata(name) for name in ("a", "link", "hard")} == {expected}
+    assert tree.unix_metadata("a") is tree.directories["d"].unix_metadata("b")
+    assert tree.directories["e"].unix_metadata("") == UnixMetadata(7, 0, stat.S_IFDIR | 0o1777)
+    assert tree.unix_metadata("") is None and tree.directories["d"].unix_metadata("") is None
 
 
 def test_include_and_exclude(tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""What a file of the base already has of what the manifest asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from ntfsbuild.compiler.base import Base, BaseEntry
+from ntfsbuild.content.model import Content
+from ntfsbuild.content.read import sha256_of, size_of
+from ntfsbuild.errors import VolumeError
+from ntfsbuild.ondisk import attribute, security_inheritance
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, NO_TRAITS, Form, SomeTicks, Traits
+from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
+
+_FLAGS: tuple[tuple[int, Form], ...] = (
+    (attribute.COMPRESSION_MASK, "compressed"),
+    (attribute.ENCRYPTED, "encrypted"),
+    (attribute.SPARSE, "sparse"),
+)
+_BITS: tuple[tuple[int, Form], ...] = (
+    (int(FileAttributes.COMPRESSED), "compressed"),
+    (int(FileAttributes.ENCRYPTED), "encrypted"),
+)
+_TIMES = ("name_times", "entry_times")
+_BYTES = ("reparse", "ea", "object_id", "efs")  # None and nothing are the same where they are not there.
+
+
+def lacking(base: Base, found: BaseEntry, features: Features) -> Features:
+    """Those of the features that the base's file does not have yet; its main content is not looked at."""
+    if features is NO_FEATURES:
+        return NO_FEATURES
+    traits = _lacking_traits(base, found, features.traits)
+    form = None if features.form in (None, _form_of(found)) else features.form
+    valid_bytes = features.valid_bytes
+    main = next((one for one in found.streams if not one.name), None)
+    if valid_bytes is not None and main is not None and main.initialized_bytes == valid_bytes:
+        valid_bytes = None
+    streams = tuple(one for one in features.streams if not _has_stream(base, found, one, features.file_key))
+    rest = Features(traits, form, valid_bytes, streams)
+    if rest == NO_FEATURES:
+        return NO_FEATURES
+    return rest._replace(file_key=features.file_key, raw_bytes=features.raw_bytes)
+
+
+def with_own_times(lacks: Features, said: Features) -> Features:
+    """What is lacking, with the names' own times: any change of a file lets its entries follow it again."""
+    own = {name: value for name in _TIMES if (value := getattr(said.traits, name)) is not None}
+    return lacks._replace(traits=lacks.traits._replace(**own)) if own else lacks
+
+
+def _lacking_traits(base: Base, found: BaseEntry, said: Traits) -> Traits:
+    if said == NO_TRAITS:
+        return NO_TRAITS
+    there = base.traits(found.path)
+    lacks = {}
+    for name, value in said._asdict().items():
+        if value is None:
+            continue
+        has = getattr(there, name)
+        if name == "security":
+            same = has == _expected_security(base, found, value)
+        elif name == "short_name":
+            same = has is not None if value == MADE_SHORT_NAME else has == value
+        elif name in _TIMES:
+            same = _same_times(value, has or found.times)
+        elif name in _BYTES:
+            same = value == (has or b"")
+        else:
+            same = value == (has or 0)
+        if not same:
+            lacks[name] = value
+    return Traits(**lacks) if lacks else NO_TRAITS
+
+
+def _expected_security(base: Base, found: BaseEntry, explicit: bytes) -> bytes:
+    if found.path == "/":
+        return explicit
+    above = base.traits(found.path.rpartition("/")[0] or "/").security
+    if above is None:
+        return explicit
+    return security_inheritance.handed_down(explicit, above, directory=found.is_directory)
+
+
+def _same_times(said: SomeTicks, there: Iterable[int | None]) -> bool:
+    return all(one is None or one == other for one, other in zip(said, there, strict=True))
+
+
+def _form_of(found: BaseEntry) -> Form:
+    if found.is_directory:
+        return next((form for bit, form in _BITS if found.attributes & bit), "plain")
+    flags = next((one.flags for one in found.streams if not one.name), 0)
+    return _form_of_flags(flags)
+
+
+def _form_of_flags(flags: int) -> Form:
+    return next((form for flag, form in _FLAGS if flags & flag), "plain")
+
+
+def _has_stream(base: Base, found: BaseEntry, said: NamedStream, key: bytes | None) -> bool:
+    there = next((one for one in found.streams if one.name == said.name), None)
+    if there is None or said.form != _form_of_flags(there.flags):
+        return False
+    if said.valid_bytes is not None and said.valid_bytes != there.initialized_bytes:
+        return False
+    return there.size_bytes == size_of(said.content) and has_content(
+        base, found, said.content, said.name, said.valid_bytes, key
+    )
+
+
+def has_content(
+    base: Base,
+    found: BaseEntry,
+    content: Content,
+    stream: str = "",
+    valid_bytes: int | None = None,
+    key: bytes | None = None,
+) -> bool:
+    """Whether a stream of the base reads as that content; one that cannot be read does not."""
+    digest = hashlib.sha256()
+    try:
+        for piece in base.pieces(found.path, stream, key):
+            digest.update(piece)
+    except VolumeError as error:
+        if type(error) is not VolumeError:  # Damage is not for us to write over.
+            raise
+        return False
+    return digest.digest() == sha256_of(content, valid_bytes)

@@ -1,0 +1,172 @@
+"""Contents turned into the streams of files that have more than one plain stream in clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from ntfsbuild.content.model import Content, HostFile
+from ntfsbuild.content.read import Piece, pieces, read, size_of
+from ntfsbuild.errors import ManifestError
+from ntfsbuild.executor.filling import OpenedFile, Space, can_be_copied, fill_from_pieces, refuse_own_image
+from ntfsbuild.executor.placing import Teller
+from ntfsbuild.ondisk.efs import UNIT_BYTES
+from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.lznt1 import LARGEST_UNIT_BYTES, UNIT_CLUSTERS
+from ntfsbuild.ondisk.runs import Run
+from ntfsbuild.ondisk.traits import Form
+from ntfsbuild.plan.features import Features
+from ntfsbuild.volume.record_reader import Attribute
+from ntfsbuild.volume.stream_maker import StreamMaker
+from ntfsbuild.volume.unit_writer import CompressMany
+
+IN_MEMORY_BYTES = 128 << 10
+_BLOCK_BYTES = 1 << 20
+
+
+class TakenSpace(Space, Protocol):
+    """Clusters for one stream, and where they lie."""
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The run list."""
+
+
+class Target(Protocol):
+    """A volume that is made or changed."""
+
+    @property
+    def maker(self) -> StreamMaker:
+        """Makes streams."""
+
+    @property
+    def cluster_bytes(self) -> int:
+        """The size of a cluster."""
+
+    def take_space(self, size_bytes: int) -> TakenSpace:
+        """Clusters that the caller fills."""
+
+
+class Storing:
+    """Stores contents on one volume."""
+
+    def __init__(
+        self, volume: Target, teller: Teller, target: bytes | None, compress_many: CompressMany
+    ) -> None:
+        self._volume = volume
+        self._compress_many = compress_many
+        self._teller = teller
+        self._target = target
+
+    def streams(self, content: Content, features: Features, form: Form = "plain") -> list[Attribute]:
+        """All streams of a file, the main one first; `form` is what its directory hands down."""
+        main = self.stream(
+            "", content, features.form or form, features.valid_bytes, features.file_key, features.raw_bytes
+        )
+        return [main, *self.named_streams(features)]
+
+    def named_streams(self, features: Features) -> list[Attribute]:
+        """The named streams."""
+        return [
+            self.stream(one.name, one.content, one.form, one.valid_bytes, features.file_key)
+            for one in features.streams
+        ]
+
+    def stream(
+        self,
+        name: str,
+        content: Content,
+        form: Form = "plain",
+        valid_bytes: int | None = None,
+        file_key: bytes | None = None,
+        raw_bytes: int | None = None,
+    ) -> Attribute:
+        """One stream; `raw_bytes` is its size where the content is ciphertext already."""
+        refuse_own_image(content, self._target)
+        if form == "encrypted":
+            made = self._encrypted(name, content, file_key, raw_bytes)
+        elif form == "plain":
+            made = self._plain(name, content)
+        else:
+            made = self._in_units(name, content, form)
+        if valid_bytes is None:
+            return made
+        if valid_bytes > made.size_bytes:
+            raise ManifestError(f"valid_data is {valid_bytes}, beyond the size of {made.size_bytes}")
+        if made.value is not None:  # What lies in the record is valid as a whole.
+            made = self._volume.maker.leave_record(made)
+        return made._replace(initialized_bytes=valid_bytes)
+
+    def _plain(self, name: str, content: Content) -> Attribute:
+        size = size_of(content)
+        if size <= IN_MEMORY_BYTES:
+            data = read(content)
+            self._teller.data_bytes += len(data)
+            return self._volume.maker.resident(name, "plain", data)
+        if isinstance(content, HostFile) and can_be_copied(content):
+            opened = OpenedFile(content)
+            try:
+                space = self._volume.take_space(opened.size_bytes)
+                opened.fill(space, self._teller)
+            finally:
+                opened.close()
+        else:
+            space = self._volume.take_space(size)
+            fill_from_pieces(space, content, self._teller)
+        return self._volume.maker.mapped(name, "plain", space.runs, space.size_bytes)
+
+    def _in_units(self, name: str, content: Content, form: Form) -> Attribute:
+        maker, cluster_bytes = self._volume.maker, self._volume.cluster_bytes
+        if form == "compressed" and cluster_bytes * UNIT_CLUSTERS > LARGEST_UNIT_BYTES:
+            raise ManifestError(f"NTFS compresses nothing in clusters of {cluster_bytes} bytes: 4096 at most")
+        size = size_of(content)
+        if not size or (form == "compressed" and size <= cluster_bytes):
+            return maker.resident(name, form, read(content))  # It may fit the record.
+        return maker.in_units(name, form, self._counted(pieces(content)), size, self._compress_many)
+
+    def _counted(self, found: Iterator[Piece]) -> Iterator[Piece]:
+        for at, data in found:
+            self._teller.data_bytes += len(data)
+            yield at, data
+
+    def _encrypted(
+        self, name: str, content: Content, file_key: bytes | None, raw_bytes: int | None
+    ) -> Attribute:
+        size = size_of(content)
+        padded = align(size, UNIT_BYTES)
+        if not size:  # Even then it does not lie in the record.
+            return self._volume.maker.mapped(name, "encrypted", (), 0)
+        space = self._volume.take_space(padded)
+        if file_key is None:
+            if raw_bytes is None or align(raw_bytes, UNIT_BYTES) != padded:
+                raise ManifestError(
+                    f"the ciphertext has {size} bytes, which is not that of a file of {raw_bytes} bytes"
+                )
+            fill_from_pieces(space, content, self._teller)
+            return self._volume.maker.mapped(name, "encrypted", space.runs, raw_bytes)
+        from ntfsbuild.crypto.units import encrypt_units  # Late: few files are encrypted.
+
+        for at, data in blocks(content, size):
+            data += bytes(-len(data) % UNIT_BYTES)
+            space.write(at, encrypt_units(file_key, at // UNIT_BYTES, data))
+            self._teller.data_bytes += len(data)
+        space.finish()
+        return self._volume.maker.mapped(name, "encrypted", space.runs, size)
+
+
+def blocks(content: Content, size_bytes: int) -> Iterator[Piece]:
+    """The whole content in blocks of 1 MiB, zeros written out; the last one ends with it."""
+    block, begin = bytearray(min(_BLOCK_BYTES, size_bytes)), 0
+    for at, data in pieces(content):
+        while data:
+            while at >= begin + _BLOCK_BYTES:
+                yield begin, bytes(block)
+                begin += _BLOCK_BYTES
+                block = bytearray(min(_BLOCK_BYTES, size_bytes - begin))
+            count = min(len(data), begin + _BLOCK_BYTES - at)
+            block[at - begin : at - begin + count] = data[:count]
+            at, data = at + count, data[count:]
+    while begin < size_bytes:
+        yield begin, bytes(block)
+        begin += _BLOCK_BYTES
+        block = bytearray(max(0, min(_BLOCK_BYTES, size_bytes - begin)))
