@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile, Inline
@@ -13,7 +15,6 @@ from ntfsbuild.content.read import read, size_of
 from ntfsbuild.errors import ManifestError, NoRoom
 from ntfsbuild.executor.filling import OpenedFile, can_be_copied, fill_from_pieces, refuse_own_image
 from ntfsbuild.executor.placing import Executed, Report, Teller, placed
-from ntfsbuild.executor.storing import Storing
 from ntfsbuild.image.raw import Storage
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.plan.features import NO_FEATURES
@@ -23,6 +24,9 @@ from ntfsbuild.volume.format_options import FormatOptions
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.new_volume import NewVolume
 from ntfsbuild.volume.unit_writer import CompressMany
+
+if TYPE_CHECKING:
+    from ntfsbuild.executor.storing import Storing
 
 
 class FreshExecution:
@@ -41,13 +45,19 @@ class FreshExecution:
         self._format = operation
         self._teller = Teller(report, operation.files)
         self._target = target
+        self._compress_many = compress_many
         self._parent_path: str | None = None
         self._parent = 0
         try:
             self._volume = NewVolume(storage, _options(operation))
-            self._storing = Storing(self._volume, self._teller, target, compress_many)
         except ManifestError as error:
             raise placed(error, file, operation.origin, "volume") from None
+
+    @functools.cached_property
+    def _storing(self) -> Storing:
+        from ntfsbuild.executor.storing import Storing  # Late: most files have nothing special.
+
+        return Storing(self._volume, self._teller, self._target, self._compress_many)
 
     def run(self, operations: Iterator[Operation]) -> tuple[Executed, Operation | None]:
         """Carry out the tree and commit it; the operation that is no longer of the tree comes back."""

@@ -10,7 +10,6 @@ from ntfsbuild.manifest.file_content import parse_base64, parse_hex
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
 from ntfsbuild.manifest.words import nearest, quoted, shown
-from ntfsbuild.ondisk import sddl, security_descriptor
 from ntfsbuild.ondisk.security_templates import TEMPLATES
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # Never SDDL, which has a colon.
@@ -56,11 +55,15 @@ class Descriptors:
 
 @lru_cache(maxsize=1024)
 def _from_sddl(text: str) -> bytes:
+    from ntfsbuild.ondisk import sddl  # Late: few manifests say it.
+
     return sddl.parse(text)
 
 
 def _sound(parse: Callable[[str], bytes]) -> Callable[[str], bytes]:
     def parse_descriptor(text: str) -> bytes:
+        from ntfsbuild.ondisk import security_descriptor
+
         data = parse(text)
         if problem := security_descriptor.what_is_wrong(data):
             raise ValueError(f"not a self-relative security descriptor: {problem}")

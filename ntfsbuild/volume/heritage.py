@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from ntfsbuild.errors import CorruptVolume, ManifestError
-from ntfsbuild.ondisk import security_descriptor, security_inheritance
+from ntfsbuild.ondisk import security
 
 
 class Heritage:
     """Answers for a whole volume; what was asked once is not computed again."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[bytes, bytes | None, bool], bytes] = {}
+        # What comes of the usual root is known: most volumes need no more than that.
+        self._known: dict[tuple[bytes, bytes | None, bool], bytes] = {
+            (above, None, directory): inherited
+            for above in (security.ROOT, security.DEFAULT_DIRECTORY)
+            for directory, inherited in ((True, security.DEFAULT_DIRECTORY), (False, security.DEFAULT_FILE))
+        }
 
     def descriptor(self, above: bytes, explicit: bytes | None, *, directory: bool) -> bytes:
         """The descriptor under a directory that has `above`; `explicit` is what it says of its own."""
@@ -22,6 +27,8 @@ class Heritage:
 
 
 def _computed(above: bytes, explicit: bytes | None, directory: bool) -> bytes:
+    from ntfsbuild.ondisk import security_descriptor, security_inheritance
+
     try:
         if explicit is None:
             return security_inheritance.inherited(above, directory=directory)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from ntfsbuild.errors import ManifestError, NoRoom
 from ntfsbuild.image.raw import BoundedStorage, NoStorage, Storage
-from ntfsbuild.ondisk import attribute, file_name, file_record, names, security, security_inheritance
+from ntfsbuild.ondisk import attribute, file_name, file_record, names, security
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import FileName
@@ -98,6 +98,8 @@ class NewVolume:
         root.attributes = attributes
         root.posix_names = posix_names
         if traits.security is not None:
+            from ntfsbuild.ondisk import security_inheritance
+
             self._secure_directory(root, security_inheritance.completed(traits.security))
         self._describe(root, traits, streams, form)
         self._prepare_siblings(file_record.ROOT, times, 0)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ntfsbuild.ondisk import attribute, extended_attributes, file_name, upcase
+from ntfsbuild.ondisk import attribute, file_name, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import FileName
 from ntfsbuild.ondisk.layout import align
-from ntfsbuild.ondisk.object_id import SHORT_BYTES
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks, Traits
 from ntfsbuild.volume.record_reader import Attribute
 
 MOST_NAMES = 1024  # What Windows allows, short ones counted.
 EFS_NAME = "$EFS"
+OBJECT_ID_BYTES = 16
 _FLAG_BITS = (
     (attribute.COMPRESSION_MASK, int(FileAttributes.COMPRESSED)),
     (attribute.ENCRYPTED, int(FileAttributes.ENCRYPTED)),
@@ -28,10 +28,12 @@ def trait_attributes(traits: Traits) -> Iterator[Attribute]:
     """The attributes that traits ask for, $STANDARD_INFORMATION and $FILE_NAME left out."""
     if traits.object_id:
         # As Windows does: what belongs to its birth stands in the index alone.
-        yield Attribute(attribute.OBJECT_ID, "", 0, 0, traits.object_id[:SHORT_BYTES])
+        yield Attribute(attribute.OBJECT_ID, "", 0, 0, traits.object_id[:OBJECT_ID_BYTES])
     if traits.reparse:
         yield Attribute(attribute.REPARSE_POINT, "", 0, 0, traits.reparse)
     if traits.ea:
+        from ntfsbuild.ondisk import extended_attributes  # Late: few files have any.
+
         yield Attribute(attribute.EA_INFORMATION, "", 0, 0, extended_attributes.information(traits.ea))
         yield Attribute(attribute.EA, "", 0, 0, traits.ea)
     if traits.efs:
@@ -43,9 +45,13 @@ def bits_of(traits: Traits, main_flags: int) -> int:
     bits = sum(bit for flag, bit in _FLAG_BITS if main_flags & flag)
     if traits.reparse:
         bits |= _REPARSE_BIT
-    if traits.ea and any(str(name).startswith("$LX") for name, _, _ in extended_attributes.unpack(traits.ea)):
-        bits |= _EA_BIT
-    return bits
+    return bits | _EA_BIT if traits.ea and _has_unix_metadata(traits.ea) else bits
+
+
+def _has_unix_metadata(ea: bytes) -> bool:
+    from ntfsbuild.ondisk import extended_attributes
+
+    return any(str(name).startswith("$LX") for name, _, _ in extended_attributes.unpack(ea))
 
 
 def information(times: Ticks4, attributes: int, security_id: int, traits: Traits) -> Attribute:

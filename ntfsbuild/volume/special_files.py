@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.ondisk import attribute, file_record, object_id
+from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.file_record import reference, system_sequence
-from ntfsbuild.ondisk.reparse_point import index_key
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import Traits
@@ -234,11 +233,15 @@ class SpecialFiles:
         if traits.object_id:
             self.add_object_id(traits.object_id, meant)
         if traits.reparse:
+            from ntfsbuild.ondisk.reparse_point import index_key  # Late, as below: few volumes have any.
+
             tag = int.from_bytes(traits.reparse[:4], "little")
             self._reparse_points.append(view_entry(index_key(tag, meant), b""))
 
     def add_object_id(self, value: bytes, meant: int) -> None:
         """File an object id; each can be there once."""
+        from ntfsbuild.ondisk import object_id
+
         key, data = object_id.index_entry(value, meant)
         if key in self._object_ids:
             raise ManifestError("another file of the volume has this object id")

@@ -26,7 +26,6 @@ from ntfsbuild.ondisk.file_name import FileName
 from ntfsbuild.ondisk.file_record import reference, system_sequence
 from ntfsbuild.ondisk.index import COLLATE_SECURITY_HASH, COLLATE_SID, COLLATE_ULONG, COLLATE_ULONGS
 from ntfsbuild.ondisk.log_file import EMPTY_BYTE
-from ntfsbuild.ondisk.object_id import SHORT_BYTES
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation, Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES, VolumeInformation
 from ntfsbuild.volume import quota
@@ -35,6 +34,7 @@ from ntfsbuild.volume.directory_builder import leaf_entry
 from ntfsbuild.volume.format_options import FormatOptions
 from ntfsbuild.volume.geometry import Geometry, bitmap_bytes
 from ntfsbuild.volume.index_writer import Index, IndexWriter, directory_index
+from ntfsbuild.volume.parts import OBJECT_ID_BYTES
 from ntfsbuild.volume.record_store import RecordStore
 from ntfsbuild.volume.space import Space, Tail
 
@@ -282,7 +282,7 @@ class SystemFiles:
         flags = 0 if self._options.short_names else NO_SHORT_NAMES
         object_id = self._options.object_id
         return [
-            *([attribute.resident(attribute.OBJECT_ID, object_id[:SHORT_BYTES])] if object_id else []),
+            *([attribute.resident(attribute.OBJECT_ID, object_id[:OBJECT_ID_BYTES])] if object_id else []),
             attribute.resident(attribute.VOLUME_NAME, label),
             attribute.resident(attribute.VOLUME_INFORMATION, VolumeInformation(flags=flags).pack()),
             attribute.resident(attribute.DATA, b""),

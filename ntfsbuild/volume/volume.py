@@ -16,7 +16,6 @@ from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume.describing import described, listed
-from ntfsbuild.volume.encrypted_reader import file_key, plain_pieces
 from ntfsbuild.volume.gathering import records_of, select
 from ntfsbuild.volume.index_reader import NameEntry, name_of_value
 from ntfsbuild.volume.info import DirectoryItem, FileDetails, FileInfo
@@ -209,6 +208,8 @@ class Volume(Navigating):
             self._refuse_external(attributes, path)
         if key is None or not found.flags & attribute.ENCRYPTED or not found.size_bytes:
             return self._streams.pieces(found)
+        from ntfsbuild.volume.encrypted_reader import file_key, plain_pieces  # Late: few files are encrypted.
+
         if isinstance(key, bytes):
             return plain_pieces(self._streams, found, self.geometry.cluster_bytes, key)
         efs = select(attributes, attribute.LOGGED_UTILITY_STREAM, EFS_NAME)
