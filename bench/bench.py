@@ -28,7 +28,7 @@ DIRECTORIES, FILES_IN_EACH = 100, 1000
 LARGE_DIRECTORIES, LARGE_FILES_IN_EACH = 1000, 500
 
 
-@dataclass(frozen=True)
+@dataclass
 class Command:
     """Something to be timed: `argv` is, `prepare` and `clean` are not."""
 
@@ -93,6 +93,18 @@ def make_large_file(folder: Path) -> None:
             out.write(number.to_bytes(8, "little") + block[8:])
 
 
+def make_compressible_file(folder: Path) -> None:
+    """24 MiB of text and programs: what comes with Python."""
+    if folder.exists():
+        return
+    folder.mkdir()
+    library = Path(os.__file__).parent
+    with (folder / "mixed.bin").open("wb") as out:
+        for path in sorted([*library.rglob("*.py"), *library.rglob("*.so")]):
+            out.write(path.read_bytes()[: 24 * MIB - out.tell()])
+        assert out.tell() == 24 * MIB, "a Python with less than 24 MiB of library"
+
+
 def make_inline_manifest(path: Path, described: bool) -> None:
     """100,000 entries in YAML: plain text, or a mapping each."""
     lines = ["ntfsbuild: 1", "volume: {size: auto}", "tree:"]
@@ -137,6 +149,14 @@ def bytes_read(image: Path, manifest: Path) -> int:
     finally:
         os.pread = pread
     return counted[0]
+
+
+def occupied_bytes(image: Path) -> int:
+    """How many bytes the clusters of the compressed file have."""
+    import ntfsbuild
+
+    with ntfsbuild.Volume.open(image) as volume:
+        return volume.stat("/mixed.bin").streams[0].occupied_bytes
 
 
 # ---------------------------------------------------------------------- commands
@@ -195,6 +215,27 @@ class Workshop:
         return Command(
             "ntfs-3g + cp -a", ["sh", "-c", script], self.formatted(size_bytes), clean, ("ntfs-3g", "mkntfs")
         )
+
+    def compressing(self, tree: Path) -> list[Command]:
+        """Our one process, our several, and ntfs-3g; how much room each takes is printed once."""
+        text = f"ntfsbuild: 1\ntree: {{.: {{source: ./{tree.name}, compressed: true}}}}\n"
+        one, several = self.ours(self.manifest("one-job", text)), self.ours(self.manifest("jobs", text))
+        one.argv.extend(["--jobs", "1"])
+        one.name = "ntfsbuild --jobs 1"
+        mark = f"import os; os.setxattr('{self.mounted}', 'system.ntfs_attrib', b'\\0\\x08\\0\\0')"
+        script = (
+            f"ntfs-3g -o compression '{self.image}' '{self.mounted}' && {sys.executable} -c \"{mark}\" && "
+            f"cp '{tree}/mixed.bin' '{self.mounted}/' && umount '{self.mounted}'"
+        )
+        peer = self.ntfs_3g(tree, 64 * MIB)
+        peer.name, peer.argv[2] = "ntfs-3g -o compression + cp", script
+        room = {}
+        for command in (one, peer):
+            if all(map(shutil.which, command.needs)):
+                run_once(command)
+                room[command.name] = occupied_bytes(self.image)
+                print(f"  {command.name} takes {room[command.name] / MIB:.2f} MiB", flush=True)
+        return [several, one, peer]
 
     def mke2fs(self, tree: Path, size_bytes: int) -> Command:
         argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-N", "150000", "-d", str(tree), str(self.image)]
@@ -317,6 +358,10 @@ def cases(shop: Workshop, only: set[str]) -> Iterator[Case]:
     if "g" in only:
         commands = shop.changes_of(make_large_volume(folder))
         yield Case("g", "one file more on a volume of 500,000 files", 1, commands, {})
+    if "h" in only:
+        tree = folder / "tree-h"
+        make_compressible_file(tree)
+        yield Case("h", "compress one file of 24 MiB", 1, shop.compressing(tree), {})
 
 
 # ---------------------------------------------------------------------- measuring
@@ -390,7 +435,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="measured rounds; the median counts (3)")
     parser.add_argument("--folder", type=Path, help="where the trees are made and kept (a temporary folder)")
-    parser.add_argument("--only", default="a,b,c,d,e,f,g", help="cases, separated by commas")
+    parser.add_argument("--only", default="a,b,c,d,e,f,g,h", help="cases, separated by commas")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ntfsbuild-bench-") as temporary:
