@@ -30,6 +30,7 @@ def given(
             taken.add(key)
             found[name] = name if key == folded[name] else own
     maker = ShortNames()
+    own_short: set[str] = set()
     for name in every:
         own = said.get(name)
         if own is None:
@@ -37,7 +38,10 @@ def given(
         if own is not True:
             continue
         if is_short(name):
-            found[name] = name
+            # Where names differ in case alone, one of them is the short name.
+            if folded[name] not in own_short:
+                own_short.add(folded[name])
+                found[name] = name
         elif made_later:
             found[name] = MADE_SHORT_NAME
         else:

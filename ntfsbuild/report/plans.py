@@ -140,10 +140,12 @@ def _step_text(operation: Step, size_bytes: int | None, base: bytes) -> str:
         case DeleteStep(path, stream, recursive, _, _):
             words = [*(["with all in it"] if recursive else []), when]
             return _columns("delete", None, _with_stream(path, stream), ", ".join(words))
-        case MkdirStep(path, _, attributes, _, _, _):
-            return _columns("mkdir", None, path, ", ".join([*attribute_names(attributes), when]))
-        case SetStep(path, times, attributes, _, _):
-            return _columns("set", None, path, ", ".join([*_said(times, attributes), when]))
+        case MkdirStep(path, _, attributes, _, _, _, features):
+            words = [*attribute_names(attributes), *_feature_words(features), when]
+            return _columns("mkdir", None, path, ", ".join(words))
+        case SetStep(path, times, attributes, _, _, features):
+            words = [*_said(times, attributes), *_feature_words(features), when]
+            return _columns("set", None, path, ", ".join(words))
         case LabelStep(label, _, _):
             return _columns("label", None, label, when)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume
@@ -62,6 +63,7 @@ class Record(NamedTuple):
         return bool(self.flags & file_record.IS_DIRECTORY)
 
 
+@functools.lru_cache(maxsize=16)  # Who asks for a file asks again for what is in it.
 def parse_record(data: bytes, number: int) -> Record:
     """A record as it lies on the disk; raises CorruptVolume with the record and the offset."""
     buffer = bytearray(data)

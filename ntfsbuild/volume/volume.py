@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.ondisk.file_record import reference
+from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume.describing import described, listed
@@ -22,12 +23,16 @@ from ntfsbuild.volume.info import DirectoryItem, FileDetails, FileInfo
 from ntfsbuild.volume.navigating import Navigating
 from ntfsbuild.volume.parts import EFS_NAME, chosen
 from ntfsbuild.volume.record_reader import Attribute, Record
+from ntfsbuild.volume.run_list import clusters_of
 from ntfsbuild.volume.security_reader import BY_ID, STREAM, SecurityReader
 from ntfsbuild.volume.traits_reader import Found, Sources, information_times, read_traits, times_of
 
 if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.volume.editor import VolumeEditor
+
+_PIECE_BYTES = 1 << 20
+_RAW_UNIT_BYTES = 512  # Of what is encrypted.
 
 
 class Volume(Navigating):
@@ -197,12 +202,7 @@ class Volume(Navigating):
 
         `key` opens an encrypted one: a private key, or that of the file itself.
         """
-        record = self._referenced(self._resolve(path))
-        found = self._attribute(record, attribute.DATA, stream)
-        if found is None:
-            if record.is_directory and not stream:
-                raise VolumeError(f"{path}: is a directory")
-            raise VolumeError(f"{path}: it has no stream {stream!r}")
+        record, found = self._found_stream(path, stream)
         attributes = self._attributes(record)
         if not stream:
             self._refuse_external(attributes, path)
@@ -221,6 +221,33 @@ class Volume(Navigating):
     def read(self, path: str, stream: str = "", *, key: PrivateKey | None = None) -> bytes:
         """The whole content of a stream, in memory."""
         return b"".join(self.pieces(path, stream, key=key))
+
+    def read_at(self, path: str, at: int, size_bytes: int, stream: str = "") -> bytes:
+        """A part of a stream as it reads; zeros in holes and behind its end."""
+        record, found = self._found_stream(path, stream)
+        if not stream:
+            self._refuse_external(self._attributes(record), path)
+        return self._streams.part(found, at, size_bytes)
+
+    def raw_pieces(self, path: str, stream: str = "") -> Iterator[bytes]:
+        """A stream as it lies in its clusters, compressed or encrypted as it is, in pieces of 1 MiB."""
+        _, found = self._found_stream(path, stream)
+        if found.value is not None:
+            yield found.value
+            return
+        mapped = clusters_of(found.runs) * self.geometry.cluster_bytes
+        end = min(mapped, align(found.data_bytes, _RAW_UNIT_BYTES))
+        for at in range(0, end, _PIECE_BYTES):
+            yield self._streams.read_at(found, at, min(_PIECE_BYTES, end - at))
+
+    def _found_stream(self, path: str, stream: str) -> tuple[Record, Attribute]:
+        record = self._referenced(self._resolve(path))
+        found = self._attribute(record, attribute.DATA, stream)
+        if found is None:
+            if record.is_directory and not stream:
+                raise VolumeError(f"{path}: is a directory")
+            raise VolumeError(f"{path}: it has no stream {stream!r}")
+        return record, found
 
     def _refuse_external(self, attributes: list[Attribute], path: str) -> None:
         """Say so where the unnamed stream of a file is not what it holds."""
