@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
@@ -166,8 +166,8 @@ class _Comparison:
         return at
 
     def _first_in(self, path: str, a: StreamInfo, b: StreamInfo, size_bytes: int) -> int | None:
-        cluster_bytes = self._a.geometry.cluster_bytes, self._b.geometry.cluster_bytes
-        for begin, end in _where_data_is(a, b, cluster_bytes, size_bytes):
+        both = (a, self._a.geometry.cluster_bytes), (b, self._b.geometry.cluster_bytes)
+        for begin, end in data_extents(both, size_bytes):
             for at in range(begin, end, _BLOCK_BYTES):
                 count = min(_BLOCK_BYTES, end - at)
                 one = self._a.read_at(path, at, count, a.name)
@@ -194,12 +194,13 @@ def _is_special(info: FileInfo) -> bool:
     return bool(info.reparse_tag or info.object_id or info.ea_bytes or encrypted or info.case_sensitive)
 
 
-def _where_data_is(
-    a: StreamInfo, b: StreamInfo, cluster_bytes: tuple[int, int], size_bytes: int
-) -> list[tuple[int, int]]:
-    """The parts of two streams that are not holes of both; compressed ones are looked at as a whole."""
+def data_extents(streams: Iterable[tuple[StreamInfo, int]], size_bytes: int) -> list[tuple[int, int]]:
+    """The parts of streams, each with its cluster size, in which some of them has data, up to a size.
+
+    Compressed ones are looked at as a whole.
+    """
     found: list[tuple[int, int]] = []
-    for stream, unit in zip((a, b), cluster_bytes, strict=True):
+    for stream, unit in streams:
         if stream.resident or stream.flags & attribute.COMPRESSION_MASK:
             found.append((0, min(size_bytes, stream.initialized_bytes)))
             continue

@@ -54,6 +54,11 @@ def format_filetime(ticks: int) -> str:
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:07}Z"
 
 
+def unix_ns_from_filetime(ticks: int) -> int:
+    """Nanoseconds since 1970, negative before."""
+    return (ticks - UNIX_EPOCH_TICKS) * 100
+
+
 def filetime_from_unix_ns(unix_ns: int) -> int:
     """The ticks of a Unix time in nanoseconds, as `st_mtime_ns` has it; finer digits are cut off."""
     return _in_range(unix_ns // 100 + UNIX_EPOCH_TICKS)

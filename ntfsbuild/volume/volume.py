@@ -29,6 +29,7 @@ from ntfsbuild.volume.traits_reader import Found, Sources, information_times, re
 
 if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
+    from ntfsbuild.volume.deleted import DeletedFile
     from ntfsbuild.volume.editor import VolumeEditor
 
 _PIECE_BYTES = 1 << 20
@@ -239,6 +240,22 @@ class Volume(Navigating):
         end = min(mapped, align(found.data_bytes, _RAW_UNIT_BYTES))
         for at in range(0, end, _PIECE_BYTES):
             yield self._streams.read_at(found, at, min(_PIECE_BYTES, end - at))
+
+    def deleted_files(self) -> Iterator[DeletedFile]:
+        """Files that were deleted and not written over, by the numbers of their records."""
+        from ntfsbuild.volume.deleted import deleted_file, is_deleted_file  # Late: few ask.
+
+        geometry = self.geometry
+        for number in range(file_record.FIRST_FREE, self._mft.data_bytes // geometry.record_bytes):
+            try:
+                record = self._record(number)
+                if is_deleted_file(record):
+                    information = self._standard_information(record, list(record.attributes))
+                    found = deleted_file(record, information, geometry.cluster_bytes, self._streams.part)
+                    if found is not None:
+                        yield found
+            except CorruptVolume:
+                continue  # Never used, or written over in part.
 
     def _found_stream(self, path: str, stream: str) -> tuple[Record, Attribute]:
         record = self._referenced(self._resolve(path))

@@ -1,0 +1,99 @@
+"""Files taken out of a volume: into a directory of the host, or into a tar archive; whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import NamedTuple
+
+from ntfsbuild.builder.extraction import Item, items
+from ntfsbuild.builder.host_sink import HostSink
+from ntfsbuild.builder.planning import AnyPath
+from ntfsbuild.builder.recovering import deleted_items
+from ntfsbuild.builder.tar_sink import TarSink
+from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.image.replacing import replacing
+from ntfsbuild.volume.volume import Volume
+
+
+class Extracted(NamedTuple):
+    """What was taken out, and what was not: paths, each with the reason."""
+
+    items: int
+    notes: tuple[tuple[str, str], ...]
+
+
+def extract(
+    image: AnyPath,
+    out: AnyPath,
+    paths: Iterable[str] = ("/",),
+    *,
+    offset: int | None = None,
+    partition: int | None = None,
+    deleted: bool = False,
+) -> Extracted:
+    """Take `paths`, and all that is below them, out of an image.
+
+    `out` is an archive where its name ends in `.tar`, else a directory, which must not be there yet or
+    be empty; it appears when all is in it.  With `deleted`, files whose records are free come along,
+    below `$Deleted`.
+    """
+    notes: list[tuple[str, str]] = []
+
+    def note(path: str, why: str) -> None:
+        notes.append((path, why))
+
+    with Volume.open(image, offset=offset, partition=partition) as volume:
+        wanted = [volume.resolve("/" + path.strip("/")) for path in paths]
+
+        def put_all(put: Callable[[Item], None]) -> int:
+            count = 0
+            found = chain(items(volume, wanted, note), deleted_items(volume, note) if deleted else ())
+            for item in found:
+                put(item)
+                count += 1
+            return count
+
+        if os.fsencode(out).endswith(b".tar"):
+            with (
+                replacing(out) as descriptor,
+                os.fdopen(os.dup(descriptor), "wb") as file,
+                TarSink(file) as sink,
+            ):
+                count = put_all(sink.put)
+        else:
+            count = _into_directory(os.fspath(out), put_all, note)
+    return Extracted(count, tuple(notes))
+
+
+def _into_directory(
+    out: str | bytes, put_all: Callable[[Callable[[Item], None]], int], note: Callable[[str, str], None]
+) -> int:
+    """Fill a directory beside `out`, and rename it when it is complete."""
+    target = os.path.realpath(os.fsdecode(out))
+    if os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target)):
+        raise ManifestError(f"{os.fsdecode(out)}: is there already, and is not an empty directory")
+    try:
+        passing = tempfile.mkdtemp(prefix=".ntfsbuild-", suffix=".part", dir=os.path.dirname(target))
+    except OSError as error:
+        raise HostError(f"{os.fsdecode(out)}: {error.strerror}") from None
+    try:
+        descriptor = os.open(passing, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            with HostSink(descriptor, note) as sink:
+                count = put_all(sink.put)
+                sink.finish()
+        finally:
+            os.close(descriptor)
+        os.chmod(passing, 0o755)
+        os.rename(passing, target)  # An empty directory is replaced.
+    except OSError as error:
+        shutil.rmtree(passing, ignore_errors=True)
+        raise HostError(f"{os.fsdecode(out)}: {error.strerror}") from None
+    except BaseException:
+        shutil.rmtree(passing, ignore_errors=True)
+        raise
+    return count

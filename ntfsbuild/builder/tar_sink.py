@@ -1,0 +1,158 @@
+"""Items put into a tar archive in the PAX format: exact times, sparse files, attributes and streams kept."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+from types import TracebackType
+from typing import IO, Self
+
+from ntfsbuild.builder.extraction import Item, Stream
+from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
+from ntfsbuild.ondisk.filetime import unix_ns_from_filetime
+
+_BLOCK_BYTES = 512
+_SMALL_STREAM_BYTES = 64 << 10  # Larger ones are members of their own.
+_READONLY = int(FileAttributes.READONLY)
+_TYPES = {
+    "directory": tarfile.DIRTYPE,
+    "file": tarfile.REGTYPE,
+    "symlink": tarfile.SYMTYPE,
+    "fifo": tarfile.FIFOTYPE,
+    "hardlink": tarfile.LNKTYPE,
+}
+
+
+class TarSink:
+    """Writes an archive to an open file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115  Closed below.
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._tar.close()
+
+    def put(self, item: Item) -> None:
+        """Put one item; its directory came before."""
+        info = self._info(item, item.path)
+        info.type = _TYPES[item.kind]
+        info.mode = 0o755 if item.kind == "directory" else 0o444 if item.attributes & _READONLY else 0o644
+        if item.unix.mode is not None:
+            info.mode = item.unix.mode & 0o7777
+        info.uid, info.gid = item.unix.uid or 0, item.unix.gid or 0
+        if item.kind == "hardlink":
+            info.linkname = _member_name(item.target)
+        elif item.kind == "symlink":
+            info.linkname = _text(item.target)
+        large = []
+        for stream in item.streams:
+            if stream.size_bytes <= _SMALL_STREAM_BYTES:
+                key = f"LIBARCHIVE.xattr.user.{_key(stream.name)}"
+                info.pax_headers = {**info.pax_headers, key: _encoded(stream)}
+            else:
+                large.append(stream)
+        self._add(info, item.main if item.kind == "file" else None)
+        for stream in large:
+            info = self._info(item, f"{item.path}:{stream.name}")
+            info.mode = 0o644
+            self._add(info, stream)
+
+    def finish(self) -> None:
+        """Nothing is left to do: an archive keeps the order."""
+
+    def _info(self, item: Item, path: str) -> tarfile.TarInfo:
+        info = tarfile.TarInfo(_member_name(path))
+        created, modified, changed, accessed = (_seconds(ticks) for ticks in item.times)
+        info.mtime = int(unix_ns_from_filetime(item.times[1]) // 10**9)
+        info.pax_headers = {
+            "mtime": modified,
+            "atime": accessed,
+            "ctime": changed,
+            "LIBARCHIVE.creationtime": created,
+            "NTFSBUILD.attributes": ",".join(attribute_names(item.attributes)),
+        }
+        return info
+
+    def _add(self, info: tarfile.TarInfo, content: Stream | None) -> None:
+        if content is None:
+            self._tar.addfile(info)
+            return
+        stored = sum(end - begin for begin, end in content.extents)
+        if stored == content.size_bytes:
+            info.size = content.size_bytes
+            self._tar.addfile(info, _Reader([b""], content))
+            return
+        # GNU's sparse format 1.0: a map of what is there comes before it.
+        extents = content.extents
+        if not extents or extents[-1][1] < content.size_bytes:
+            extents = [*extents, (content.size_bytes, content.size_bytes)]
+        numbers = [len(extents), *(number for begin, end in extents for number in (begin, end - begin))]
+        sparse_map = "".join(f"{number}\n" for number in numbers).encode()
+        sparse_map = sparse_map.ljust(-(-len(sparse_map) // _BLOCK_BYTES) * _BLOCK_BYTES, b"\0")
+        folder, _, name = info.name.rpartition("/")
+        info.pax_headers = {
+            **info.pax_headers,
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.name": info.name,
+            "GNU.sparse.realsize": str(content.size_bytes),
+        }
+        info.name = f"{folder}/GNUSparseFile.0/{name}" if folder else f"GNUSparseFile.0/{name}"
+        info.size = len(sparse_map) + stored
+        self._tar.addfile(info, _Reader([sparse_map], content))
+
+
+class _Reader(io.RawIOBase):
+    """What tarfile reads: something that is ready, then the data of a stream."""
+
+    def __init__(self, ready: list[bytes], content: Stream) -> None:
+        self._buffer = b"".join(ready)
+        self._pieces = content.pieces()
+
+    def read(self, size: int = -1) -> bytes:
+        """As many bytes as were asked for, while there are any."""
+        while 0 <= size > len(self._buffer) or size < 0:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._buffer += piece[1]
+        end = len(self._buffer) if size < 0 else size
+        data, self._buffer = self._buffer[:end], self._buffer[end:]
+        return data
+
+
+def _seconds(ticks: int) -> str:
+    seconds, rest = divmod(unix_ns_from_filetime(ticks), 10**9)
+    if seconds < 0 and rest:
+        seconds, rest = seconds + 1, 10**9 - rest
+        return f"{'-' if seconds == 0 else ''}{seconds}.{rest:09}"
+    return f"{seconds}.{rest:09}"
+
+
+def _member_name(path: str) -> str:
+    """A path without its slash, and without parts that lead elsewhere."""
+    parts = [{".": "%2E", "..": "%2E%2E"}.get(part, part) for part in path.strip("/").split("/")]
+    return _text("/".join(parts))
+
+
+def _text(text: str) -> str:
+    """Half a surrogate pair goes into the archive as its three bytes."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+
+
+def _key(name: str) -> str:
+    return _text(name.replace("%", "%25").replace("=", "%3D"))
+
+
+def _encoded(stream: Stream) -> str:
+    data = bytearray(stream.size_bytes)
+    for at, piece in stream.pieces():
+        data[at : at + len(piece)] = piece
+    return base64.b64encode(data).decode().rstrip("=")
