@@ -18,7 +18,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def run(arguments: list[str], settings: Settings) -> int:
     """Parse the arguments and run the command; errors pass through."""
     # They add their commands to `app`.
-    from ntfsbuild.cli import building, changing, comparing, describing, extracting, reading  # noqa: F401
+    from ntfsbuild.cli import building, changing, comparing, describing, explaining, extracting, reading  # noqa: F401
 
     if asked := os.environ.get(COMPLETION_VARIABLE):
         return _complete(asked)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.volume.deleted import DeletedFile
     from ntfsbuild.volume.editor import VolumeEditor
+    from ntfsbuild.volume.locating import Locator
 
 _PIECE_BYTES = 1 << 20
 _RAW_UNIT_BYTES = 512  # Of what is encrypted.
@@ -240,6 +241,12 @@ class Volume(Navigating):
         end = min(mapped, align(found.data_bytes, _RAW_UNIT_BYTES))
         for at in range(0, end, _PIECE_BYTES):
             yield self._streams.read_at(found, at, min(_PIECE_BYTES, end - at))
+
+    def locator(self) -> Locator:
+        """Tells where things lie, and what lies somewhere."""
+        from ntfsbuild.volume.locating import Locator  # Late: few ask.
+
+        return Locator(self._storage, self._streams, self._mft, self.geometry, self._record)
 
     def deleted_files(self) -> Iterator[DeletedFile]:
         """Files that were deleted and not written over, by the numbers of their records."""

@@ -1,0 +1,115 @@
+"""What a record, a file or a byte of an image is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ntfsbuild.builder import explanation
+from ntfsbuild.builder.explanation import Part
+from ntfsbuild.builder.planning import AnyPath
+from ntfsbuild.errors import CorruptVolume, ManifestError
+from ntfsbuild.ondisk import attribute, file_record
+from ntfsbuild.ondisk.boot_sector import BOOT_FILE_BYTES
+from ntfsbuild.ondisk.index import BLOCK_MAGIC
+from ntfsbuild.volume.locating import Locator
+from ntfsbuild.volume.volume import Volume
+
+_SECTOR_BYTES = 512
+_SHOWN_DATA_BYTES = 512
+
+
+class Explained(NamedTuple):
+    """A structure, or a piece of a file's data; `way` leads to the byte that was asked for."""
+
+    what: str
+    file: str | None  # Whose it is: a path, or a record.
+    offset: int  # Of its first byte on the places.
+    data: bytes  # As whoever reads it has it.
+    structure: Part
+    way: tuple[Part, ...] = ()
+
+
+def explain(
+    image: AnyPath, target: str, *, offset: int | None = None, partition: int | None = None
+) -> list[Explained]:
+    """The structures that a target means: a path (`/a`), a record (`12`), or a byte (`0x1f00`)."""
+    with Volume.open(image, offset=offset, partition=partition) as volume:
+        places = volume.locator()
+        if target.startswith("/"):
+            return [_record(places, number) for number in places.records_of(volume.stat(target).record)]
+        try:
+            number = int(target, 0)
+        except ValueError:
+            raise ManifestError(f"{target}: is no path (/a/b), record (12) or offset (0x1f00)") from None
+        if target.lower().startswith("0x"):
+            return [_byte(places, number, volume.index_block_bytes)]
+        return [_record(places, number)]
+
+
+def _record(places: Locator, number: int) -> Explained:
+    if not 0 <= number < places.record_count:
+        raise ManifestError(f"record {number}: $MFT has {places.record_count} records")
+    data = explanation.restored(places.raw_record(number), f"record {number}")
+    begin, path = places.offset_of_record(number), places.path_of(number)
+    return Explained(f"record {number}", path, begin, data, explanation.record(data, number))
+
+
+def _byte(places: Locator, at: int, block_bytes: int) -> Explained:
+    """The structure that holds a byte of the places."""
+    geometry = places.geometry
+    if not 0 <= at < geometry.size_bytes:
+        raise ManifestError(f"{at:#x}: the volume has {geometry.size_bytes:#x} bytes")
+    backup = geometry.size_bytes - geometry.sector_bytes
+    for begin, what in ((0, "boot sector"), (backup, "backup boot sector")):
+        if begin <= at < begin + _SECTOR_BYTES:
+            data = places.bytes_at(begin, _SECTOR_BYTES)
+            return _pointed(Explained(what, "/$Boot", begin, data, explanation.boot_sector(data)), at)
+    number = places.record_at(at)
+    if number is not None:
+        return _pointed(_record(places, number), at)
+    return _in_clusters(places, at, block_bytes)
+
+
+def _pointed(found: Explained, at: int) -> Explained:
+    return found._replace(way=tuple(found.structure.find(at - found.offset)))
+
+
+def _in_clusters(places: Locator, at: int, size: int) -> Explained:
+    """What lies in the clusters of some file, or in none."""
+    geometry = places.geometry
+    owner = places.owner_of(at // geometry.cluster_bytes)
+    if owner is None:
+        where = "free clusters" if at >= BOOT_FILE_BYTES else "boot loader"
+        return _data(places, at, where, None, at)
+    number, one, vcn = owner
+    stream_at = vcn * geometry.cluster_bytes + at % geometry.cluster_bytes
+    path = places.path_of(number)
+    type_name = attribute.TYPE_NAMES.get(one.type_code, hex(one.type_code))
+    what = f"{type_name} {one.name}".rstrip()
+    if one.type_code == attribute.INDEX_ALLOCATION:
+        begin_in_stream = stream_at // size * size
+        begin = at - (stream_at - begin_in_stream)
+        data = places.bytes_at(begin, size)
+        if data[:4] == BLOCK_MAGIC:
+            name = f"index block at {begin_in_stream:#x} of {one.name}"
+            data = explanation.restored(data, name)
+            try:
+                structure = explanation.index_block(data, name, directory=one.name == "$I30")
+            except CorruptVolume as error:
+                structure = Part(name, 0, size, f"damaged: {error}")
+            return _pointed(Explained(name, path, begin, data, structure), at)
+    if number == file_record.MFT_MIRROR:
+        begin_in_stream = stream_at // geometry.record_bytes * geometry.record_bytes
+        begin = at - (stream_at - begin_in_stream)
+        copied = begin_in_stream // geometry.record_bytes
+        data = explanation.restored(places.bytes_at(begin, geometry.record_bytes), f"record {copied}")
+        found = Explained(f"copy of record {copied}", path, begin, data, explanation.record(data, copied))
+        return _pointed(found, at)
+    return _data(places, at, what, path, stream_at)
+
+
+def _data(places: Locator, at: int, what: str, path: str | None, stream_at: int) -> Explained:
+    begin = at // _SHOWN_DATA_BYTES * _SHOWN_DATA_BYTES
+    data = places.bytes_at(begin, min(_SHOWN_DATA_BYTES, places.geometry.size_bytes - begin))
+    structure = Part(what, 0, len(data), f"byte {stream_at:#x} of it" if path else None)
+    return Explained(what, path, begin, data, structure, (structure,))
