@@ -109,9 +109,7 @@ def test_an_index_block_is_told(image: Path) -> None:
     with Volume.open(image) as volume:
         places = volume.locator()
         attributes = volume._record(volume.stat("/dir").record).attributes
-        found = [
-            one for one in volume._record(record).attributes if one.type_code == attribute.INDEX_ALLOCATION
-        ]
+        found = [one for one in attributes if one.type_code == attribute.INDEX_ALLOCATION]
         lcn = found[0].runs[0][0]
         assert lcn is not None and places.owner_of(lcn) is not None
         at = lcn * volume.geometry.cluster_bytes + 0x58
