@@ -56,9 +56,9 @@ class _Listing:
             return None
         return found
 
-    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[bytes]:
-        """The content of a stream, perhaps with the file's key."""
-        return self._volume.pieces(path, stream, key=key)
+    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
+        """The data of a stream with its offsets, perhaps with the file's key."""
+        return self._volume.data_pieces(path, stream, key=key)
 
     def traits(self, path: str) -> Traits:
         """What else a file has."""

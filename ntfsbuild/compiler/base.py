@@ -81,8 +81,11 @@ class Base(Protocol):
     def find(self, path: str, *, exactly: bool) -> BaseEntry | None:
         """What is at a path: in any case, or only as it is spelled."""
 
-    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[bytes]:
-        """The content of a stream; `key` is the file's own.  Raises VolumeError where it cannot be read."""
+    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
+        """The data of a stream with its offsets, holes left out; `key` is the file's own.
+
+        Raises VolumeError where it cannot be read.
+        """
 
     def traits(self, path: str) -> Traits:
         """What else a file has."""

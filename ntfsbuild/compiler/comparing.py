@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 from ntfsbuild.compiler.base import Base, BaseEntry
 from ntfsbuild.content.model import Content
-from ntfsbuild.content.read import sha256_of, size_of
+from ntfsbuild.content.read import filled_digest, size_of, valid_pieces
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute, security_inheritance
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -27,11 +26,14 @@ _TIMES = ("name_times", "entry_times")
 _BYTES = ("reparse", "ea", "object_id", "efs")  # None and nothing are the same where they are not there.
 
 
-def lacking(base: Base, found: BaseEntry, features: Features) -> Features:
-    """Those of the features that the base's file does not have yet; its main content is not looked at."""
+def lacking(base: Base, found: BaseEntry, features: Features, above: bytes | None = None) -> Features:
+    """Those of the features that the base's file does not have yet; its main content is not looked at.
+
+    `above` is the descriptor that its directory will have, where that is another one than on the base.
+    """
     if features is NO_FEATURES:
         return NO_FEATURES
-    traits = _lacking_traits(base, found, features.traits)
+    traits = _lacking_traits(base, found, features.traits, above)
     form = None if features.form in (None, _form_of(found)) else features.form
     valid_bytes = features.valid_bytes
     main = next((one for one in found.streams if not one.name), None)
@@ -50,7 +52,7 @@ def with_own_times(lacks: Features, said: Features) -> Features:
     return lacks._replace(traits=lacks.traits._replace(**own)) if own else lacks
 
 
-def _lacking_traits(base: Base, found: BaseEntry, said: Traits) -> Traits:
+def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | None) -> Traits:
     if said == NO_TRAITS:
         return NO_TRAITS
     there = base.traits(found.path)
@@ -60,7 +62,7 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits) -> Traits:
             continue
         has = getattr(there, name)
         if name == "security":
-            same = has == _expected_security(base, found, value)
+            same = has == expected_security(base, found, value, above)
         elif name == "short_name":
             same = has is not None if value == MADE_SHORT_NAME else has == value
         elif name in _TIMES:
@@ -74,10 +76,12 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits) -> Traits:
     return Traits(**lacks) if lacks else NO_TRAITS
 
 
-def _expected_security(base: Base, found: BaseEntry, explicit: bytes) -> bytes:
+def expected_security(base: Base, found: BaseEntry, explicit: bytes, above: bytes | None) -> bytes:
+    """The descriptor of a file that has an explicit one; `above` as in `lacking`."""
     if found.path == "/":
-        return explicit
-    above = base.traits(found.path.rpartition("/")[0] or "/").security
+        return security_inheritance.completed(explicit)
+    if above is None:
+        above = base.traits(found.path.rpartition("/")[0] or "/").security
     if above is None:
         return explicit
     return security_inheritance.handed_down(explicit, above, directory=found.is_directory)
@@ -118,12 +122,10 @@ def has_content(
     key: bytes | None = None,
 ) -> bool:
     """Whether a stream of the base reads as that content; one that cannot be read does not."""
-    digest = hashlib.sha256()
     try:
-        for piece in base.pieces(found.path, stream, key):
-            digest.update(piece)
+        there = filled_digest(base.pieces(found.path, stream, key))
     except VolumeError as error:
         if type(error) is not VolumeError:  # Damage is not for us to write over.
             raise
         return False
-    return digest.digest() == sha256_of(content, valid_bytes)
+    return there == filled_digest(valid_pieces(content, valid_bytes))

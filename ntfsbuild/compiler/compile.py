@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 from ntfsbuild.compiler.base import Base, OnConflict
@@ -15,7 +16,7 @@ from ntfsbuild.compiler.steps import StepPlanner
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content.model import Content, HostFile, Inline
-from ntfsbuild.content.read import pinned, sha256_of
+from ntfsbuild.content.read import pinned, sha256_of, size_of
 from ntfsbuild.errors import ManifestError, Problem
 from ntfsbuild.manifest.model import Manifest
 from ntfsbuild.plan.model import (
@@ -124,7 +125,14 @@ def _format(
     record_bytes = volume.record_bytes or record
     extra_bytes = volume.size.extra_bytes
     if steps and volume.size.auto:
-        extra_bytes += room_for(steps, _entries_of(directories), volume.cluster_bytes, record_bytes)
+        extra_bytes += room_for(
+            steps,
+            _entries_of(directories),
+            volume.cluster_bytes,
+            record_bytes,
+            partial(_size_at, directories),
+            _descriptor_bytes(directories),
+        )
     derived = int.from_bytes(manifest.digest[:8], "little") or 1
     return Format(
         size_bytes=volume.size.size_bytes,
@@ -155,6 +163,23 @@ def _entries_of(directories: list[PlannedDirectory]) -> dict[str, list[str]]:
         if name:
             found[above or "/"].append(name)
     return found
+
+
+def _size_at(directories: list[PlannedDirectory], path: str) -> int:
+    """The size of the file that the tree has there; of the largest, where the path is not one of the tree."""
+    above, _, name = path.rpartition("/")
+    planned = next((one for one in directories if one.path == (above or "/") and name in one.files), None)
+    if planned is not None:
+        return size_of(planned.content_at(name))
+    return max((size_of(one.content_at(file)) for one in directories for file in one.files), default=0)
+
+
+def _descriptor_bytes(directories: list[PlannedDirectory]) -> int:
+    """About what the security descriptors of the tree take: a directory has some more that it hands down."""
+    shared = {planned.rules.security or b"" for planned in directories}
+    entries = {entry.features.security or b"" for one in directories for entry in one.entries.values()}
+    own = [planned.features.traits.security or b"" for planned in directories]
+    return 4 * sum(map(len, [*shared, *own])) + 2 * sum(map(len, entries))
 
 
 def _fresh(

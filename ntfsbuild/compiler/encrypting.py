@@ -26,7 +26,10 @@ class Encrypting:
         key = derive_file_key(self._seed, path)
         users = tuple(self._holder(one, key) for one in to.certificates)
         recovery = tuple(self._holder(one, key) for one in to.recovery)
-        return key, encode_efs(Efs(derive_efs_id(self._seed, path), users, recovery))
+        try:
+            return key, encode_efs(Efs(derive_efs_id(self._seed, path), users, recovery))
+        except ValueError as error:
+            raise ManifestError(f"encrypted: {error}") from None
 
     def _holder(self, path: bytes, key: bytes) -> KeyHolder:
         certificate = self._certificate(path)

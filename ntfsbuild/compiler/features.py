@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.content import host_file
-from ntfsbuild.content.model import Content, HostFile, LinkKind, LinksRule, SourceLink, TarMember
+from ntfsbuild.content.model import (
+    Content,
+    Fill,
+    HostFile,
+    LinkKind,
+    LinksRule,
+    Segments,
+    SourceLink,
+)
 from ntfsbuild.content.problems import shown
 from ntfsbuild.content.read import read, sha256_of, size_of
 from ntfsbuild.errors import ManifestError
@@ -242,7 +250,9 @@ def _has_holes(content: Content) -> bool:
     """Whether a content has parts that need no clusters; a host file is asked."""
     if isinstance(content, HostFile):
         return host_file.has_holes(content.path)
-    return not isinstance(content, TarMember)
+    if isinstance(content, Segments):
+        return True
+    return isinstance(content, Fill) and content.seed is None and content.size_bytes > 0
 
 
 def _with_unix(traits: Traits, spec: FeatureSpec, source: UnixMetadata | None) -> Traits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ntfsbuild.compiler.base import Base, BaseEntry, OnConflict
-from ntfsbuild.compiler.comparing import has_content, lacking, with_own_times
+from ntfsbuild.compiler.comparing import expected_security, has_content, lacking, with_own_times
 from ntfsbuild.compiler.files import AskedFile, asked_files
 from ntfsbuild.compiler.links import HardLink, is_directory
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
@@ -13,8 +13,8 @@ from ntfsbuild.content.model import Content
 from ntfsbuild.content.read import sha256_of, size_of
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.traits import SomeTicks
-from ntfsbuild.plan.features import NO_FEATURES
+from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import (
     ATTRIBUTES,
     Keep,
@@ -28,6 +28,7 @@ from ntfsbuild.plan.model import (
 )
 
 _ARCHIVE = int(FileAttributes.ARCHIVE)
+_OF_ROOT = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)  # It has them on every volume.
 _SETTABLE = sum(int(FileAttributes[name.upper()]) for name in ATTRIBUTES)
 _NO_TIMES: SomeTicks = (None, None, None, None)
 
@@ -52,8 +53,14 @@ class Overlay:
         self._paths: dict[str, str | None] = {}
         self._new: set[str] = set()  # Those that the base does not have.
         self._removals: list[TreeOperation] = []
-        self._contents: dict[int, tuple[str, bytes]] = {}  # By record: the name, and the digest asked for.
+        self._contents: dict[int, tuple[str, Content]] = {}  # By record: the name, and what is asked for.
+        self._replaced: set[int] = set()  # Records.
+        self._targets: dict[str, BaseEntry | None] = {}  # Of hard links.
         self._described: set[str] = set()  # The directories of the tree.
+        self._descriptors: dict[str, bytes] = {}  # Of directories that say theirs, as they will be.
+        # What is said of the times of directories and of files that get more names, by their paths in the
+        # tree: it holds although something else changes them.
+        self._said: dict[str, SetMetadata] = {}
 
     def operations(self, directories: list[PlannedDirectory], links: list[HardLink]) -> list[TreeOperation]:
         """Everything to be done, removals first; the planner has the problems."""
@@ -67,8 +74,35 @@ class Overlay:
                         made.append(self._file(planned, file))
                     except ManifestError as error:
                         self._planner.say(file.position, _below(planned.path, file.name), str(error))
-        made += [self._link(link) for link in links if self._paths[link.directory.path] is not None]
-        return [*self._removals, *made]
+        linked = {link: self._link(link) for link in links if self._paths[link.directory.path] is not None}
+        changes = [*self._removals, *made, *linked.values()]
+        changed = {_above(one.path) for one in changes if _changes_names(one)}
+        again = {one.path: one for one in self._said.values() if one.directory and one.path in changed}
+        made = [again.get(one.path, one) if isinstance(one, Keep) else one for one in made]
+        return [*self._removals, *made, *linked.values(), *self._after_links(linked)]
+
+    def _after_links(self, linked: dict[HardLink, TreeOperation]) -> Iterator[TreeOperation]:
+        """A further name changes a file: what is said of its times holds nevertheless."""
+        changed = {link.target: one.times[2] for link, one in linked.items() if isinstance(one, LinkFile)}
+        for target, ticks in changed.items():
+            said = self._said.get(target)
+            if said and (said.times[2] not in (None, ticks) or said.features is not NO_FEATURES):
+                yield said
+
+    def _say_times(
+        self,
+        planned_path: str,
+        path: str,
+        times: SomeTicks,
+        features: Features,
+        position: int,
+        *,
+        directory: bool,
+    ) -> None:
+        own = with_own_times(NO_FEATURES, features)
+        if self._on_conflict != "keep" and (own is not NO_FEATURES or not directory):
+            said = SetMetadata(path, directory, times, None, self._ticks, position, own)
+            self._said[planned_path] = said
 
     # ------------------------------------------------------------------ directories
 
@@ -97,7 +131,14 @@ class Overlay:
             )
             return
         times, attributes = planned.said_times, planned.said_attributes
-        features = lacking(self._base, found, planned.said_features)
+        if attributes is not None and path == "/":
+            attributes |= _OF_ROOT
+        above = self._descriptors.get(_above(planned.path))
+        explicit = planned.said_features.traits.security
+        if explicit is not None and self._on_conflict != "keep":
+            self._descriptors[planned.path] = expected_security(self._base, found, explicit, above)
+        self._say_times(planned.path, path, times, planned.said_features, planned.position, directory=True)
+        features = lacking(self._base, found, planned.said_features, above)
         same = features is NO_FEATURES and _agree(found, times, attributes)
         if same or self._on_conflict == "keep":
             yield Keep(path, True, _NO_TIMES if self._on_conflict == "keep" else times, planned.position)
@@ -134,6 +175,8 @@ class Overlay:
         assert parent is not None
         path, found = self._child(planned.path, parent, file.name, exactly=planned.posix_names)
         shown = _below(planned.path, file.name)
+        if file.name in planned.linked:
+            self._say_times(shown, path, file.said_times, file.features, file.position, directory=False)
         directory = is_directory(shown, file.spec, self._described)
         if found is not None and found.is_directory != directory:
             if not self._replaces(file.position, shown, "a directory" if directory else "a file", found):
@@ -148,27 +191,32 @@ class Overlay:
             return MakeFile(
                 path, self._pin(file.content), file.times, attributes, file.position, file.features
             )
-        return self._existing(path, shown, found, file)
+        return self._existing(path, shown, found, file, self._descriptors.get(planned.path))
 
-    def _existing(self, path: str, shown: str, found: BaseEntry, file: AskedFile) -> TreeOperation:
+    def _existing(
+        self, path: str, shown: str, found: BaseEntry, file: AskedFile, above: bytes | None
+    ) -> TreeOperation:
         """What is to be done with a file, or a link that is a directory, that the base has."""
+        if not found.is_directory:
+            self._check_other_names(shown, found, file)
         same_content = found.is_directory or self._has_content(found, file)
-        features = lacking(self._base, found, file.features)
+        features = lacking(self._base, found, file.features, above)
         same = features is NO_FEATURES and _agree(found, file.said_times, file.attributes)
         if (same_content and same) or self._on_conflict == "keep":
             return Keep(path, found.is_directory, _NO_TIMES, file.position)
         if self._on_conflict == "error":
             what = "times or attributes" if features is NO_FEATURES else "metadata"
             self._say_other(file.position, shown, what if same_content else "content")
-        if not found.is_directory:
-            self._check_other_names(shown, found, file)
         times, attributes = file.said_times, file.attributes
+        if found.record in self._replaced:  # By another name of it: that took everything else away.
+            same_content, features = True, file.features
         if same_content and features.valid_bytes is None and features.form != "encrypted":
             features = with_own_times(features, file.features)
             return SetMetadata(
                 path, found.is_directory, times, attributes, self._ticks, file.position, features
             )
         content = self._pin(file.content)
+        self._replaced.add(found.record)
         return ReplaceFile(path, content, times, attributes, self._ticks, file.position, file.features)
 
     def _has_content(self, found: BaseEntry, file: AskedFile) -> bool:
@@ -183,9 +231,8 @@ class Overlay:
 
     def _check_other_names(self, shown: str, found: BaseEntry, file: AskedFile) -> None:
         """Two names of one file cannot be asked to have different contents."""
-        digest = sha256_of(file.content)
-        other, before = self._contents.setdefault(found.record, (shown, digest))
-        if digest != before:
+        other, before = self._contents.setdefault(found.record, (shown, file.content))
+        if self._on_conflict != "keep" and other != shown and sha256_of(before) != sha256_of(file.content):
             raise ManifestError(f"is the same file as {other} on the base, and has another content here")
 
     def _link(self, link: HardLink) -> TreeOperation:
@@ -193,13 +240,19 @@ class Overlay:
         parent = self._paths[planned.path]
         assert parent is not None
         path, found = self._child(planned.path, parent, link.name, exactly=planned.posix_names)
-        target = self._base.find(link.target, exactly=False)
+        if link.target not in self._targets:
+            self._targets[link.target] = self._base.find(link.target, exactly=False)
+        target = self._targets[link.target]
+        short_name = planned.short_names.get(link.name)
         if found is not None:
-            same = target is not None and target.record == found.record
-            if same or not self._replaces(link.position, link.path, "a hard link", found):
+            if target is not None and target.record == found.record:
+                lacks = lacking(self._base, found, Features(Traits(short_name=short_name)))
+                if lacks is NO_FEATURES or self._on_conflict == "keep":
+                    return Keep(path, found.is_directory, _NO_TIMES, link.position)
+                return SetMetadata(path, False, _NO_TIMES, None, self._ticks, link.position, lacks)
+            if not self._replaces(link.position, link.path, "a hard link", found):
                 return Keep(path, found.is_directory, _NO_TIMES, link.position)
         to = link.target if target is None else target.path
-        short_name = planned.short_names.get(link.name)
         times = planned.rule.ticks
         return LinkFile(path, to, short_name, times, planned.posix_names, link.position)
 
@@ -242,5 +295,16 @@ def _agree(found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
     return all(said is None or said == there for said, there in zip(times, found.times, strict=True))
 
 
+def _changes_names(one: TreeOperation) -> bool:
+    """Whether the directory changes in which this is done."""
+    if isinstance(one, ReplaceFile | SetMetadata):
+        return one.features.traits.short_name is not None
+    return not isinstance(one, Keep)
+
+
 def _below(directory: str, name: str) -> str:
     return f"{directory.rstrip('/')}/{name}"
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0] or "/"

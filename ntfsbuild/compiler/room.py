@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ntfsbuild.content.read import size_of
 from ntfsbuild.ondisk import names
@@ -20,6 +20,9 @@ from ntfsbuild.plan.model import (
 )
 
 _GROW_RECORDS = 64
+_UNIT_CLUSTERS = 16
+# $SDS has blocks, each followed by its mirror: whoever begins one takes all of the mirror before it, too.
+_BLOCK_BYTES, _LARGEST_DESCRIPTOR_BYTES, _DESCRIPTOR_HEAD_BYTES = 256 << 10, 64 << 10, 36
 _ENTRY_BYTES = 0x10 + 0x42 + 8 + 6  # Of a directory's entry without its name, with a child.
 _RESIDENT_BYTES, _RESIDENT_NAME_UNITS = 256, 100  # So much stays in the record of a new file, surely.
 
@@ -29,13 +32,16 @@ def room_for(
     entries_of: Mapping[str, Iterable[str]],
     cluster_bytes: int,
     record_bytes: int,
+    size_at: Callable[[str], int] = lambda _: 0,
+    descriptor_bytes: int = 0,
 ) -> int:
     """How many bytes steps may take at most on a volume whose directories hold `entries_of`.
 
-    Nothing that they free is used again: contents as they are written, the indexes of directories that
-    change once more, and records for what is made.
+    `size_at` is the size of the file of the tree at a path, the largest where there is none; the tree has
+    `descriptor_bytes` of security descriptors.  Nothing that they free is used again: contents as they are
+    written, the indexes of directories that change once more, and records for what is made.
     """
-    room = _Room(entries_of, cluster_bytes)
+    room = _Room(entries_of, cluster_bytes, size_at, descriptor_bytes)
     for step in steps:
         room.add(step)
     return room.total_clusters(record_bytes) * cluster_bytes
@@ -44,8 +50,17 @@ def room_for(
 class _Room:
     """Adds up; a stream's bytes count together as long as its path means the same file."""
 
-    def __init__(self, entries_of: Mapping[str, Iterable[str]], cluster_bytes: int) -> None:
+    def __init__(
+        self,
+        entries_of: Mapping[str, Iterable[str]],
+        cluster_bytes: int,
+        size_at: Callable[[str], int],
+        descriptor_bytes: int,
+    ) -> None:
         self._entries_of = entries_of
+        self._size_at = size_at
+        self._descriptor_bytes = descriptor_bytes
+        self._secures = self._moves = False
         self._cluster_bytes = cluster_bytes
         self._directories = set(entries_of)
         self._names: dict[str, set[str]] = {}  # Of directories that change.
@@ -78,7 +93,10 @@ class _Room:
             case SetStep(path):
                 self._name(path)
                 self._features(step.features)
+                if step.features.form is not None and path not in self._directories:
+                    self._convert(path)
             case RenameStep(path, to):
+                self._moves = True
                 self._leave(path)
                 self._leave(to)
                 self._name(path)
@@ -86,7 +104,7 @@ class _Room:
                 if path in self._directories:
                     self._directories.add(to)
             case LinkStep(path, to):
-                self._linked = True
+                self._linked = self._moves = True
                 self._name(to)
                 self._records += 1
             case DeleteStep(path):
@@ -98,13 +116,23 @@ class _Room:
                 self._name(step.path)
 
     def _features(self, features: Features) -> None:
-        """What features may take outside the record; nobody knows how large a stream is that is converted."""
+        """What features may take outside the record, but for a stream that is converted."""
         if features is NO_FEATURES:
             return
         values = [size_of(stream.content) for stream in features.streams]
         values += [len(value) for value in features.traits if isinstance(value, bytes)]
         self._clusters += sum(self._up(size) + 3 for size in values)
         self._records += 2 + len(features.streams)
+        if features.traits.security is not None:
+            self._secures = True
+            self._descriptor_bytes += len(features.traits.security) + _DESCRIPTOR_HEAD_BYTES
+
+    def _convert(self, path: str) -> None:
+        """A stream that is written anew in another form."""
+        size = self._size_at(path)
+        written = self._files.values() if self._moves else [self._files.get(path, {})]
+        size += sum(appended + end for streams in written for appended, end in streams.values())
+        self._clusters += self._up(size) + _UNIT_CLUSTERS + 3 + (self._clusters if self._moves else 0)
 
     def _name(self, path: str) -> None:
         """A directory whose entries change, and a name that it may have then."""
@@ -159,5 +187,8 @@ class _Room:
             # Blocks are at least half full, and there are those above them.
             size = sum(_ENTRY_BYTES + 2 * names.units(name) for name in known)
             clusters += self._up(2 * size + 4096) + 2
+        if self._secures:
+            blocks = self._descriptor_bytes // (_BLOCK_BYTES - _LARGEST_DESCRIPTOR_BYTES)
+            clusters += blocks * self._up(_BLOCK_BYTES + _LARGEST_DESCRIPTOR_BYTES)
         grown = -(-self._records // _GROW_RECORDS) * _GROW_RECORDS * record_bytes
         return clusters + self._up(grown) + 16

@@ -95,6 +95,11 @@ class PlannedDirectory:
             and all(entry.features is NO_FEATURE_SPEC for entry in self.entries.values())
         )
 
+    def content_at(self, name: str) -> Content:
+        """The content of a file in it."""
+        entry = self.entries.get(name)
+        return self.layer_of(name).tree.content(name) if entry is None else entry.content
+
     def layer_of(self, name: str) -> Layer:
         """The source that a file comes from which the manifest does not describe."""
         if len(self.layers) == 1:
@@ -236,7 +241,12 @@ class TreePlanner:
     def _give_short_names(self, planned: PlannedDirectory, below: list[_Pending]) -> list[_Pending]:
         """The short names of a directory: those that are said, and those that are made."""
         above = planned.path.rstrip("/") + "/"
-        specs = {name: one.features.short_name for name, one in planned.entries.items()}
+        specs: dict[str, str | bool | None] = {
+            name: one.features.short_name for name, one in planned.entries.items()
+        }
+        for name, one in planned.entries.items():
+            if one.features.hardlink is not None and specs[name] is None:
+                specs[name] = False  # A file has one alias, which goes with its first name.
         specs |= {one.path[len(above) :]: one.entry.features.short_name for one in below if one.entry}
         every = sorted([*planned.files, *(one.path[len(above) :] for one in below)])
         found, problems = short_names.given(every, specs, planned.rules.short_names, made_later=self._on_base)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 FILL_BLOCK_BYTES = 1 << 20
+_FILLED_BLOCK_BYTES = 1 << 16
 
 Piece: TypeAlias = tuple[int, bytes]
 
@@ -72,20 +73,49 @@ def read(content: Content) -> bytes:
     return bytes(data)
 
 
-def sha256_of(content: Content, valid_bytes: int | None = None) -> bytes:
-    """The SHA-256 of the whole content, zeros included; of what is not valid as if it were zeros."""
+def sha256_of(content: Content) -> bytes:
+    """The SHA-256 of the whole content, zeros included."""
     digest = hashlib.sha256()
     end = 0
     for offset, piece in pieces(content):
-        if valid_bytes is not None and offset + len(piece) > valid_bytes:
-            piece = piece[: max(0, valid_bytes - offset)]
-            if not piece:
-                break
         _hash_zeros(digest, offset - end)
         digest.update(piece)
         end = offset + len(piece)
     _hash_zeros(digest, size_of(content) - end)
     return digest.digest()
+
+
+def filled_digest(found: Iterable[Piece]) -> bytes:
+    """A digest of pieces in ascending order that tells zeros from nothing else: holes need not be read."""
+    digest = hashlib.sha256()
+    begun, block = -1, bytearray()
+
+    def finish() -> None:
+        if begun >= 0 and any(block):
+            digest.update(begun.to_bytes(8, "little"))
+            digest.update(block)
+
+    for at, data in found:
+        while data:
+            inside = at % _FILLED_BLOCK_BYTES
+            if begun != at - inside:
+                finish()
+                begun, block = at - inside, bytearray(_FILLED_BLOCK_BYTES)
+            part = data[: _FILLED_BLOCK_BYTES - inside]
+            block[inside : inside + len(part)] = part
+            at, data = at + len(part), data[len(part) :]
+    finish()
+    return digest.digest()
+
+
+def valid_pieces(content: Content, valid_bytes: int | None) -> Iterator[Piece]:
+    """The pieces of a content; of what is not valid nothing."""
+    for at, data in pieces(content):
+        if valid_bytes is not None and at + len(data) > valid_bytes:
+            if at < valid_bytes:
+                yield at, data[: valid_bytes - at]
+            return
+        yield at, data
 
 
 def pinned(content: Content) -> Content:

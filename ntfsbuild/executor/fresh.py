@@ -12,7 +12,7 @@ from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile, Inline
 from ntfsbuild.content.problems import host_failure, shown, wrong_digest
 from ntfsbuild.content.read import read, size_of
-from ntfsbuild.errors import ManifestError, NoRoom
+from ntfsbuild.errors import ManifestError, NoRoom, VolumeError
 from ntfsbuild.executor.filling import OpenedFile, can_be_copied, fill_from_pieces, refuse_own_image
 from ntfsbuild.executor.placing import Executed, Report, Teller, placed
 from ntfsbuild.image.raw import Storage
@@ -76,7 +76,9 @@ class FreshExecution:
                     self._make_directory(operation)
                 else:
                     self._link(operation)
-            except ManifestError as error:
+            except NoRoom:
+                raise
+            except (ManifestError, VolumeError) as error:
                 raise placed(error, self._file, operation.origin, "tree" + operation.path) from None
         geometry = self._commit()
         teller.tell()

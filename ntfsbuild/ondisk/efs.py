@@ -120,12 +120,13 @@ def decode_file_key(data: bytes) -> bytes:
 
 
 def encode_efs(efs: Efs) -> bytes:
-    """The value; `decode_efs` is its inverse."""
+    """The value; `decode_efs` is its inverse.  Too many keys for one raise ValueError."""
     assert efs.users, "somebody must be able to read it"
     users, recovery = _encode_list(efs.users), _encode_list(efs.recovery)
     users_offset = EfsHeader.SIZE
     length = users_offset + len(users) + len(recovery)
-    assert length <= LARGEST_BYTES
+    if length > LARGEST_BYTES:
+        raise ValueError(f"the keys for all of them take {length} bytes, {LARGEST_BYTES} are possible")
     header = EfsHeader(
         length_bytes=length,
         efs_id=efs.efs_id,

@@ -206,6 +206,7 @@ class Editing(Volume):
         """Let go of a file that is deleted; its record is freed, and what it holds written back so."""
         self.directories.pop(state.number, None)
         self.stale.discard(state.number)
+        self.entry_times.pop(state.number, None)  # Another file may get the number.
         del self.states[state.number]
         self.deleted.append(state)
         self._deleted_numbers.add(state.number)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import ManifestError, VolumeError
 from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import attribute, file_record
@@ -41,8 +42,14 @@ SETTABLE_ATTRIBUTES = int(
     | FileAttributes.UNPINNED
     | FileAttributes.RECALL_ON_DATA_ACCESS
 )
-# What no mere change of the content can undo: such a file is made anew when it is overwritten.
-_SPECIAL = (attribute.REPARSE_POINT, attribute.EA, attribute.LOGGED_UTILITY_STREAM)
+# What does not outlive that a file is overwritten.
+_OVERWRITTEN = (
+    attribute.DATA,
+    attribute.REPARSE_POINT,
+    attribute.EA_INFORMATION,
+    attribute.EA,
+    attribute.LOGGED_UTILITY_STREAM,
+)
 
 Content: TypeAlias = (
     bytes | StreamSpace | Sequence[Attribute]
@@ -152,9 +159,9 @@ class VolumeEditor(Featuring):
     ) -> None:
         """Overwrite a file as Windows does: it keeps its record, its names and who may do what with it.
 
-        Named streams go.  What is more than a plain file (a reparse point, one with extended attributes
-        or encryption) is made anew.  Times and attributes that are not given stay, but for what follows
-        from the change.
+        Named streams go, and so does what makes it more than a plain file: reparse point, extended
+        attributes, encryption.  Times and attributes that are not given stay, but for what follows from
+        the change.
         """
         state = self.file_at(path)
         old = state.information()
@@ -165,13 +172,10 @@ class VolumeEditor(Featuring):
             mine if given is None else given for given, mine in zip(times, usual, strict=True)
         )
         ticks = created, modified, changed, accessed
-        if any(one.type_code in _SPECIAL for one in state.attributes):
-            self.remove(path, now)
-            self.make_file(path, content, ticks, attributes, posix_names=True, traits=traits)
-            return
         with self.whole_change():
             form = self.form_of(path)
-            for one in [one for one in state.attributes if one.type_code == attribute.DATA]:
+            self.unindex_reparse_point(state)
+            for one in [one for one in state.attributes if one.type_code in _OVERWRITTEN]:
                 self.streams.free(one)
                 state.attributes.remove(one)
             self.put_streams(state, self._streams_of(content, form))
@@ -189,6 +193,7 @@ class VolumeEditor(Featuring):
 
     def write(self, path: str, at: int, data: bytes | memoryview, now: int, stream: str = "") -> None:
         """Write at byte `at` of a stream; a named one is made when it is not there."""
+        _refuse_impossible(at, at + len(data))
         state = self.file_at(path, stream)
         found = self.find_stream(state, stream)
         if found is None:
@@ -206,6 +211,7 @@ class VolumeEditor(Featuring):
 
     def truncate(self, path: str, size_bytes: int, now: int, stream: str = "") -> None:
         """Cut or extend a stream."""
+        _refuse_impossible(size_bytes)
         state = self.file_at(path, stream)
         found = self.existing_stream(state, stream, path)
         self._refuse_unreadable(state, found, path)
@@ -247,8 +253,11 @@ class VolumeEditor(Featuring):
         """Set those of the four times that are given."""
         state = self.settable_at(path)
         given = _ticks((created, modified, changed, accessed))
-        with self.whole_change():
-            self._set(state, {name: value for name, value in given.items() if value is not None})
+        there = state.information()
+        new = {name: value for name, value in given.items() if value not in (None, getattr(there, name))}
+        if new:  # Else even the entries, which may say other times, stay as they are.
+            with self.whole_change():
+                self._set(state, new)
 
     def set_attributes(self, path: str, attributes: int, mask: int, now: int) -> None:
         """Set the FILE_ATTRIBUTE bits in `mask` to those of `attributes`."""
@@ -269,6 +278,12 @@ class VolumeEditor(Featuring):
             state = self.state(file_record.VOLUME)
             state.put(Attribute(attribute.VOLUME_NAME, "", 0, 0, label.encode("utf-16-le")))
             self.__dict__.pop("label", None)
+
+
+def _refuse_impossible(*sizes: int) -> None:
+    for size in sizes:
+        if not 0 <= size <= SIZE_MAX:
+            raise ManifestError(f"{size} is no size that a stream can have")
 
 
 def _ticks(times: tuple[int | None, ...]) -> dict[str, int]:

@@ -147,7 +147,7 @@ class Featuring(Naming):
             raise VolumeError(f"{path}: a directory is not sparse")
         with self.whole_change():
             if traits.security is not None:
-                self._secure(state, traits.security)
+                self._secure(state, path, traits.security)
             self.dress(state, traits)
             self.put_streams(state, streams)
             if form is not None:
@@ -163,11 +163,11 @@ class Featuring(Naming):
         if state.number == file_record.ROOT:
             raise VolumeError(f"{path}: the root's name is NTFS's own")
 
-    def _secure(self, state: FileState, explicit: bytes) -> None:
+    def _secure(self, state: FileState, path: str, explicit: bytes) -> None:
         if state.number == file_record.ROOT:
             security_id = self.security.id_of(security_inheritance.completed(explicit))
         else:
-            above = self.file(int.from_bytes(state.names()[0][:8], "little"))
+            above = self.settable_at(path.rstrip("/").rpartition("/")[0] or "/")
             security_id = self.security_id(above, explicit, directory=state.is_directory)
         own = state.drop(attribute.SECURITY_DESCRIPTOR)
         if own is not None:
@@ -192,6 +192,8 @@ class Featuring(Naming):
             state.put(Attribute(type_code, name, 0, 0, value))
 
     def _set_ea(self, state: FileState, value: bytes) -> None:
+        # Whether there is one of WSL's among the new ones is found out later.
+        state.change_information({"attributes": state.information().attributes & ~parts.EA_BIT})
         for one in parts.trait_attributes(Traits(ea=value)):
             self._replace(state, one.type_code, "", one.value or b"")
         if not value:

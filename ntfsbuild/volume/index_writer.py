@@ -38,7 +38,7 @@ class IndexWriter:
     """Turns indexes into the attributes of their record; `store` puts blocks into new clusters."""
 
     def __init__(self, store: Callable[[bytes | bytearray], Sequence[Run]], cluster_bytes: int) -> None:
-        self._store = store
+        self.store = store
         self._cluster_bytes = cluster_bytes
 
     def attributes(self, indexes: Sequence[Index], room: int, *, large: bool = False) -> list[bytes]:
@@ -81,7 +81,7 @@ class IndexWriter:
         return [allocation, self._stream(attribute.BITMAP, index.name, bitmap)]
 
     def _stream(self, type_code: int, name: str, data: bytes | bytearray) -> bytes:
-        runs = self._store(data)
+        runs = self.store(data)
         return attribute.non_resident(
             type_code, runs, cluster_bytes=self._cluster_bytes, data_bytes=len(data), name=name
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ntfsbuild.errors import ManifestError, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record, names
+from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.file_record import reference
+from ntfsbuild.ondisk.reparse_tags import is_name_surrogate
 from ntfsbuild.ondisk.short_names import is_short
 from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, SomeTicks
 from ntfsbuild.volume import parts
@@ -17,6 +19,7 @@ from ntfsbuild.volume.record_reader import Attribute
 
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 _NAMESPACE_AT = 0x41
+_REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 _PAIRED = (file_name.WIN32, file_name.DOS)
 
 
@@ -78,6 +81,10 @@ class Naming(Editing):
         parent = way[-1][1] if way else self._root
         if not parent.is_directory:
             raise VolumeError(f"{path}: {above} is not a directory")
+        if parent.information().attributes & _REPARSE_POINT and is_name_surrogate(
+            self._reparse_tag_of(parent.attributes)
+        ):
+            raise VolumeError(f"{path}: {above} is a link: what lies in it is somewhere else")
         if parent is self._root and names.folded([name])[0] in _SYSTEM_NAMES:
             raise ManifestError(f"{path}: is the name of one of NTFS's own files")
         found = self.directory(parent.reference).find(name, exactly=posix_names)

@@ -39,6 +39,7 @@ class Navigating:
         self.stale: set[int] = set()
         self.entry_times: dict[int, SomeTicks] = {}
         self._storage = storage
+        self._gathered: tuple[Record, list[Attribute]] | None = None  # Of the last file with a list.
         boot = read_boot(storage)
         self.geometry: Geometry = boot.geometry
         self.index_block_bytes = boot.index_block_bytes
@@ -95,7 +96,12 @@ class Navigating:
 
     def _attributes(self, record: Record) -> list[Attribute]:
         """All attributes of a file, those of its other records included, pieces joined."""
-        return gathered(record, self._streams.read, self._referenced)
+        if self._gathered is None or self._gathered[0] != record:
+            found = gathered(record, self._streams.read, self._referenced)
+            if not select(record.attributes, attribute.ATTRIBUTE_LIST, ""):
+                return found
+            self._gathered = record, found  # Who asks for one of many streams or names asks for the others.
+        return list(self._gathered[1])
 
     def _attribute(self, record: Record, type_code: int, name: str = "") -> Attribute | None:
         found = select(self._attributes(record), type_code, name)

@@ -20,7 +20,7 @@ _FLAG_BITS = (
     (attribute.ENCRYPTED, int(FileAttributes.ENCRYPTED)),
     (attribute.SPARSE, int(FileAttributes.SPARSE)),
 )
-_REPARSE_BIT, _EA_BIT = int(FileAttributes.REPARSE_POINT), int(FileAttributes.EA)
+_REPARSE_BIT, EA_BIT = int(FileAttributes.REPARSE_POINT), int(FileAttributes.EA)
 FOLLOWING_BITS = _REPARSE_BIT | sum(bit for _, bit in _FLAG_BITS)  # They say what a file is.
 
 
@@ -45,7 +45,7 @@ def bits_of(traits: Traits, main_flags: int) -> int:
     bits = sum(bit for flag, bit in _FLAG_BITS if main_flags & flag)
     if traits.reparse:
         bits |= _REPARSE_BIT
-    return bits | _EA_BIT if traits.ea and _has_unix_metadata(traits.ea) else bits
+    return bits | EA_BIT if traits.ea and _has_unix_metadata(traits.ea) else bits
 
 
 def _has_unix_metadata(ea: bytes) -> bool:

@@ -11,7 +11,7 @@ from ntfsbuild.ondisk.layout import align
 from ntfsbuild.volume.space import Space
 
 _CHUNK_BYTES = 1 << 20
-_GROW_BYTES = 4 << 20
+_GROW_BYTES = 64 << 10
 
 
 class RecordStore:

@@ -59,6 +59,21 @@ def extents(
         at -= run_bytes
 
 
+def data_extents(runs: Iterable[Run], cluster_bytes: int, size_bytes: int) -> list[tuple[int, int]]:
+    """The parts of a stream that have clusters, up to a size: (begin, end), those that touch joined."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for lcn, clusters in runs:
+        begin, end = at, min(at + clusters * cluster_bytes, size_bytes)
+        at += clusters * cluster_bytes
+        if lcn is None or begin >= end:
+            continue
+        if found and found[-1][1] == begin:
+            begin = found.pop()[0]
+        found.append((begin, end))
+    return found
+
+
 def has_holes(runs: Iterable[Run]) -> bool:
     """Whether some of the stream has no clusters."""
     return any(lcn is None for lcn, _ in runs)

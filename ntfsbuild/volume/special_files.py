@@ -6,10 +6,12 @@ changed.  What almost every file is goes another, faster way: see `new_volume`.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk import attribute, file_record
+from ntfsbuild.ondisk.file_name import FileName
 from ntfsbuild.ondisk.file_record import reference, system_sequence
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.standard_information import Ticks4
@@ -29,7 +31,7 @@ from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES
 class _OpenFile:
     """A file that gets more names: its record is written when all are known."""
 
-    __slots__ = ("attributes", "bits", "main", "number", "times", "traits")
+    __slots__ = ("attributes", "bits", "listed", "main", "number", "times", "traits")
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class _OpenFile:
         self.number = number
         self.attributes = attributes
         self.main = main
+        self.listed: list[tuple[list[bytes], int]] = []  # Where its directories have its names.
         self.times = times
         self.bits = bits
         self.traits = traits
@@ -63,6 +66,8 @@ class SpecialFiles:
         self._records = records
         self._cluster_bytes = cluster_bytes
         self.streams = StreamMaker(store, cluster_bytes)
+        # What nobody stores lies so far behind that its runs are as long as they can be.
+        self._trying = StreamMaker(lambda data: [(1 << 40, -(-len(data) // cluster_bytes))], cluster_bytes)
         self._open: dict[str, _OpenFile] = {}
         self._object_ids: dict[bytes, bytes] = {}
         self._reparse_points: list[bytes] = []
@@ -118,11 +123,37 @@ class SpecialFiles:
 
             own = value(parts.chosen(file.times, file.traits.name_times))
             file.attributes.append(Attribute(attribute.FILE_NAME, "", 0, 0, own))
+            file.listed.append((above.keys, len(above.keys)))
             above.keys.append(value(parts.chosen(file.times, file.traits.entry_times)))
             above.references.append(reference(file.number, 1))
 
+    def _settle(self, file: _OpenFile) -> None:
+        """Let the main stream leave the record now if it is to: the names say how much it takes there."""
+        main = file.main
+        if main is None or main.value is None:
+            return
+        tried = record_layout.lay_out(
+            file.attributes,
+            self._records.attribute_room,
+            self._cluster_bytes,
+            self._trying.leave_record,
+            lambda place: reference(file.number + place, 1),
+        )
+        if any(one is main for one in tried.attributes):
+            return
+        file.main = self.streams.leave_record(main)
+        sizes = struct.pack("<2Q", *parts.listed_sizes(file.main, self._cluster_bytes))
+        for place, one in enumerate(file.attributes):
+            if one is main:
+                file.attributes[place] = file.main
+            elif one.type_code == attribute.FILE_NAME and one.value is not None:
+                file.attributes[place] = one._replace(value=_with_sizes(one.value, sizes))
+        for keys, place in file.listed:
+            keys[place] = _with_sizes(keys[place], sizes)
+
     def _append(self, file: _OpenFile) -> None:
         """Write a file whose records follow one another from the next number on."""
+        self._settle(file)
         first = file.number
 
         def reference_of(place: int) -> int:
@@ -136,6 +167,7 @@ class SpecialFiles:
     def finish_files(self) -> None:
         """Write the files that are still open: all names are known."""
         for file in self._open.values():
+            self._settle(file)
             self._write_late(file.number, file.attributes, file_record.IN_USE)
         self._open.clear()
 
@@ -153,11 +185,12 @@ class SpecialFiles:
         """The root's record: it is found by its number, and all that it has must fit it."""
         base = self._of_directory(root, [key], root.attributes | SYSTEM_ATTRIBUTES)
         made = self._with_index(root, base, index, indexes, large=True)
-        ordered = sorted(made, key=record_layout.sort_key)
-        packed = [record_layout.pack(one, self._cluster_bytes) for one in ordered]
-        if sum(map(len, packed)) > self._records.attribute_room:
-            raise ManifestError("the root directory has more streams or metadata than its record can hold")
-        return self._records.record(root.record, packed, flags=file_record.IS_DIRECTORY)
+        leave = StreamMaker(indexes.store, self._cluster_bytes).leave_record  # It is laid out twice.
+        layout = record_layout.lay_out(
+            made, self._records.attribute_room, self._cluster_bytes, leave, _no_further_record
+        )
+        pieces = [piece.data for piece in layout.records[0]]
+        return self._records.record(root.record, pieces, flags=file_record.IS_DIRECTORY)
 
     def _of_directory(self, directory: DirectoryBuilder, keys: Sequence[bytes], bits: int) -> list[Attribute]:
         traits, own_descriptor = directory.traits, directory.security_id == 0
@@ -254,6 +287,16 @@ class SpecialFiles:
     def reparse_entries(self) -> list[bytes]:
         """The entries of $Reparse:$R."""
         return sorted(self._reparse_points, key=lambda entry: by_numbers(key_of(entry)))
+
+
+def _with_sizes(name: bytes, sizes: bytes) -> bytes:
+    """A $FILE_NAME with other sizes of the main stream."""
+    at = FileName.offset_of("allocated_bytes")
+    return name[:at] + sizes + name[at + len(sizes) :]
+
+
+def _no_further_record(place: int) -> int:
+    raise ManifestError("the root directory has more streams or metadata than its record can hold")
 
 
 def names_in_parent(directory: DirectoryBuilder) -> list[tuple[str, int]]:

@@ -26,16 +26,17 @@ def one_by_one(units: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def sparse_runs(pieces: Iterable[Piece], size_bytes: int, cluster_bytes: int, store: Store) -> list[Run]:
-    """A sparse stream: units of nothing but zeros are holes; it ends with the cluster of its last byte.
+    """A sparse stream, always of whole units: those of nothing but zeros are holes.
 
-    Pieces are in ascending order and do not overlap; what no piece covers is zero.
+    Windows takes clusters so, the last unit included, and 7-Zip reads no other.  Pieces are in ascending
+    order and do not overlap; what no piece covers is zero.
     """
     gathered = _Gathered(store, cluster_bytes)
     unit_bytes = lznt1.UNIT_CLUSTERS * cluster_bytes
     for at, data in _filled_units(pieces, unit_bytes):
         gathered.hole(at // cluster_bytes - gathered.clusters)
-        gathered.data(data[: size_bytes - at])
-    gathered.hole(-(-size_bytes // cluster_bytes) - gathered.clusters)
+        gathered.data(data)
+    gathered.hole(-(-size_bytes // unit_bytes) * lznt1.UNIT_CLUSTERS - gathered.clusters)
     return gathered.runs()
 
 

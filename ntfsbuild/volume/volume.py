@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record
+from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.traits import Traits
+from ntfsbuild.ondisk.volume_information import VolumeInformation
 from ntfsbuild.volume.describing import described, listed
 from ntfsbuild.volume.gathering import records_of, select
 from ntfsbuild.volume.index_reader import NameEntry, name_of_value
@@ -23,7 +25,7 @@ from ntfsbuild.volume.info import DirectoryItem, FileDetails, FileInfo
 from ntfsbuild.volume.navigating import Navigating
 from ntfsbuild.volume.parts import EFS_NAME, chosen
 from ntfsbuild.volume.record_reader import Attribute, Record
-from ntfsbuild.volume.run_list import clusters_of
+from ntfsbuild.volume.run_list import clusters_of, data_extents
 from ntfsbuild.volume.security_reader import BY_ID, STREAM, SecurityReader
 from ntfsbuild.volume.traits_reader import Found, Sources, information_times, read_traits, times_of
 
@@ -107,6 +109,19 @@ class Volume(Navigating):
         if len(raw_label) % 2:
             raise CorruptVolume(f"record {file_record.VOLUME}: $VOLUME_NAME has {len(raw_label)} bytes")
         return raw_label.decode("utf-16-le", "surrogatepass")
+
+    @property
+    def flags(self) -> int:
+        """The flags of $VOLUME_INFORMATION."""
+        found = self._attribute(self._record(file_record.VOLUME), attribute.VOLUME_INFORMATION)
+        if found is None or found.value is None:
+            raise CorruptVolume(f"record {file_record.VOLUME}: no $VOLUME_INFORMATION")
+        return VolumeInformation.unpack(found.value).flags
+
+    @property
+    def boot(self) -> BootSector:
+        """The fields of the boot sector."""
+        return BootSector.unpack(self._storage.read(0, BootSector.SIZE))
 
     def listdir(self, path: str = "/", *, system: bool = False) -> list[DirectoryItem]:
         """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out.
@@ -230,6 +245,22 @@ class Volume(Navigating):
         if not stream:
             self._refuse_external(self._attributes(record), path)
         return self._streams.part(found, at, size_bytes)
+
+    def data_pieces(
+        self, path: str, stream: str = "", *, key: PrivateKey | bytes | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The data of a stream with its offsets: what lies in holes, or was never written, is left out."""
+        _, found = self._found_stream(path, stream)
+        if found.value is not None or found.flags & (attribute.COMPRESSION_MASK | attribute.ENCRYPTED):
+            at = 0
+            for piece in self.pieces(path, stream, key=key):
+                yield at, piece
+                at += len(piece)
+            return
+        end = min(found.data_bytes, found.initialized_bytes)
+        for begin, after in data_extents(found.runs, self.geometry.cluster_bytes, end):
+            for at in range(begin, after, _PIECE_BYTES):
+                yield at, self.read_at(path, at, min(_PIECE_BYTES, after - at), stream)
 
     def raw_pieces(self, path: str, stream: str = "") -> Iterator[bytes]:
         """A stream as it lies in its clusters, compressed or encrypted as it is, in pieces of 1 MiB."""

@@ -286,7 +286,7 @@ GOOD: dict[str, Any] = {
     "attributes": [],
 }
 BAD_FILES: list[tuple[dict[str, Any], str]] = [
-    ({"op": "fyle"}, "op: is not an operation (format, directory, file, commit, base, hardlink, keep, replace, "),
+    ({"op": "fyle"}, "op: is not an operation (format, directory, file, commit, base, hardlink, keep, "),
     ({"op": 5}, "op: is not an operation"),
     ({"op": "format"}, "op: there is one format, or base, and it comes first"),
     ({"op": "directory", "path": "/"}, "op: the directory / is there once, right behind the format"),

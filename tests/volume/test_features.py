@@ -1,0 +1,57 @@
+"""Features of files on a volume that is changed: what a change of one thing leaves of another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ntfsbuild
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.volume.volume import Volume
+from tests.oracle.accounting import faults
+
+
+def changed(folder: Path, tree: dict[str, Any], steps: list[dict[str, Any]]) -> Path:
+    """A volume, and steps in one go on it."""
+    image = folder / "disk.img"
+    for said in ({"volume": {"size": "auto+2MiB"}, "tree": tree}, {"steps": steps}):
+        manifest = folder / "manifest.json"
+        manifest.write_text(json.dumps({"ntfsbuild": 1, **said}))
+        if "tree" in said:
+            ntfsbuild.build(manifest, image)
+        else:
+            ntfsbuild.apply(manifest, image)
+        assert faults(image) == []
+    return image
+
+
+def test_times_of_an_entry_go_with_the_file(tmp_path: Path) -> None:
+    """Not to the next one that has its record."""
+    steps = [{"set": "a", "entry_times": "2016-01-01"}, {"delete": "a"}, {"write": "b", "text": "b"}]
+    with Volume.open(changed(tmp_path, {"a": "a"}, steps)) as volume:
+        assert volume.traits("/b").entry_times is None
+
+
+def test_without_metadata_of_unix_no_bit_says_so(tmp_path: Path) -> None:
+    tree = {name: {"text": "a", "unix": {"uid": 1}} for name in "abc"}
+    steps: list[dict[str, Any]] = [
+        {"set": "a", "ea": None},
+        {"set": "b", "ea": {"x": "1"}},
+        {"set": "c", "unix": {"uid": 2}},
+    ]
+    with Volume.open(changed(tmp_path, tree, steps)) as volume:
+        found = [bool(volume.stat(f"/{name}").attributes & FileAttributes.EA) for name in "abc"]
+    assert found == [False, False, True]
+
+
+def test_a_descriptor_is_inherited_by_the_name_that_is_said(tmp_path: Path) -> None:
+    tree = {
+        "a": "a",
+        "d/": {".": {"security": "O:BAG:BAD:PAI(A;OICI;FR;;;WD)"}},
+        "d/b": {"hardlink": "a"},
+        "d/c": {"security": "O:BAG:BAD:AI"},
+    }
+    steps = [{"set": "d/b", "security": "O:BAG:BAD:AI"}]
+    with Volume.open(changed(tmp_path, tree, steps)) as volume:
+        assert volume.traits("/d/b").security == volume.traits("/d/c").security
