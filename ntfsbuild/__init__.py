@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         BaseImage,
         BuildResult,
         Progress,
+        Verified,
         apply,
         build,
         check,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         load_plan,
         make_plan,
         save_plan,
+        verify,
     )
     from ntfsbuild.errors import NtfsBuildError
     from ntfsbuild.volume.volume import Volume
@@ -38,6 +40,7 @@ __all__ = [
     "BuildResult",
     "NtfsBuildError",
     "Progress",
+    "Verified",
     "Volume",
     "__version__",
     "apply",
@@ -48,6 +51,7 @@ __all__ = [
     "load_plan",
     "make_plan",
     "save_plan",
+    "verify",
 ]
 
 __version__ = "0.1.0"
@@ -59,6 +63,7 @@ _HOMES = {
     "BuildResult": "ntfsbuild.builder",
     "NtfsBuildError": "ntfsbuild.errors",
     "Progress": "ntfsbuild.builder",
+    "Verified": "ntfsbuild.builder",
     "Volume": "ntfsbuild.volume.volume",
     "apply": "ntfsbuild.builder",
     "build": "ntfsbuild.builder",
@@ -68,6 +73,7 @@ _HOMES = {
     "load_plan": "ntfsbuild.builder",
     "make_plan": "ntfsbuild.builder",
     "save_plan": "ntfsbuild.builder",
+    "verify": "ntfsbuild.builder",
 }
 
 

@@ -15,7 +15,7 @@ LAYERS = [
     "ondisk image",
     "content crypto",
     "manifest plan volume",
-    "compiler executor",
+    "capture compiler executor checks",
     "builder",
     "report",
     "cli",

@@ -3,6 +3,7 @@
 planning.py  plans, and the volumes that they change
 building.py  new images
 applying.py  changes of images that are there
+verifying.py volumes held to every rule
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ntfsbuild.manifest import load
 
 if TYPE_CHECKING:
     from ntfsbuild.builder.applying import Applied, apply
+    from ntfsbuild.builder.verifying import Verified, verify
 
 __all__ = [
     "Applied",
@@ -25,6 +27,7 @@ __all__ = [
     "BuildResult",
     "OnConflict",
     "Progress",
+    "Verified",
     "apply",
     "build",
     "check",
@@ -34,11 +37,14 @@ __all__ = [
     "make_plan",
     "read_plan",
     "save_plan",
+    "verify",
 ]
+
+_LATE = {"Applied": "applying", "apply": "applying", "Verified": "verifying", "verify": "verifying"}
 
 
 def __getattr__(name: str) -> Any:
-    """What changes images is imported when it is asked for: a build needs little of it."""
-    if name not in ("Applied", "apply"):
+    """What changes or checks images is imported when it is asked for: a build needs little of it."""
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("ntfsbuild.builder.applying"), name)
+    return getattr(importlib.import_module(f"ntfsbuild.builder.{_LATE[name]}"), name)

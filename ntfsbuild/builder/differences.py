@@ -8,12 +8,14 @@ from typing import Any, Literal, NamedTuple
 
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.standard_information import TIME_NAMES
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume.info import DirectoryItem, FileInfo, StreamInfo
 from ntfsbuild.volume.volume import Volume
 
 _BLOCK_BYTES = 1 << 20
+_DIRECTORY = int(FileAttributes.DIRECTORY_INDEX)
 _TRAITS = tuple(name for name in Traits._fields if name not in ("security", "name_times", "entry_times"))
 
 
@@ -87,7 +89,8 @@ class _Comparison:
             yield Change("type", kind, "file" if a.is_directory else "directory")
             return
         yield from self._of_links(path, a, b)
-        yield from _changes("attributes", a.attributes, b.attributes)
+        # Some drivers set the bit of directories here, too, where it says nothing.
+        yield from _changes("attributes", a.attributes & ~_DIRECTORY, b.attributes & ~_DIRECTORY)
         for name, mine, theirs in zip(TIME_NAMES, a.times, b.times, strict=True):
             yield from _changes(f"times.{name}", mine, theirs)
         if one is not None and other is not None:
@@ -122,7 +125,8 @@ class _Comparison:
         else:
             yield Change("security", mine.security, theirs.security)
         for name in _TRAITS:
-            yield from _changes(name, getattr(mine, name), getattr(theirs, name))
+            # Old forms of $STANDARD_INFORMATION do not have all of them: that is none, too.
+            yield from _changes(name, getattr(mine, name) or None, getattr(theirs, name) or None)
         yield from _changes("name_times", mine.name_times, theirs.name_times)
 
     # ------------------------------------------------------------------ streams

@@ -5,6 +5,7 @@ The only reader of argv, the environment and the terminal.
 app.py       the commands, and the options that all of them have
 building.py  build, validate, plan, execute
 reading.py   ls, tree, cat, stat
+verifying.py verify
 failures.py  what is said of an error, and its exit code
 """
 

@@ -18,7 +18,17 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def run(arguments: list[str], settings: Settings) -> int:
     """Parse the arguments and run the command; errors pass through."""
     # They add their commands to `app`.
-    from ntfsbuild.cli import building, changing, comparing, describing, explaining, extracting, reading  # noqa: F401
+    from ntfsbuild.cli import (  # noqa: F401
+        building,
+        capturing,
+        changing,
+        comparing,
+        describing,
+        explaining,
+        extracting,
+        reading,
+        verifying,
+    )
 
     if asked := os.environ.get(COMPLETION_VARIABLE):
         return _complete(asked)
@@ -80,8 +90,8 @@ class HostPath(click.Path):
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done; 2 the manifest, the plan or the arguments are wrong; 3 the volume is; "
-    "4 the host refuses; 70 a bug of ntfsbuild.",
+    epilog="Exit codes: 0 done; 1 verify found something; 2 the manifest, the plan or the arguments are "
+    "wrong; 3 the volume is; 4 the host refuses; 70 a bug of ntfsbuild.",
 )
 @click.version_option(ntfsbuild.__version__, prog_name=PROGRAM)
 @common

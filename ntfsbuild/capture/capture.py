@@ -1,0 +1,116 @@
+"""The manifest of a volume: a line for each file and directory, in the order of their paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ntfsbuild.capture.contents import Contents, Data, Store
+from ntfsbuild.capture.entries import Entries, Note, object_id_data, times_data
+from ntfsbuild.ondisk import names
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES
+from ntfsbuild.volume.volume import Volume
+
+_NOT_SAID = {
+    "/$Extend/$UsnJrnl": "the journal of changes ($UsnJrnl) cannot be said",
+    "/$Extend/$Deleted": "what NTFS keeps in $Extend besides object ids and reparse points cannot be said",
+}
+
+
+def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: str = "/") -> Iterator[str]:
+    """The lines of the manifest, each with its line feed; without a store contents are zeros.
+
+    With a prefix only what lies at and below that path is said, under its own path.
+    """
+    geometry = volume.geometry
+    times: Ticks4 = volume.stat("/$MFT").times
+    short_names = not volume.flags & NO_SHORT_NAMES
+    entries = Entries(volume, Contents(volume, store), times, note, short_names=short_names)
+    yield "ntfsbuild: 1\n"
+    said: Data = {
+        "size": geometry.size_bytes,
+        "label": volume.label,
+        "serial": f"{geometry.serial:#018x}",
+        "cluster": geometry.cluster_bytes,
+        "sector": geometry.sector_bytes,
+        "record": geometry.record_bytes,
+        "hidden_sectors": volume.boot.hidden_sectors,
+        "sectors_per_track": volume.boot.sectors_per_track,
+        "heads": volume.boot.heads,
+    }
+    own_id = volume.traits("/$Volume").object_id
+    if own_id:
+        said["object_id"] = object_id_data(own_id)
+    yield f"volume: {_text(said)}\n"
+    paths = ["/", *(path for path, _ in volume.walk())]
+    wanted = [path for path in paths if _is_below(path, prefix)]
+    defaults: Data = {"times": times_data(times)}
+    if short_names:
+        defaults["short_names"] = True
+    if _needs_posix(wanted):
+        defaults["names"] = "posix"
+    yield f"defaults: {_text(defaults)}\n"
+    yield "tree:\n"
+    yield from _tree(volume, entries, paths, prefix)
+    for path, message in _NOT_SAID.items():
+        if volume.exists(path):
+            note(path, message)
+
+
+def _tree(volume: Volume, entries: Entries, paths: Iterable[str], prefix: str) -> Iterator[str]:
+    """The entries; directories on the way to the prefix are looked at for what they hand down."""
+    first_names: dict[int, str] = {}
+    for path in paths:
+        info = volume.stat(path)
+        if not _is_below(path, prefix):
+            if info.is_directory and _is_below(prefix, path):
+                yield _line(path, entries.of(path, info), directory=True)
+            continue
+        if info.link_count > 1 and not info.is_directory:
+            first = first_names.setdefault(info.record, path)
+            if first != path:
+                said = {"hardlink": first[1:]} | entries.short_name(path, volume.traits(path))
+                yield _line(path, said, directory=False)
+                continue
+        said = entries.of(path, info)
+        is_link = info.is_directory and bool(info.reparse_tag)
+        yield _line(path, said, directory=info.is_directory and not is_link)
+
+
+def _line(path: str, said: Data, *, directory: bool) -> str:
+    if path == "/":
+        return _root_line(said)
+    if directory:
+        return f"  {_text(path[1:] + '/')}: {_text({'.': said} if said else {})}\n"
+    return f"  {_text(path[1:])}: {_text(said) if said else 'null'}\n"
+
+
+def _root_line(said: Data) -> str:
+    return f'  ".": {_text(said)}\n' if said else '  ".": {attributes: []}\n'
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return prefix == "/" or path == prefix or path.startswith(prefix.rstrip("/") + "/")
+
+
+def _needs_posix(paths: Iterable[str]) -> bool:
+    """Whether some name is none of Windows', or two differ in case alone."""
+    folded: set[str] = set()
+    for path in paths:
+        name = path.rpartition("/")[2]
+        if name and names.what_is_wrong(name, posix=False):
+            return True
+        (key,) = names.folded([name]) if "/" not in name else (name,)
+        whole = path.rpartition("/")[0] + "/" + key
+        if whole in folded:
+            return True
+        folded.add(whole)
+    return False
+
+
+def _text(value: Any) -> str:
+    """A value as JSON, which is YAML, too; half a surrogate pair has an escape."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode() if not text.isascii() else text

@@ -1,0 +1,102 @@
+"""Contents as a manifest says them; what is no short text goes into a store, each content once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from ntfsbuild.ondisk import attribute
+from ntfsbuild.volume.info import StreamInfo
+from ntfsbuild.volume.run_list import data_extents
+from ntfsbuild.volume.volume import Volume
+
+_INLINE_BYTES = 256
+_PIECE_BYTES = 1 << 20
+_WHITE = str.maketrans("", "", "\t\r\n")
+
+Data = dict[str, Any]
+
+
+class Store(Protocol):
+    """Where contents go that are too long for the manifest."""
+
+    def put(self, pieces: Iterator[bytes]) -> str:
+        """Keep a content; returns the path by which the manifest finds it."""
+
+
+class Contents:
+    """Says contents of one volume; without a store, only how long they are."""
+
+    def __init__(self, volume: Volume, store: Store | None) -> None:
+        self._volume = volume
+        self._store = store
+
+    def of(self, path: str, stream: StreamInfo) -> Data:
+        """The keys that say what a stream holds, and how it lies in its clusters."""
+        data = self._bytes_of(path, stream)
+        if stream.form == "compressed":
+            data["compressed"] = True
+        elif stream.form == "sparse":
+            data["sparse"] = True
+        if stream.initialized_bytes < stream.size_bytes and stream.form != "encrypted":
+            data["valid_data"] = stream.initialized_bytes  # What lies behind reads as zeros, and is taken so.
+        return data
+
+    def _bytes_of(self, path: str, stream: StreamInfo) -> Data:
+        if self._store is None:
+            return {"size": stream.size_bytes} if stream.size_bytes else {}
+        if stream.flags & attribute.ENCRYPTED:
+            return self._stored(self._volume.raw_pieces(path, stream.name))
+        if stream.form == "sparse":
+            return self._sparse(path, stream)
+        if stream.size_bytes <= _INLINE_BYTES:
+            return inline(self._volume.read_at(path, 0, stream.size_bytes, stream.name))
+        return self._stored(self._pieces(path, stream, 0, stream.size_bytes))
+
+    def _sparse(self, path: str, stream: StreamInfo) -> Data:
+        extents = data_extents(
+            stream.runs, self._volume.geometry.cluster_bytes, min(stream.size_bytes, stream.initialized_bytes)
+        )
+        segments = []
+        for begin, end in extents:
+            if end - begin <= _INLINE_BYTES:
+                said = inline(self._volume.read_at(path, begin, end - begin, stream.name))
+            else:
+                said = self._stored(self._pieces(path, stream, begin, end))
+            segments.append({"at": begin, **said})
+        return {"size": stream.size_bytes} | ({"data": segments} if segments else {})
+
+    def _pieces(self, path: str, stream: StreamInfo, begin: int, end: int) -> Iterator[bytes]:
+        for at in range(begin, end, _PIECE_BYTES):
+            yield self._volume.read_at(path, at, min(_PIECE_BYTES, end - at), stream.name)
+
+    def _stored(self, pieces: Iterator[bytes]) -> Data:
+        assert self._store is not None
+        return {"source": self._store.put(pieces)}
+
+
+def inline(data: bytes) -> Data:
+    """Short bytes in the manifest: as text where they are text."""
+    if not data:
+        return {}
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return {"hex": data.hex()}
+    return {"text": text} if text.translate(_WHITE).isprintable() else {"hex": data.hex()}
+
+
+class Hashed:
+    """Pieces on their way, and their digest when all have passed."""
+
+    def __init__(self, pieces: Iterator[bytes], take: Callable[[bytes], object]) -> None:
+        self._digest = hashlib.sha256()
+        for piece in pieces:
+            self._digest.update(piece)
+            take(piece)
+
+    @property
+    def name(self) -> str:
+        """The digest in hex."""
+        return self._digest.hexdigest()

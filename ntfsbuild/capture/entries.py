@@ -1,0 +1,229 @@
+"""What a manifest says of one file or directory, so that the same comes out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ntfsbuild.capture.contents import Contents, Data, inline
+from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.ondisk import guid, object_id, reparse_point, reparse_tags, security, security_inheritance
+from ntfsbuild.ondisk.extended_attributes import NEED_EA, unpack
+from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
+from ntfsbuild.ondisk.filetime import format_filetime
+from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
+from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.volume.info import FileInfo
+from ntfsbuild.volume.volume import Volume
+
+Note = Callable[[str, str], None]
+
+_SETTABLE = (
+    "readonly",
+    "hidden",
+    "system",
+    "archive",
+    "temporary",
+    "offline",
+    "not_content_indexed",
+    "integrity_stream",
+    "no_scrub_data",
+    "pinned",
+    "unpinned",
+    "recall_on_data_access",
+)
+_FOLLOWING = FileAttributes.SPARSE | FileAttributes.REPARSE_POINT | FileAttributes.COMPRESSED
+_FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.EA | FileAttributes.VIEW_INDEX
+_NUMBERS = ("owner_id", "quota_charged", "usn", "class_id")
+_ROOT_ATTRIBUTES = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
+_COMPRESSED = int(FileAttributes.COMPRESSED)
+
+
+class Entries:
+    """Says the entries of one volume; `times` are those that hold where nothing is said."""
+
+    def __init__(
+        self, volume: Volume, contents: Contents, times: Ticks4, note: Note, *, short_names: bool
+    ) -> None:
+        self._volume = volume
+        self._contents = contents
+        self._times = times
+        self._note = note
+        self._short_names = short_names
+        self._descriptors: dict[str, bytes | None] = {}  # Of directories.
+        self._compressed: dict[str, bool] = {}
+
+    def of(self, path: str, info: FileInfo) -> Data:
+        """Everything that a manifest says of a file or directory."""
+        traits = self._volume.traits(path)
+        above = path.rpartition("/")[0] or "/"
+        said: Data = {}
+        if not info.is_directory:
+            said |= self._main_stream(path, info, traits)
+        self._say_link(said, traits, info)
+        if info.times != self._times:
+            said["times"] = times_data(info.times)
+        said |= self._attributes(path, info)
+        said |= self._security(path, above, info, traits)
+        said |= self._traits(path, traits)
+        streams = {
+            stream.name: self._contents.of(path, stream) or None for stream in info.streams if stream.name
+        }
+        if streams:
+            said["streams"] = streams
+        said |= self._compression(path, above, info, said)
+        return said
+
+    def _main_stream(self, path: str, info: FileInfo, traits: Traits) -> Data:
+        main = next((stream for stream in info.streams if not stream.name), None)
+        if main is None:
+            self._note(path, "it has no main stream")
+            return {}
+        try:
+            said = self._contents.of(path, main)
+        except CorruptVolume:
+            raise
+        except VolumeError as error:
+            self._note(path, str(error).removeprefix(f"{path}: "))
+            return {"size": main.size_bytes}
+        if main.form == "encrypted":
+            if traits.efs is None:
+                self._note(path, "it is encrypted and has no $EFS")
+            else:
+                said["encrypted"] = {"efs": {"hex": traits.efs.hex()}, "size": main.size_bytes}
+        return said
+
+    def _attributes(self, path: str, info: FileInfo) -> Data:
+        bits = info.attributes & ~int(_FOLLOWING)
+        if path == "/" and bits & _ROOT_ATTRIBUTES == _ROOT_ATTRIBUTES:
+            bits &= ~_ROOT_ATTRIBUTES
+        names = [name for name in attribute_names(bits) if name in _SETTABLE]
+        others = [name for name in attribute_names(bits) if name not in _SETTABLE]
+        if others:
+            self._note(path, f"its attributes {', '.join(others)} cannot be said")
+        usual = [] if info.is_directory else ["archive"]
+        return {} if names == usual else {"attributes": names}
+
+    # ------------------------------------------------------------------ security
+
+    def _security(self, path: str, above: str, info: FileInfo, traits: Traits) -> Data:
+        """The descriptor, where it is not what the directory hands down."""
+        own = traits.security
+        if info.is_directory:
+            self._descriptors[path] = own
+        if own is None:
+            self._note(path, "it has no security descriptor")
+            return {}
+        if path == "/":
+            return {} if own == security.ROOT else {"security": {"hex": own.hex()}}
+        handing = self._descriptors.get(above) or security.DEFAULT_DIRECTORY
+        try:
+            if own == security_inheritance.inherited(handing, directory=info.is_directory):
+                return {}
+            made = security_inheritance.handed_down(own, handing, directory=info.is_directory)
+        except ValueError as error:
+            self._note(path, f"its security descriptor: {error}")
+            return {}
+        if made != own:
+            self._note(path, "its descriptor says that it inherits, and is not what its directory hands down")
+        return {"security": {"hex": own.hex()}}
+
+    def _compression(self, path: str, above: str, info: FileInfo, said: Mapping[str, Any]) -> Data:
+        """Whether a directory hands compression down, and files that are otherwise than theirs does."""
+        handed = self._compressed.get(above, False) and path != "/"
+        if info.is_directory:
+            own = bool(info.attributes & _COMPRESSED)
+            self._compressed[path] = own
+            return {} if own == handed else {"compressed": own}
+        if handed and not said.keys() & {"compressed", "sparse", "encrypted", "hardlink"}:
+            return {"compressed": False}
+        return {}
+
+    # ------------------------------------------------------------------ traits
+
+    def _say_link(self, said: Data, traits: Traits, info: FileInfo) -> None:
+        if traits.reparse:
+            said |= link_data(traits.reparse, directory=info.is_directory)
+
+    def _traits(self, path: str, traits: Traits) -> Data:
+        said: Data = {}
+        root = path == "/"
+        if traits.ea:
+            said["ea"] = {name: _ea_data(value, flags) for name, value, flags in unpack(traits.ea)}
+        if traits.object_id:
+            said["object_id"] = object_id_data(traits.object_id)
+        for name in ("name_times", "entry_times"):
+            times = getattr(traits, name)
+            if times is not None:
+                said[name] = times_data(times)
+        said |= {name: value for name in _NUMBERS if (value := getattr(traits, name))}
+        if traits.case_sensitive:
+            said["case_sensitive"] = True
+        else:
+            said |= {name: value for name in ("version_max", "version") if (value := getattr(traits, name))}
+        if not root:
+            said |= self.short_name(path, traits)
+        return said
+
+    def short_name(self, path: str, traits: Traits) -> Data:
+        """What is to be said of the short name of a path."""
+        if traits.short_name == path.rpartition("/")[2]:
+            return {"short_name": True}  # One name for both.
+        if traits.short_name is not None:
+            return {"short_name": traits.short_name}
+        return {"short_name": False} if self._short_names else {}
+
+
+def times_data(times: SomeTicks) -> str | dict[str, str]:
+    """Four times, or one where they are the same."""
+    if len(set(times)) == 1 and times[0] is not None:
+        return format_filetime(times[0])
+    named = zip(TIME_NAMES, times, strict=True)
+    return {name: format_filetime(ticks) for name, ticks in named if ticks is not None}
+
+
+def object_id_data(value: bytes) -> str | dict[str, str]:
+    """An object id: a GUID, or four."""
+    if len(value) == object_id.SHORT_BYTES:
+        return guid.text(value)
+    found = object_id.parse(value)
+    return {
+        "id": guid.text(found.object_id),
+        "birth_volume": guid.text(found.birth_volume_id),
+        "birth_object": guid.text(found.birth_object_id),
+        "domain": guid.text(found.domain_id),
+    }
+
+
+def _ea_data(value: bytes, flags: int) -> Any:
+    said = inline(value)
+    if flags & NEED_EA:
+        return said | {"need": True}
+    return said.get("text", said) if said else None
+
+
+def link_data(value: bytes, *, directory: bool) -> Data:
+    """A reparse point in the plainest words that make the same bytes."""
+    decoded = reparse_point.decode(value)
+    shown, tag = str(decoded.get("print") or ""), int.from_bytes(value[:4], "little")
+    plain: list[tuple[str, Callable[[], bytes], Data]] = [
+        ("symlink", lambda: reparse_point.symlink(shown), {"directory": directory}),
+        ("junction", lambda: reparse_point.junction(shown), {}),
+        ("wsl_symlink", lambda: reparse_point.wsl_symlink(str(decoded.get("target"))), {}),
+    ]
+    tags = {reparse_tags.SYMLINK: 0, reparse_tags.MOUNT_POINT: 1, reparse_tags.LX_SYMLINK: 2}
+    if tag in tags:
+        key, make, beside = plain[tags[tag]]
+        target = str(decoded.get("target") or shown)
+        try:
+            if make() == value:
+                return {key: target} | beside
+        except ValueError:
+            pass
+    raw: Data = {"tag": f"{tag:#010x}"}
+    data = value[8:]
+    if not reparse_tags.is_microsoft(tag):
+        raw["guid"], data = guid.text(value[8:24]), value[24:]
+    if data:
+        raw["data"] = {"hex": data.hex()}
+    return {"reparse": raw | ({"directory": True} if directory else {})}

@@ -1,0 +1,55 @@
+"""capture: a volume turned back into a manifest."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ntfsbuild.cli.app import HostPath, app, common
+from ntfsbuild.cli.images import image_options
+from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.streams import say
+
+
+@app.command()
+@image_options
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=HostPath(),
+    help="A directory that is not there yet, or empty: for manifest.yaml and content/.",
+)
+@click.option("--prefix", default="/", metavar="PATH", help="Capture only what lies at and below this path.")
+@click.option("--metadata-only", is_flag=True, help="Leave the contents: files are zeros of the same size.")
+@common
+@click.pass_obj
+def capture(
+    settings: Settings,
+    image: str,
+    offset: int | None,
+    partition: int | None,
+    output: str,
+    prefix: str,
+    metadata_only: bool,
+) -> None:
+    """Turn the volume in IMAGE into a manifest that builds the same again.
+
+    What no manifest can say is told.
+    """
+    from ntfsbuild.builder.capturing import capture
+    from ntfsbuild.report.words import escaped
+
+    done = capture(
+        image, output, prefix=prefix, metadata_only=metadata_only, offset=offset, partition=partition
+    )
+    if settings.json:
+        notes = [{"path": path, "why": why} for path, why in done.notes]
+        print(json.dumps({"manifest": done.manifest, "notes": notes}, ensure_ascii=False))
+        return
+    for path, why in done.notes:
+        say(f"note: {escaped(path)}: {escaped(why)}")
+    if not settings.quiet:
+        print(escaped(done.manifest))

@@ -1,0 +1,91 @@
+"""capture: what is built from the captured manifest is what was captured, and what cannot be said is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.foreign.real_volumes import VOLUMES, unpack
+
+IMAGES = Path(__file__).parents[2] / "specs/images"
+# Built from a tree alone, without what a manifest could say in two ways.
+EXACT = ["contents", "links", "names", "quickstart", "short-names", "times", "tiny"]
+SAME = ["compressed", "ea", "large-clusters", "object-ids", "reparse", "security", "sparse", "special"]
+SAME += ["streams"]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ntfsbuild", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def captured(image: Path, folder: Path, *options: str) -> dict[str, Any]:
+    done = run("capture", "--json", image, "-o", folder, *options)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def rebuilt(image: Path, folder: Path, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    captured(image, folder)
+    back = tmp_path / "back.img"
+    done = run("build", "-q", folder / "manifest.yaml", "-o", back)
+    assert done.returncode == 0, done.stderr
+    return back, json.loads(run("diff", "--json", image, back).stdout)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_our_images_come_back_to_the_byte(tmp_path: Path, name: str) -> None:
+    image = tmp_path / "image.img"
+    assert run("build", "-q", IMAGES / f"{name}.yaml", "-o", image).returncode == 0
+    back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
+    assert difference == {"same": True, "differences": []}
+    assert back.read_bytes() == image.read_bytes()
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_our_images_come_back_with_all_that_they_mean(tmp_path: Path, name: str) -> None:
+    image = tmp_path / "image.img"
+    assert run("build", "-q", IMAGES / f"{name}.yaml", "-o", image).returncode == 0
+    assert rebuilt(image, tmp_path / "captured", tmp_path)[1] == {"same": True, "differences": []}
+
+
+@pytest.mark.parametrize("name", sorted(VOLUMES))
+def test_volumes_of_others_come_back_but_for_what_is_told(volumes: Path, tmp_path: Path, name: str) -> None:
+    image = unpack(volumes / name, tmp_path)
+    notes = captured(image, tmp_path / "first")["notes"]
+    _, difference = rebuilt(image, tmp_path / "captured", tmp_path)
+    told = {note["path"] for note in notes}
+    assert {one["path"] for one in difference["differences"]} <= told
+    for one in difference["differences"]:
+        assert [change["field"] for change in one["changes"]] == ["security"], one
+
+
+def test_a_part_and_metadata_alone(tmp_path: Path) -> None:
+    manifest, image = tmp_path / "a.yaml", tmp_path / "a.img"
+    manifest.write_text("ntfsbuild: 1\ntree: {a/b/c.txt: hello, a/d.txt: x, e.txt: y}\n")
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+
+    captured(image, tmp_path / "part", "--prefix", "/A/b")
+    text = (tmp_path / "part/manifest.yaml").read_text()
+    assert '"a/b/c.txt"' in text and "e.txt" not in text and "d.txt" not in text
+
+    captured(image, tmp_path / "metadata", "--metadata-only")
+    text = (tmp_path / "metadata/manifest.yaml").read_text()
+    assert '"a/b/c.txt": {"size": 5' in text and "hello" not in text
+    assert [path.name for path in (tmp_path / "metadata").iterdir()] == ["manifest.yaml"]
+
+
+def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
+    image, out = tmp_path / "a.img", tmp_path / "out"
+    assert run("build", "-q", IMAGES / "tiny.yaml", "-o", image).returncode == 0
+    out.mkdir()
+    (out / "mine").write_text("mine")
+    done = run("capture", image, "-o", out)
+    assert done.returncode == 2 and "is there already" in done.stderr
+    assert [path.name for path in out.iterdir()] == ["mine"]
