@@ -1,0 +1,189 @@
+"""The check of a volume, from the boot sector to the last file: what is wrong is said, nothing is raised.
+
+Two passes.  The first one goes over the $MFT in large pieces; of each record only what others must be
+held to is kept, in arrays.  The second one walks the indexes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ntfsbuild.checks.boot import check_boot
+from ntfsbuild.checks.bootstrap import find_mft
+from ntfsbuild.checks.clusters import Accounts, check_cluster_bitmap, check_record_bitmap
+from ntfsbuild.checks.content import check_content
+from ntfsbuild.checks.directories import check_directory, check_listing
+from ntfsbuild.checks.findings import Finding, Findings, nothing
+from ntfsbuild.checks.information import check_information
+from ntfsbuild.checks.journal import check_journal
+from ntfsbuild.checks.lists import assembled, check_extension, check_left_over, file_of, list_of
+from ntfsbuild.checks.names import Names
+from ntfsbuild.checks.paths import Paths
+from ntfsbuild.checks.records import MasterFileTable, Record, check_records
+from ntfsbuild.checks.rules import RULES
+from ntfsbuild.checks.security import check_security
+from ntfsbuild.checks.state import HAS_INDEX, I30, File, Volume
+from ntfsbuild.checks.storage import Source
+from ntfsbuild.checks.system import check_presence, check_system_file
+from ntfsbuild.checks.views import Views
+from ntfsbuild.ondisk import attribute as kinds
+from ntfsbuild.ondisk import file_record, upcase
+from ntfsbuild.ondisk.file_record import NUMBER_MASK, SECURE
+
+
+class Examined:
+    """What was found on a volume: the findings, ordered, and how many there were of each rule."""
+
+    def __init__(self, kept: list[Finding], findings: Findings, records: int, clusters: int) -> None:
+        self.findings = kept
+        self.counts = dict(sorted(findings.counts.items()))
+        self.records = records
+        self.clusters = clusters
+
+
+def check_volume(source: Source) -> Examined:
+    """Hold a volume to every rule.
+
+    Raises CorruptVolume where there is no geometry or no $MFT, so that nothing can be said.
+    """
+    findings = Findings()
+    geometry = check_boot(source, findings)
+    volume = Volume(source, geometry, findings)
+    mft, bitmap, bitmap_bytes = find_mft(volume)
+    volume.set_records(mft.count)
+    check = _Check(volume, mft, bitmap)
+    check.run(bitmap_bytes)
+    paths = Paths(mft)
+    kept = [one._replace(path=paths.path(one.record)) for one in findings.kept]
+    order = list(RULES)
+    kept.sort(
+        key=lambda one: (
+            RULES[one.rule].rank,
+            -1 if one.record is None else one.record,
+            order.index(one.rule),
+        )
+    )
+    return Examined(kept, findings, mft.count, geometry.clusters)
+
+
+class _Check:
+    def __init__(self, volume: Volume, mft: MasterFileTable, bitmap: bytes) -> None:
+        self._volume = volume
+        self._mft = mft
+        self._bitmap = bitmap
+        self._accounts = Accounts()
+        self._names = Names()
+        self._listed: dict[int, list[Record]] = {}  # What is needed of files with lists, to read them again.
+
+    def run(self, bitmap_bytes: int) -> None:
+        """Both passes, and what follows from them."""
+        volume = self._volume
+        self._read_upcase()
+        self._check_log_first()
+        for file in self._files():
+            self._check_file(file)
+        check_presence(volume)
+        check_record_bitmap(volume, self._bitmap, bitmap_bytes)
+        used = self._accounts.settle(volume)
+        bitmap = self._opened(file_record.BITMAP)
+        stream = bitmap.stream(kinds.DATA) if bitmap else None
+        check_cluster_bitmap(volume, file_record.BITMAP, stream, used)
+        self._names.check_parents(volume)
+        self._check_indexes()
+
+    def _files(self) -> Iterator[File]:
+        """Every file, with the attributes of all its records: those with lists come last."""
+        volume = self._volume
+        extensions: dict[int, list[Record]] = {}
+        lists: list[Record] = []
+        for record in check_records(volume, self._mft, self._bitmap):
+            if record.base:
+                check_extension(volume, record)
+                extensions.setdefault(record.base & NUMBER_MASK, []).append(record)
+            elif list_of(record) is not None:
+                lists.append(record)
+            else:
+                yield file_of(volume, record, record.attributes, volume.say)
+        for record in lists:
+            own = extensions.pop(record.number, [])
+            reference = record.sequence << 48 | record.number
+            for other in own:
+                if other.base != reference:
+                    check_left_over(volume, other)
+            own = [other for other in own if other.base == reference]
+            self._listed[record.number] = own
+            yield file_of(volume, record, assembled(volume, record, own), volume.say)
+        for others in extensions.values():
+            for other in others:
+                check_left_over(volume, other)
+
+    def _check_file(self, file: File) -> None:
+        volume = self._volume
+        self._accounts.add(file)
+        self._names.check(volume, file)
+        check_information(volume, file)
+        check_content(volume, file)
+        if file.number < file_record.FIRST_RESERVED and file.number != file_record.LOG_FILE:
+            check_system_file(volume, self._mft, file)
+
+    def _read_upcase(self) -> None:
+        volume = self._volume
+        file = self._opened(file_record.UPCASE)
+        stream = file.stream(kinds.DATA) if file else None
+        if stream is not None and stream.size == upcase.TABLE_BYTES:
+            volume.upcase = upcase.parse_table(volume.content(stream))
+            ascii_changes = {unit: upper for unit, upper in volume.upcase.items() if unit < 0x80}
+            volume.plain_ascii = ascii_changes == {unit: unit - 0x20 for unit in range(0x61, 0x7B)}
+
+    def _check_log_first(self) -> None:
+        """Records are held to the LSN of the log."""
+        file = self._opened(file_record.LOG_FILE)
+        if file is not None:
+            check_system_file(self._volume, self._mft, file)
+
+    def _opened(self, number: int) -> File | None:
+        """A file read again; nothing is said twice."""
+        if number >= self._mft.count:
+            return None
+        record = self._mft.record(number)
+        if record is None or record.base:
+            return None
+        attributes = record.attributes
+        if number in self._listed:
+            attributes = [*attributes, *(one for each in self._listed[number] for one in each.attributes)]
+        return file_of(self._volume, record, attributes, nothing)
+
+    def _check_indexes(self) -> None:
+        volume = self._volume
+        directories = []
+        views = Views()
+        owners: dict[str, File] = {}
+        names = {number: name for name, number in self._names.extend_children.items()} | {SECURE: "$Secure"}
+        for number in range(volume.records):
+            if not volume.kinds[number] & HAS_INDEX:
+                continue
+            file = self._opened(number)
+            if file is None:
+                continue
+            name = names.get(number, "")
+            if (kinds.INDEX_ROOT, I30) in file.streams:
+                directories.append(number)
+                check_directory(volume, file, volume.say)
+            views.check(volume, file, name)
+            if name:
+                owners[name] = file
+        check_listing(volume, directories, self._opened)
+        children = self._names.extend_children
+        for name, number in children.items():
+            opened = owners.get(name) or self._opened(number)
+            if opened is not None:
+                owners[name] = opened
+                if name == "$UsnJrnl":
+                    check_journal(volume, opened)
+        views.check_owners(volume, children, owners)
+        views.check_reparse_points(volume)
+        views.check_object_ids(volume)
+        views.check_quota(volume)
+        secure = self._opened(SECURE)
+        by_id, by_hash = views.listed.get(("$Secure", "$SII")), views.listed.get(("$Secure", "$SDH"))
+        check_security(volume, secure, by_id, by_hash)

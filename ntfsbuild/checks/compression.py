@@ -1,0 +1,115 @@
+"""Compressed streams: the units of LZNT1, and the chunks of WOF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ntfsbuild.checks.state import File, Stream, Volume, label
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import attribute as kinds
+from ntfsbuild.ondisk import lznt1
+from ntfsbuild.ondisk.runs import Run
+
+_UNIT = lznt1.UNIT_CLUSTERS
+_CHUNK = lznt1.CHUNK_BYTES
+_UNITS_DECODED = 256  # Of a volume: decoding is slow; of all others the chunks are counted.
+_WOF_STREAM = "WofCompressedData".encode("utf-16-le")
+_WOF_CHUNKS = {0: 4096, 1: 32768, 2: 8192, 3: 16384}
+_WOF_FILE = 2
+_LARGE = 1 << 32
+_MOST_TABLE_BYTES = 1 << 24
+
+
+def check_units(volume: Volume, number: int, stream: Stream) -> None:
+    """Each unit is 16 clusters: all there, none, or the first of them with compressed data."""
+    say, what = volume.say, stream.first.label
+    cluster = volume.geometry.cluster_bytes
+    extents = volume.extents(stream)
+    for vcn, there, sound in _units(stream.runs):
+        if not sound:
+            say("F17", number, "holes at the end of a unit", f"others in the unit at VCN {vcn}", what)
+            return
+        size = min(_UNIT * cluster, stream.first.initialized - vcn * cluster)
+        if not 0 < there < _UNIT or size <= 0:
+            continue
+        problem = _unit_problem(volume, extents.read(vcn * cluster, there * cluster), size)
+        if problem:
+            say("F16", number, f"{size} bytes of LZNT1", f"the unit at VCN {vcn}: {problem}", what)
+
+
+def _units(runs: list[Run]) -> Iterator[tuple[int, int, bool]]:
+    """For each unit its VCN, how many clusters it has, and whether these come first.
+
+    Long runs are no long lists: what is whole, or nowhere, is passed over.
+    """
+    vcn = there = filled = 0
+    sound = True
+    for lcn, count in runs:
+        left = count
+        while left:
+            if filled == 0 and left >= _UNIT:
+                whole = left // _UNIT
+                vcn += whole * _UNIT
+                left -= whole * _UNIT
+                continue
+            step = min(left, _UNIT - filled)
+            if lcn is not None:
+                sound = sound and there == filled
+                there += step
+            filled += step
+            left -= step
+            if filled == _UNIT:
+                yield vcn, there, sound
+                vcn, there, filled, sound = vcn + _UNIT, 0, 0, True
+    if filled:
+        yield vcn, there, False
+
+
+def _unit_problem(volume: Volume, data: bytes, size: int) -> str:
+    """What is wrong with a compressed unit."""
+    volume.units_decoded += 1
+    if volume.units_decoded <= _UNITS_DECODED:
+        try:
+            lznt1.decompress(data, size)
+        except (CorruptVolume, IndexError) as error:
+            return str(error)
+        return ""
+    at = chunks = 0
+    while at + 2 <= len(data) and chunks * _CHUNK < size:
+        header = int.from_bytes(data[at : at + 2], "little")
+        if not header:
+            break
+        at += 3 + (header & 0x0FFF)
+        chunks += 1
+        if at > len(data):
+            return f"chunk {chunks} ends behind it"
+    return ""
+
+
+def check_wof(volume: Volume, file: File, data: bytes) -> None:
+    """A file that Windows compressed as a whole: its data is a hole, its chunks lie in a stream."""
+    say, number = volume.say, file.number
+    main, packed = file.stream(kinds.DATA), file.stream(kinds.DATA, _WOF_STREAM)
+    if len(data) < 16 or int.from_bytes(data[4:8], "little") != _WOF_FILE:
+        return
+    what = label(kinds.DATA, _WOF_STREAM)
+    chunk = _WOF_CHUNKS.get(int.from_bytes(data[12:16], "little"), 0)
+    if main is None or packed is None or not chunk:
+        say("F14", number, "$DATA and its compressed chunks", "not both", what)
+        return
+    if any(lcn is not None for lcn, _ in main.runs):
+        say("F35", number, "a hole", "clusters", label(kinds.DATA))
+    count = -(-main.size // chunk)
+    width = 8 if main.size >= _LARGE else 4
+    table_bytes = max(0, count - 1) * width
+    if table_bytes > min(packed.size, _MOST_TABLE_BYTES):
+        say("F15", number, f"a table of {table_bytes} bytes", packed.size, what)
+        return
+    table = volume.content(packed, table_bytes)[:table_bytes]
+    before = 0
+    ends = [int.from_bytes(table[at : at + width], "little") for at in range(0, table_bytes, width)]
+    for place, end in enumerate([*ends, packed.size - table_bytes]):
+        if not before <= end <= packed.size - table_bytes or end - before > chunk:
+            say("F15", number, f"chunks of {chunk} bytes at most", f"chunk {place}: {before} to {end}", what)
+            return
+        before = end

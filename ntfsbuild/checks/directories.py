@@ -1,0 +1,139 @@
+"""Directories: every entry stands for a name of a record, and every name has its entry."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from ntfsbuild.checks.attributes import Say
+from ntfsbuild.checks.findings import nothing
+from ntfsbuild.checks.indexes import Tree
+from ntfsbuild.checks.names import check_extend_flag, is_in_extend, name_hash
+from ntfsbuild.checks.state import EXTENSION, I30, File, Volume, label, text_of
+from ntfsbuild.ondisk import attribute as kinds
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_name import POSIX
+from ntfsbuild.ondisk.file_record import FIRST_FREE, IS_DIRECTORY, NUMBER_MASK
+
+Opener: TypeAlias = Callable[[int], File | None]  # The file of a number, read again.
+
+_KEY = struct.Struct("<Q32xQQIIBB")  # Parent, sizes, attributes, tag, length, namespace.
+_FIXED_BYTES = 0x42
+_IN_NAMES_ONLY = int(FileAttributes.DIRECTORY_INDEX | FileAttributes.VIEW_INDEX)
+_ROOT_LABEL = label(kinds.INDEX_ROOT, I30)
+_U64_MASK = (1 << 64) - 1
+_MOST_EXPLAINED = 1000
+
+
+def check_directory(volume: Volume, file: File, say: Say) -> None:
+    """The entries of one directory."""
+    own = file.reference
+    own_number = file.number
+    checked_copies = not is_in_extend(volume, own_number)
+    folded_before, plain_before = b"", False
+    for entry in Tree(volume, file, I30, say).entries():
+        key = entry.key
+        assert key is not None
+        number = entry.reference & NUMBER_MASK
+        if len(key) < _FIXED_BYTES + 2 or len(key) != _FIXED_BYTES + 2 * key[0x40]:
+            say(
+                "I41",
+                own_number,
+                f"a $FILE_NAME of {len(key)} bytes",
+                f"{key[0x40:0x41].hex()} units",
+                _ROOT_LABEL,
+            )
+            continue
+        name = key[_FIXED_BYTES:]
+        if number >= volume.records or volume.kinds[number] & 1 == 0:
+            say("I27", own_number, "a record in use", f"{text_of(name)!r}: record {number}", _ROOT_LABEL)
+            continue
+        if volume.kinds[number] & EXTENSION:
+            say("I29", own_number, "a base record", f"{text_of(name)!r}: record {number}", _ROOT_LABEL)
+            continue
+        if volume.sequences[number] != entry.reference >> 48:
+            found = f"{text_of(name)!r}: {entry.reference >> 48}"
+            say("I28", own_number, f"sequence {volume.sequences[number]}", found, _ROOT_LABEL)
+            continue
+        parent, allocated, size, attributes, tag, _, namespace = _KEY.unpack_from(key)
+        volume.unlisted[number] = (volume.unlisted[number] - name_hash(parent, key[0x40:])) & _U64_MASK
+        if parent != own:
+            found = f"{text_of(name)!r}: {parent & NUMBER_MASK}, {parent >> 48}"
+            say("I30", own_number, f"record {own_number}, sequence {own >> 48}", found, _ROOT_LABEL)
+        folded = volume.folded(name)
+        if folded == folded_before and plain_before and namespace != POSIX:
+            say("N20", own_number, "one in any case", repr(text_of(name)), _ROOT_LABEL)
+        folded_before, plain_before = folded, namespace != POSIX
+        _check_kind(volume, number, attributes, say)
+        if number >= FIRST_FREE and checked_copies:
+            _check_copies(volume, number, allocated, size, attributes, tag, say)
+
+
+def _check_kind(volume: Volume, number: int, attributes: int, say: Say) -> None:
+    is_directory = bool(volume.kinds[number] & IS_DIRECTORY)
+    if bool(attributes & FileAttributes.DIRECTORY_INDEX) != is_directory:
+        found = f"{attributes:#x} in its entry"
+        say("I34", number, "a directory" if is_directory else "a file", found, label(kinds.FILE_NAME))
+    if volume.kinds[number] & 4:
+        check_extend_flag(volume, number)
+
+
+def _check_copies(
+    volume: Volume, number: int, allocated: int, size: int, attributes: int, tag: int, say: Say
+) -> None:
+    what = label(kinds.FILE_NAME)
+    own_size, own_allocated = volume.sizes[number], volume.allocated[number]
+    if (size, allocated) != (own_size, own_allocated):
+        found = f"{size} in {allocated} in its entry"
+        say("I31", number, f"{own_size} in {own_allocated}", found, what)
+    own = volume.attributes[number]
+    if (own ^ attributes) & ~_IN_NAMES_ONLY:
+        say(
+            "I32",
+            number,
+            f"{own & ~_IN_NAMES_ONLY:#x}",
+            f"{attributes & ~_IN_NAMES_ONLY:#x} in its entry",
+            what,
+        )
+    # ntfs3 writes the size of the EAs in its place.
+    wanted = volume.tags[number], volume.ea_sizes.get(number)
+    if attributes & FileAttributes.REPARSE_POINT and tag not in wanted:
+        say("I33", number, f"{wanted[0]:#010x}", f"{tag:#010x} in its entry", what)
+
+
+def check_listing(volume: Volume, directories: Iterable[int], opened: Opener) -> None:
+    """Say which names have no entry, and which entries no name."""
+    suspects = [number for number in range(volume.records) if volume.unlisted[number]][:_MOST_EXPLAINED]
+    if not suspects:
+        return
+    wanted = set(suspects)
+    listed: dict[int, Counter[tuple[int, bytes]]] = {number: Counter() for number in suspects}
+    for number in directories:
+        file = opened(number)
+        if file is None:
+            continue
+        for entry in Tree(volume, file, I30, nothing).entries():
+            target = entry.reference & NUMBER_MASK
+            if target not in wanted or entry.key is None or len(entry.key) <= _FIXED_BYTES:
+                continue
+            if volume.sequences[target] == entry.reference >> 48:
+                parent = int.from_bytes(entry.key[:8], "little")
+                listed[target][parent, entry.key[0x40:]] += 1
+    for number in suspects:
+        _explain(volume, opened(number), number, listed[number])
+
+
+def _explain(volume: Volume, file: File | None, number: int, listed: Counter[tuple[int, bytes]]) -> None:
+    named: Counter[tuple[int, bytes]] = Counter()
+    stream = file.stream(kinds.FILE_NAME) if file else None
+    for piece in stream.pieces if stream else []:
+        if len(piece.value) > _FIXED_BYTES:
+            named[int.from_bytes(piece.value[:8], "little"), piece.value[0x40:]] += 1
+    for parent, rest in named - listed:
+        where = f"an entry in record {parent & NUMBER_MASK}"
+        volume.say("N15", number, where, f"none for {text_of(rest[2:])!r}", label(kinds.FILE_NAME))
+    for parent, rest in listed - named:
+        found = f"none for the entry {text_of(rest[2:])!r} in record {parent & NUMBER_MASK}"
+        volume.say("N16", number, "a $FILE_NAME", found, label(kinds.FILE_NAME))

@@ -1,0 +1,157 @@
+"""Attribute lists: files whose attributes lie in several records."""
+
+from __future__ import annotations
+
+from ntfsbuild.checks.attributes import Say
+from ntfsbuild.checks.records import Record
+from ntfsbuild.checks.state import EXTENSION, Attribute, File, Stream, Volume, label
+from ntfsbuild.checks.storage import Extents
+from ntfsbuild.ondisk import attribute as kinds
+from ntfsbuild.ondisk.attribute_list import NAME_OFFSET, AttributeListEntry
+from ntfsbuild.ondisk.file_record import NUMBER_MASK
+from ntfsbuild.ondisk.layout import align
+
+_ENTRY = AttributeListEntry.LAYOUT
+MOST_LIST_BYTES = 0x40000
+Key = tuple[int, bytes, int, int, int]  # Type, name, lowest VCN, record, instance.
+
+
+def list_of(record: Record) -> Attribute | None:
+    """The $ATTRIBUTE_LIST of a record."""
+    return next((one for one in record.attributes if one.type == kinds.ATTRIBUTE_LIST), None)
+
+
+def list_value(volume: Volume, one: Attribute, number: int, say: Say) -> bytes:
+    """What a list holds, wherever it lies."""
+    if one.resident:
+        return one.value
+    size = min(one.size, one.initialized)
+    if size > MOST_LIST_BYTES:
+        say("L11", number, f"at most {MOST_LIST_BYTES}", size, one.label)
+        size = MOST_LIST_BYTES
+    there = sum(count for _, count in one.runs) * volume.geometry.cluster_bytes
+    if there < size:
+        say("L19", number, f"{size} bytes", there, one.label)
+    return Extents(volume.source, one.runs, volume.geometry.cluster_bytes).read(0, min(size, there))
+
+
+def list_entries(value: bytes, number: int, say: Say) -> list[tuple[Key, int]]:
+    """The entries of a list, each with its reference, up to the first that makes no sense."""
+    found: list[tuple[Key, int]] = []
+    at = 0
+    while at < len(value):
+        if at + NAME_OFFSET > len(value):
+            say("L01", number, "an entry", f"{len(value) - at} bytes", label(kinds.ATTRIBUTE_LIST), at)
+            break
+        code, length, units, name_at, lowest, reference, instance = _ENTRY.unpack_from(value, at)
+        end = name_at + 2 * units if units else NAME_OFFSET
+        if length % 8 or length < align(end, 8) or at + length > len(value) or name_at < NAME_OFFSET:
+            found_text = f"{length} bytes, a name of {units} at {name_at:#x}"
+            say("L01", number, "a multiple of 8 that holds it", found_text, label(kinds.ATTRIBUTE_LIST), at)
+            break
+        name = value[at + name_at : at + end] if units else b""
+        found.append(((code, name, lowest, reference & NUMBER_MASK, instance), reference))
+        at += length
+    return found
+
+
+def assembled(volume: Volume, base: Record, extensions: list[Record]) -> list[Attribute]:
+    """All attributes of a file with a list, those that the list knows."""
+    say, number = volume.say, base.number
+    one = list_of(base)
+    assert one is not None
+    entries = list_entries(list_value(volume, one, number, say), number, say)
+    there: dict[Key, Attribute] = {}
+    for record in (base, *extensions):
+        for each in record.attributes:
+            if each is not one:
+                there[each.type, each.name, each.lowest, record.number, each.instance] = each
+    _check_order(volume, number, entries)
+    sequences = {record.number: record.sequence for record in (base, *extensions)}
+    found: dict[Key, Attribute] = {}
+    for key, reference in entries:
+        what, holder = label(key[0], key[1]), key[3]
+        if key[0] == kinds.ATTRIBUTE_LIST:
+            say("L03", number, "no entry of the list itself", "one", what)
+        elif holder not in sequences:
+            in_use = holder < volume.records and volume.kinds[holder] & 1
+            rule = "L06" if in_use else "L04"
+            say(rule, number, "a record of this file", holder, what)
+        elif sequences[holder] != reference >> 48:
+            say("L05", number, sequences[holder], reference >> 48, what)
+        elif key in found:
+            say("L09", number, "one entry", "two", what)
+        elif key not in there:
+            say("L07", number, f"the attribute in record {holder}", f"none with id {key[4]}", what)
+        if key in there:
+            found[key] = there[key]
+    for key, each in there.items():
+        if key not in found:
+            say("L08", number, "an entry in the list", f"none for that of record {key[3]}", each.label)
+    if not extensions:
+        say("L12", number, "attributes elsewhere", "a list of the record's own", one.label)
+    return sorted([one, *found.values()], key=lambda each: (each.type, each.name, each.lowest))
+
+
+def _check_order(volume: Volume, number: int, entries: list[tuple[Key, int]]) -> None:
+    before: tuple[object, ...] = ()
+    for (code, name, lowest, _, _), _ in entries:
+        order = (code, volume.folded(name), name, lowest)
+        if order < before:
+            what = label(code, name)
+            volume.say("L02", number, "sorted by type, name and VCN", f"{what} too late", what)
+        before = order
+
+
+def check_extension(volume: Volume, record: Record) -> None:
+    """What the record of another file may not have."""
+    for one in record.attributes:
+        if one.type in (kinds.STANDARD_INFORMATION, kinds.ATTRIBUTE_LIST):
+            volume.say("L10", record.number, "in the base record", "in an extension", one.label, one.at)
+    if record.links:
+        volume.say("L16", record.number, 0, record.links, at=0x12)
+
+
+def check_left_over(volume: Volume, record: Record) -> None:
+    """An extension whose base has no list, or is none."""
+    base = record.base & NUMBER_MASK
+    if base >= volume.records or volume.kinds[base] & (EXTENSION | 1) != 1:
+        volume.say("L14", record.number, "a base record in use", base, at=0x20)
+    elif volume.sequences[base] != record.base >> 48:
+        volume.say("L14", record.number, f"sequence {volume.sequences[base]}", record.base >> 48, at=0x20)
+    else:
+        volume.say("L15", record.number, f"a list in record {base}", "none", at=0x20)
+
+
+def file_of(volume: Volume, record: Record, attributes: list[Attribute], say: Say) -> File:
+    """A file with its streams, whose pieces are put together."""
+    grouped: dict[tuple[int, bytes], list[Attribute]] = {}
+    for one in attributes:
+        grouped.setdefault((one.type, one.name), []).append(one)
+    streams = {}
+    for key, pieces in grouped.items():
+        if len(pieces) > 1 and key[0] != kinds.FILE_NAME:
+            pieces.sort(key=lambda one: one.lowest)
+        streams[key] = stream = Stream(pieces)
+        if not pieces[0].resident:
+            _check_pieces(volume, record.number, stream, say)
+    return File(record.number, record.sequence, record.links, record.flags, attributes, streams)
+
+
+def _check_pieces(volume: Volume, number: int, stream: Stream, say: Say) -> None:
+    cluster = volume.geometry.cluster_bytes
+    first = stream.first
+    if first.lowest:
+        say("L18", number, "VCN 0", first.lowest, first.label, first.at + 0x10)
+        return
+    following = first.highest + 1
+    for piece in stream.pieces[1:]:
+        if piece.lowest != following:
+            say("L13", number, f"VCN {following}", piece.lowest, piece.label, piece.at + 0x10)
+        following = piece.highest + 1
+    if first.allocated != following * cluster:
+        say("A25", number, following * cluster, first.allocated, first.label, first.at + 0x28)
+    if first.stored is not None:
+        there = sum(count for lcn, count in stream.runs if lcn is not None) * cluster
+        if first.stored != there:
+            say("A26", number, there, first.stored, first.label, first.at + 0x40)

@@ -1,0 +1,195 @@
+"""$FILE_NAME: names, namespaces, parents; and the way from every file to the root."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+
+from ntfsbuild.checks.state import EXTENSION, File, Volume, label, text_of
+from ntfsbuild.ondisk import attribute as kinds
+from ntfsbuild.ondisk import names as win32
+from ntfsbuild.ondisk.file_name import DOS, NAME_AT, POSIX, WIN32, WIN32_AND_DOS
+from ntfsbuild.ondisk.file_record import (
+    EXTEND,
+    FIRST_FREE,
+    FIRST_RESERVED,
+    IN_EXTEND,
+    IS_DIRECTORY,
+    NUMBER_MASK,
+    ROOT,
+)
+
+LARGEST_TIME = 1 << 63
+MOST_LINKS = 1024
+_U64_MASK = (1 << 64) - 1
+_FIXED = struct.Struct("<QQQQQ24xBB")
+_NAME = label(kinds.FILE_NAME)
+_NOT_IN_SHORT = frozenset(' "*+,/:;<=>?[\\]|')
+SYSTEM_NAMES = (*win32.SYSTEM_NAMES[:5], ".", *win32.SYSTEM_NAMES[5:])
+_REACHED, _LOST, _PENDING = 1, 2, 3
+
+
+def name_hash(parent: int, rest: bytes) -> int:
+    """A number for a name in a directory; the same for a $FILE_NAME and its entry."""
+    return hash((parent, rest)) & _U64_MASK
+
+
+class Names:
+    """The names of all files, as far as they must be looked at again."""
+
+    def __init__(self) -> None:
+        self._parents = array("Q")
+        self._owners = array("Q")
+        self.extend_children: dict[str, int] = {}
+
+    def check(self, volume: Volume, file: File) -> None:
+        """The names of one file."""
+        say, number = volume.say, file.number
+        stream = file.stream(kinds.FILE_NAME)
+        pieces = stream.pieces if stream else []
+        if file.links != len(pieces):
+            say("R20", number, len(pieces), file.links, at=0x12)
+        if file.links > MOST_LINKS:
+            say("N18", number, f"at most {MOST_LINKS}", file.links, at=0x12)
+        if not pieces:
+            if not FIRST_RESERVED <= number < FIRST_FREE:
+                say("N01", number, "a name", "none", _NAME)
+            return
+        seen: list[tuple[int, int, bytes]] = []
+        unlisted = 0
+        for one in pieces:
+            value = one.value
+            if len(value) < NAME_AT + 2:
+                say("N02", number, f"{NAME_AT + 2} bytes at least", len(value), _NAME, one.at)
+                continue
+            parent, *times, units, namespace = _FIXED.unpack_from(value)
+            if len(value) != NAME_AT + 2 * units:
+                say("N02", number, NAME_AT + 2 * units, len(value), _NAME, one.at)
+            if max(times) >= LARGEST_TIME:
+                say("N21", number, "less than 2**63", max(times), _NAME, one.at)
+            name = value[NAME_AT : NAME_AT + 2 * units]
+            _check_name(volume, number, name, namespace, one.at)
+            if (parent, namespace, name) in seen:
+                say("N19", number, "each name once", repr(text_of(name)), _NAME, one.at)
+            seen.append((parent, namespace, name))
+            unlisted += name_hash(parent, value[0x40:])
+            self._parents.append(parent)
+            self._owners.append(number)
+        volume.unlisted[number] = unlisted & _U64_MASK
+        self._check_all(volume, file, seen)
+
+    def _check_all(self, volume: Volume, file: File, seen: list[tuple[int, int, bytes]]) -> None:
+        say, number = volume.say, file.number
+        if not seen:
+            return
+        main = next((one for one in seen if one[1] != DOS), seen[0])
+        volume.parents[number] = main[0] & NUMBER_MASK
+        if main[0] & NUMBER_MASK == EXTEND:
+            self.extend_children.setdefault(text_of(main[2]), number)
+        dos = [parent for parent, namespace, _ in seen if namespace == DOS]
+        long = [parent for parent, namespace, _ in seen if namespace == WIN32]
+        if len(dos) > 1:
+            say("N07", number, "one short name", len(dos), _NAME)
+        elif len(dos) != len(long):
+            found = f"{len(long)} long, {len(dos)} short"
+            say("N06", number, "a short name for each long one", found, _NAME)
+        elif dos != long:
+            say("N23", number, f"in directory {long[0] & NUMBER_MASK}", dos[0] & NUMBER_MASK, _NAME)
+        if file.flags & IS_DIRECTORY and len(seen) - len(dos) > 1:
+            say("N14", number, "one name", len(seen) - len(dos), _NAME)
+        if number < FIRST_RESERVED:
+            wanted = SYSTEM_NAMES[number]
+            if len(seen) > 1 or text_of(main[2]) != wanted or main[0] != 5 << 48 | ROOT:
+                say("N24", number, f"{wanted} in record 5", repr(text_of(main[2])), _NAME)
+
+    def check_parents(self, volume: Volume) -> None:
+        """Every name lies in a directory that is there, and from each a way leads to the root."""
+        kinds_, count = volume.kinds, volume.records
+        for parent, number in zip(self._parents, self._owners, strict=True):
+            where = parent & NUMBER_MASK
+            if where >= count or kinds_[where] & (EXTENSION | 1) != 1:
+                volume.say("N11", number, "a directory in use", f"record {where}", _NAME)
+            elif volume.sequences[where] != parent >> 48:
+                volume.say("N13", number, f"sequence {volume.sequences[where]}", parent >> 48, _NAME)
+            elif not kinds_[where] & IS_DIRECTORY:
+                volume.say("N12", number, "a directory", f"the file in record {where}", _NAME)
+        self._check_ways(volume)
+
+    def _check_ways(self, volume: Volume) -> None:
+        states = bytearray(volume.records)
+        if volume.records > ROOT:
+            states[ROOT] = _REACHED
+        parents, in_use = volume.parents, volume.kinds
+        for number in range(volume.records):
+            if (
+                in_use[number] & (EXTENSION | 1) != 1
+                or states[number]
+                or FIRST_RESERVED <= number < FIRST_FREE
+            ):
+                continue
+            way, at = [], number
+            while at < volume.records and not states[at] and in_use[at] & 1:
+                states[at] = _PENDING
+                way.append(at)
+                at = parents[at]
+            reached = at < volume.records and states[at] == _REACHED
+            for one in way:
+                states[one] = _REACHED if reached else _LOST
+            if not reached and at < volume.records and states[at] == _LOST and at in way:
+                volume.say("N17", at, "below the root", "below itself", _NAME)
+
+
+def _check_name(volume: Volume, number: int, name: bytes, namespace: int, at: int) -> None:
+    say = volume.say
+    text = name.decode("utf-16-le", "surrogatepass")
+    if not text:
+        say("N04", number, "a name", "an empty one", _NAME, at)
+        return
+    if "\0" in text or "/" in text:
+        say("N05", number, "no NUL, no /", repr(text), _NAME, at)
+    if namespace == POSIX:
+        return
+    if namespace > WIN32_AND_DOS:
+        say("N03", number, "0 to 3", namespace, _NAME, at)
+    elif namespace == DOS:
+        if not _is_short(text) or volume.folded(name) != name_be(name):
+            say("N09", number, "8.3 in upper case", repr(text), _NAME, at)
+    else:
+        if namespace == WIN32_AND_DOS and not _is_short(text) and text != ".":
+            say("N08", number, "8.3", repr(text), _NAME, at)
+        if number >= FIRST_FREE and (problem := win32.what_is_wrong(text, posix=False)):
+            say("N10", number, "a name of Win32", f"{text!r}: {problem.partition(';')[0]}", _NAME, at)
+
+
+def name_be(name: bytes) -> bytes:
+    """UTF-16 with the high byte first."""
+    return name.decode("utf-16-le", "surrogatepass").encode("utf-16-be", "surrogatepass")
+
+
+def _is_short(text: str) -> bool:
+    base, dot, extension = text.partition(".")
+    return (
+        1 <= len(base) <= 8
+        and len(extension) <= 3
+        and bool(dot) == bool(extension)
+        and "." not in extension
+        and not _NOT_IN_SHORT & set(text)
+        and min(text) >= " "
+    )
+
+
+def check_extend_flag(volume: Volume, number: int) -> None:
+    """A record says that it lives in $Extend only where it does."""
+    if volume.kinds[number] & IN_EXTEND and not is_in_extend(volume, number):
+        volume.say("R27", number, "below $Extend", "elsewhere", at=0x16)
+
+
+def is_in_extend(volume: Volume, number: int) -> bool:
+    """Whether a file lies below $Extend."""
+    for _ in range(64):
+        if number >= volume.records or number == ROOT:
+            return False
+        if number == EXTEND:
+            return True
+        number = volume.parents[number]
+    return False

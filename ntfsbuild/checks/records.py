@@ -1,0 +1,196 @@
+"""The records of the $MFT: found, freed of their update sequences, their headers checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ntfsbuild.checks.attributes import Say, read_attributes
+from ntfsbuild.checks.findings import nothing
+from ntfsbuild.checks.state import EXTENSION, Attribute, Volume
+from ntfsbuild.checks.storage import Extents, restored
+from ntfsbuild.ondisk import attribute as kinds
+from ntfsbuild.ondisk import file_record
+from ntfsbuild.ondisk.file_record import FileRecordHeader, system_sequence
+from ntfsbuild.ondisk.fixups import STRIDE
+from ntfsbuild.ondisk.layout import align
+
+CHUNK_BYTES = 1 << 20
+_HEAD = FileRecordHeader.LAYOUT
+_KNOWN_FLAGS = 0xF
+_WRAPPED = 0xFFF0  # Ids begin anew behind the largest.
+_OLD_USA_OFFSET = 0x2A  # Then a record does not have its number.
+
+
+class Record(NamedTuple):
+    """One record, as far as it makes sense."""
+
+    number: int
+    sequence: int
+    links: int
+    flags: int
+    base: int
+    attributes: list[Attribute]
+
+
+class MasterFileTable:
+    """The records by number, read in large pieces."""
+
+    def __init__(self, volume: Volume, extents: Extents, count: int) -> None:
+        self._volume = volume
+        self._extents = extents
+        self.count = count
+        self._bytes = volume.geometry.record_bytes
+        self._begin = 0
+        self._chunk = b""
+
+    def chunks(self) -> Iterator[tuple[int, bytearray, bool]]:
+        """First record, the bytes, and whether all of them are whole and freed of their sequences."""
+        per_chunk = CHUNK_BYTES // self._bytes
+        for first in range(0, self.count, per_chunk):
+            count = min(per_chunk, self.count - first)
+            buffer = bytearray(self._extents.read(first * self._bytes, count * self._bytes))
+            yield first, buffer, _restore_all(buffer, self._bytes)
+
+    def raw(self, number: int) -> bytes:
+        """The bytes of a record as they lie there."""
+        size = self._bytes
+        at = number * size - self._begin
+        if not 0 <= at < len(self._chunk):
+            self._begin = number * size // CHUNK_BYTES * CHUNK_BYTES
+            there = min(CHUNK_BYTES, self.count * size - self._begin)
+            self._chunk = self._extents.read(self._begin, there)
+            at = number * size - self._begin
+        return self._chunk[at : at + size]
+
+    def record(self, number: int) -> Record | None:
+        """A record that was checked before; None where there is none that is in use."""
+        data, problem = restored(self.raw(number))
+        if (problem and problem.startswith("array")) or data[:4] != file_record.MAGIC:
+            return None
+        return parse_record(self._volume, data, number, nothing)
+
+
+def _restore_all(buffer: bytearray, size: int) -> bool:
+    """Free records of their update sequences at once, if all are of one kind and none is torn."""
+    count = len(buffer) // size
+    usa_offset = buffer[4] | buffer[5] << 8
+    if usa_offset % 2 or not 0x28 <= usa_offset <= STRIDE - 2 - 2 * (size // STRIDE + 1):
+        return False
+    for at, value in ((4, usa_offset & 0xFF), (5, usa_offset >> 8), (6, size // STRIDE + 1), (7, 0)):
+        if buffer[at::size].count(value) != count:
+            return False
+    low, high = buffer[usa_offset::size], buffer[usa_offset + 1 :: size]
+    ends = range(STRIDE - 2, size, STRIDE)
+    if any(buffer[end::size] != low or buffer[end + 1 :: size] != high for end in ends):
+        return False
+    if any(not one and not other for one, other in zip(low, high, strict=True)):
+        return False
+    for slot, end in enumerate(ends, 1):
+        buffer[end::size] = buffer[usa_offset + 2 * slot :: size]
+        buffer[end + 1 :: size] = buffer[usa_offset + 2 * slot + 1 :: size]
+    return True
+
+
+def check_records(volume: Volume, mft: MasterFileTable, bitmap: bytes) -> Iterator[Record]:
+    """Every record that is in use, with all that is wrong with its header and attributes said."""
+    size, say = volume.geometry.record_bytes, volume.say
+    for first, buffer, whole in mft.chunks():
+        for at in range(0, len(buffer), size):
+            number = first + at // size
+            marked = number // 8 < len(bitmap) and bool(bitmap[number // 8] >> number % 8 & 1)
+            raw = bytes(buffer[at : at + size])
+            if not marked and not any(raw[:0x18]):
+                continue
+            record = _checked(volume, raw, number, marked, whole, say)
+            if record is not None:
+                volume.sequences[number] = record.sequence
+                volume.kinds[number] = record.flags & _KNOWN_FLAGS | (EXTENSION if record.base else 0)
+                yield record
+
+
+def _checked(volume: Volume, raw: bytes, number: int, marked: bool, whole: bool, say: Say) -> Record | None:
+    magic = raw[:4]
+    if magic != file_record.MAGIC:
+        if magic == b"BAAD":
+            say("R02", number, "FILE", "BAAD", at=0)
+        elif marked:
+            say("R01", number, "FILE", magic.hex(" "), at=0)
+        elif magic != b"\0\0\0\0":
+            say("R24", number, "FILE or zeros", magic.hex(" "), at=0)
+        return None
+    in_use = raw[0x16] & file_record.IN_USE
+    if not whole:
+        raw, problem = restored(raw)
+        if problem and (marked or in_use):
+            say("R03" if problem.startswith("array") else "R04", number, "whole", problem, at=4)
+        if problem.startswith("array"):
+            return None
+        usa_offset = raw[4] | raw[5] << 8
+        if not any(raw[usa_offset : usa_offset + 2]) and in_use:
+            say("R05", number, "not 0", 0, at=usa_offset)
+    if not in_use:
+        if marked:
+            say("R07", number, "in use", "free", at=0x16)
+        return None
+    if not marked:
+        say("R06", number, "1 in $MFT:$BITMAP", 0)
+    return parse_record(volume, raw, number, say)
+
+
+def parse_record(volume: Volume, raw: bytes, number: int, say: Say) -> Record | None:
+    """A record that is in use, without its update sequence; None where it is free."""
+    (
+        _magic,
+        usa_offset,
+        usa_count,
+        lsn,
+        sequence,
+        links,
+        first,
+        flags,
+        used,
+        allocated,
+        base,
+        next_instance,
+        _,
+        own_number,
+    ) = _HEAD.unpack_from(raw)
+    if not flags & file_record.IN_USE:
+        return None
+    size = len(raw)
+    if allocated != size:
+        say("R08", number, size, allocated, at=0x1C)
+    if used > size or used % 8 or used < first + 8:
+        say("R09", number, f"{first + 8:#x} to {size:#x}, a multiple of 8", f"{used:#x}", at=0x18)
+        used = size
+    if usa_offset >= FileRecordHeader.SIZE and own_number != number & 0xFFFFFFFF:
+        say("R12", number, number, own_number, at=0x2C)
+    _check_sequence(number, sequence, say)
+    if flags & ~_KNOWN_FLAGS:
+        say("R17", number, "1 to 0xf", f"{flags:#x}", at=0x16)
+    if volume.log_lsn is not None and lsn > volume.log_lsn:
+        say("R26", number, f"at most {volume.log_lsn:#x}", f"{lsn:#x}", at=8)
+    least = align(usa_offset + 2 * usa_count, 8)
+    if first < least or first % 8 or first >= size:
+        say("R11", number, f"{least:#x} or more, a multiple of 8", f"{first:#x}", at=0x14)
+        first = least
+    attributes, end = read_attributes(volume, raw, number, first, used, say)
+    if end >= 0 and end + 8 != used:
+        say("R10", number, f"{end + 8:#x}", f"{used:#x}", at=0x18)
+    most = max([one.instance for one in attributes], default=-1)
+    if next_instance <= most < _WRAPPED:
+        say("R15", number, f"more than {most}", next_instance, at=0x28)
+    return Record(number, sequence, links, flags, base, attributes)
+
+
+def _check_sequence(number: int, sequence: int, say: Say) -> None:
+    if sequence == 0:
+        say("R13", number, "not 0", 0, at=0x10)
+    elif number <= file_record.LAST_RESERVED and sequence != system_sequence(number):
+        say("R14", number, system_sequence(number), sequence, at=0x10)
+
+
+def mft_data(record: Record, name: bytes = b"") -> list[Attribute]:
+    """The pieces of its $DATA that a record holds."""
+    return [one for one in record.attributes if (one.type, one.name) == (kinds.DATA, name)]

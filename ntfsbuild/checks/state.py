@@ -1,0 +1,201 @@
+"""The volume under check: its geometry, what records say of themselves, and where findings go."""
+
+from __future__ import annotations
+
+from array import array
+from typing import NamedTuple
+
+from ntfsbuild.checks.findings import Findings
+from ntfsbuild.checks.storage import Extents, Source
+from ntfsbuild.ondisk import attribute as attributes
+from ntfsbuild.ondisk import upcase
+from ntfsbuild.ondisk.file_record import NUMBER_MASK
+from ntfsbuild.ondisk.runs import Run
+
+I30 = "$I30".encode("utf-16-le")
+EXTENSION = 0x8000  # In `kinds`: the record belongs to another one.
+HAS_INDEX = 0x4000  # In `kinds`: it has an $INDEX_ROOT.
+HAS_STREAM = 0x2000  # In `kinds`: it has an unnamed $DATA.
+MOST_METADATA_BYTES = 1 << 28  # Of a stream that is read as a whole.
+
+
+class Geometry(NamedTuple):
+    """What the boot sector says, as far as it makes sense."""
+
+    sector_bytes: int
+    cluster_bytes: int
+    record_bytes: int
+    block_bytes: int
+    total_sectors: int
+    mft_lcn: int
+    mirror_lcn: int
+
+    @property
+    def clusters(self) -> int:
+        """How many clusters there are."""
+        return self.total_sectors * self.sector_bytes // self.cluster_bytes
+
+    @property
+    def vcn_unit(self) -> int:
+        """Bytes that a VCN of an index counts."""
+        return self.cluster_bytes if self.cluster_bytes <= self.block_bytes else 512
+
+
+class Attribute:
+    """One attribute of one record, as far as it could be read."""
+
+    __slots__ = (
+        "allocated",
+        "at",
+        "flags",
+        "highest",
+        "holder",
+        "initialized",
+        "instance",
+        "length",
+        "lowest",
+        "name",
+        "resident",
+        "runs",
+        "size",
+        "stored",
+        "type",
+        "unit",
+        "value",
+    )
+
+    def __init__(self, type_code: int, name: bytes, flags: int, instance: int, at: int, holder: int) -> None:
+        self.type = type_code
+        self.name = name  # UTF-16.
+        self.flags = flags
+        self.instance = instance
+        self.at = at
+        self.holder = holder
+        self.length = 0
+        self.resident = True
+        self.value = b""
+        self.lowest = self.unit = self.allocated = self.size = self.initialized = 0
+        self.highest = -1
+        self.stored: int | None = None
+        self.runs: list[Run] = []
+
+    @property
+    def label(self) -> str:
+        """Its type and name, for people."""
+        return label(self.type, self.name)
+
+
+class Stream:
+    """An attribute of a file with all its pieces."""
+
+    def __init__(self, pieces: list[Attribute]) -> None:
+        self.first = pieces[0]
+        self.pieces = pieces
+        self.size = len(self.first.value) if self.first.resident else self.first.size
+
+    @property
+    def runs(self) -> list[Run]:
+        """All its runs."""
+        if len(self.pieces) == 1:
+            return self.first.runs
+        return [run for piece in self.pieces for run in piece.runs]
+
+
+class File(NamedTuple):
+    """A base record with the attributes of all its records."""
+
+    number: int
+    sequence: int
+    links: int
+    flags: int
+    attributes: list[Attribute]
+    streams: dict[tuple[int, bytes], Stream]
+
+    @property
+    def reference(self) -> int:
+        """By which others name it."""
+        return self.sequence << 48 | self.number
+
+    def stream(self, type_code: int, name: bytes = b"") -> Stream | None:
+        """One of its attributes."""
+        return self.streams.get((type_code, name))
+
+
+class Volume:
+    """What all checks share."""
+
+    def __init__(self, source: Source, geometry: Geometry, findings: Findings) -> None:
+        self.source = source
+        self.geometry = geometry
+        self.findings = findings
+        self.say = findings.add
+        self.records = 0
+        self.upcase: dict[int, int] | None = None
+        self.plain_ascii = True  # Whether $UpCase does to ASCII what `str.upper` does.
+        self.units_decoded = 0  # Of LZNT1.
+        self.log_lsn: int | None = None  # The current one of a log that is in use and clean.
+        self.security_ids: set[int] = set()
+        self.used_security_ids: dict[int, int] = {}  # And the first record that has it.
+        self.owner_ids: dict[int, int] = {}
+        self.ea_sizes: dict[int, int] = {}  # Packed, of reparse points.
+        self.reparse_points: dict[bytes, int] = {}  # By the keys that $R should have.
+        self.object_ids: dict[bytes, int] = {}
+        # By record: what it says of itself, and what others may expect of it.
+        self.sequences = array("H")
+        self.kinds = array("H")
+        self.parents = array("Q")
+        self.sizes = array("Q")
+        self.allocated = array("Q")
+        self.attributes = array("I")
+        self.tags = array("I")
+        self.unlisted = array("Q")  # Sum of the hashes of names that no entry was seen of.
+
+    def set_records(self, count: int) -> None:
+        """Make room for what is kept of that many records."""
+        self.records = count
+        for one in (self.sequences, self.kinds, self.parents, self.sizes, self.allocated):
+            one.frombytes(bytes(one.itemsize * count))
+        for one in (self.attributes, self.tags, self.unlisted):
+            one.frombytes(bytes(one.itemsize * count))
+
+    def content(self, stream: Stream | None, most_bytes: int = MOST_METADATA_BYTES) -> bytes:
+        """The bytes of a stream, up to what is initialized."""
+        if stream is None:
+            return b""
+        if stream.first.resident:
+            return stream.first.value
+        there = min(stream.size, sum(count for _, count in stream.runs) * self.geometry.cluster_bytes)
+        there = min(there, most_bytes)
+        initialized = min(stream.first.initialized, there)
+        return self.extents(stream).read(0, initialized) + bytes(there - initialized)
+
+    def extents(self, stream: Stream) -> Extents:
+        """Where a non-resident stream lies."""
+        return Extents(self.source, stream.runs, self.geometry.cluster_bytes)
+
+    def is_there(self, reference: int) -> bool:
+        """Whether a reference names a base record that is in use."""
+        number = reference & NUMBER_MASK
+        return (
+            number < self.records
+            and self.kinds[number] & (EXTENSION | 1) == 1
+            and self.sequences[number] == reference >> 48
+        )
+
+    def folded(self, name: bytes) -> bytes:
+        """A key that orders names as indexes do, their case aside."""
+        text = name.decode("utf-16-le", "surrogatepass")
+        if self.plain_ascii and text.isascii():
+            return text.upper().encode("utf-16-be")
+        return upcase.upper(text, self.upcase).encode("utf-16-be", "surrogatepass")
+
+
+def label(type_code: int, name: bytes = b"") -> str:
+    """An attribute's type and name, for people."""
+    shown = attributes.TYPE_NAMES.get(type_code, f"{type_code:#x}")
+    return f"{shown}:{text_of(name)}" if name else shown
+
+
+def text_of(name: bytes) -> str:
+    """A name for people; what is no UTF-16 is shown as it is."""
+    return name[: len(name) & ~1].decode("utf-16-le", "backslashreplace")
