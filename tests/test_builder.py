@@ -105,3 +105,15 @@ def test_two_builds_at_once_are_both_whole(tmp_path: Path) -> None:
     ntfsbuild.build(tmp_path / "disk.yaml", tmp_path / "disk.img", progress=interfere)
     with ntfsbuild.Volume.open(tmp_path / "disk.img") as volume:
         assert [item.name for item in volume.listdir()] == ["a"]
+
+
+def test_any_number_of_jobs_gives_the_same_image(tmp_path: Path) -> None:
+    pieces = [f"{{at: {at}, size: 5000, fill: random, seed: {at}}}" for at in range(0, 3_000_000, 9000)]
+    large = f"{{size: {3 << 20}, data: [{', '.join(pieces)}]}}"
+    text = f"ntfsbuild: 1\ntree: {{.: {{compressed: true}}, a: {large}, b: {{size: 900KiB, fill: random}}}}\n"
+    (tmp_path / "a.yaml").write_text(text)
+    images = []
+    for jobs in (1, 3):
+        ntfsbuild.build(tmp_path / "a.yaml", tmp_path / "a.img", jobs=jobs)
+        images.append((tmp_path / "a.img").read_bytes())
+    assert images[0] == images[1]

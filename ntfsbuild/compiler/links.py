@@ -52,7 +52,10 @@ def take_hard_links(
         if target is not None:
             above, _, name = target.rpartition("/")
             home = by_path.get(above or "/")
-            if home is not None and name in home.files:
+            entry = home.entries.get(name) if home is not None else None
+            if entry is not None and is_directory(target, entry.features, by_path):
+                problem = f"{target} is a directory, which has one name only"
+            elif home is not None and name in home.files:
                 home.linked |= {name}
             elif target in by_path:
                 problem = f"{target} is a directory, which has one name only"
