@@ -75,14 +75,18 @@ def apply(
     progress: Report | None = None,
     tell: Tell | None = None,
     jobs: int = 1,
+    verify: bool = False,
 ) -> Applied:
     """Lay the tree of a manifest over the volume in an image, and take its steps: all of it, or nothing.
 
     The change is made on a copy, which takes the place of `image`, or is put at `out`.  With `in_place`
     the image itself is written, what it held is kept in a journal beside it until all is done, and
     whoever opens the image after an interruption undoes it.  `force` lets a volume pass that
-    is marked dirty.  `jobs` processes compress.
+    is marked dirty.  `jobs` processes compress.  With `verify` the changed copy is held to every rule before
+    it takes its place, and VolumeError is raised where one does not hold; in place there is no copy.
     """
+    if verify and in_place:
+        raise ValueError("a change in place cannot be verified before it is made")
     base = image if isinstance(image, BaseImage) else BaseImage(image)
     shown = os.fspath(base.path)
     with garbage_collector_at_rest():
@@ -99,7 +103,7 @@ def apply(
         replaced = out is None or os.path.realpath(out) == os.path.realpath(base.path)
         with opened_base(base, exclusive=replaced) as file:
             VolumeEditor(_seen(file), force=force)  # What cannot be changed is not copied, either.
-            change = Change(told(planning.plan(Volume(file)), tell), progress, force, jobs)
+            change = Change(told(planning.plan(Volume(file)), tell), progress, force, jobs, verify)
             if change.is_needed or out is not None:
                 with replacing(base.path if out is None else out, durable=True) as descriptor:
                     change.on_copy(file, descriptor, shown)
@@ -109,12 +113,20 @@ def apply(
 class Change:
     """One change of one volume: carried out, and counted."""
 
-    def __init__(self, plan: Plan, progress: Report | None, force: bool = False, jobs: int = 1) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        progress: Report | None,
+        force: bool = False,
+        jobs: int = 1,
+        verify: bool = False,
+    ) -> None:
         self._jobs = jobs
         self._operations = list(plan.operations)
         self._plan = plan
         self._progress = progress
         self._force = force
+        self._verify = verify
         self.files = self.directories = 0
 
     @property
@@ -132,7 +144,12 @@ class Change:
         copy_image(OpenFile(file.descriptor, file.shown), OpenFile(descriptor, shown))
         private = PrivateImage(descriptor, shown)
         private.narrow(file.offset_bytes, file.size_bytes)
-        return self.on(VolumeEditor(private, force=self._force), shown)
+        self.on(VolumeEditor(private, force=self._force), shown)
+        if self._verify:
+            from ntfsbuild.builder.verifying import ensure_sound  # Late: few ask for it.
+
+            ensure_sound(private, shown)
+        return self
 
     def on(self, volume: VolumeEditor, target: AnyPath) -> Change:
         """Change a volume, and commit it."""

@@ -41,12 +41,14 @@ def build(
     tell: Tell | None = None,
     prefill: int | None = None,
     jobs: int = 1,
+    verify: bool = False,
 ) -> BuildResult:
     """Build the image that a manifest describes, and put it at `out` when it is complete.
 
     A manifest with a base is laid over a copy of that.  `tell` hears of each operation before it is
     carried out.  `prefill` fills the storage with a byte first, for tests: what the writer forgot would
-    show.  `jobs` processes compress; the image is the same for any number.
+    show.  `jobs` processes compress; the image is the same for any number.  With `verify` it is held to
+    every rule before; VolumeError is raised where one does not hold.
     """
     with garbage_collector_at_rest():
         if not isinstance(manifest, Manifest):
@@ -55,9 +57,9 @@ def build(
         planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
         if base is None:
             plan = planning.plan(None)
-            return execute(plan, out, progress=progress, tell=tell, prefill=prefill, jobs=jobs)
+            return execute(plan, out, progress=progress, tell=tell, prefill=prefill, jobs=jobs, verify=verify)
         with opened_base(base) as file:
-            return _build_on(file, told(planning.plan(Volume(file)), tell), out, progress, jobs)
+            return _build_on(file, told(planning.plan(Volume(file)), tell), out, progress, jobs, verify)
 
 
 def check(
@@ -96,18 +98,23 @@ def execute(
     tell: Tell | None = None,
     prefill: int | None = None,
     jobs: int = 1,
+    verify: bool = False,
 ) -> BuildResult:
     """Carry out a plan, and put the image at `out` when it is complete.
 
-    A plan of a change needs the `base` that it was made for.
+    A plan of a change needs the `base` that it was made for.  `verify` is as in `build`.
     """
     plan = told(plan, tell)
     if base is not None:
         with opened_base(base) as file:
-            return _build_on(file, plan, out, progress, jobs)
+            return _build_on(file, plan, out, progress, jobs, verify)
     with garbage_collector_at_rest(), replacing(out) as descriptor:
         target = os.fsencode(os.path.realpath(out))
-        return _build_new(plan, descriptor, os.fspath(out), progress, target, prefill, jobs)
+        shown = os.fspath(out)
+        built = _build_new(plan, descriptor, shown, progress, target, prefill, jobs)
+        if verify:
+            _verify(PrivateImage(descriptor, shown), shown)
+        return built
 
 
 def _build_new(
@@ -128,16 +135,30 @@ def _build_new(
     return BuildResult(shown, done.geometry.size_bytes, done.files, done.directories)
 
 
-def _build_on(file: ImageFile, plan: Plan, out: AnyPath, progress: Report | None, jobs: int) -> BuildResult:
+def _verify(image: ImageFile, shown: str) -> None:
+    from ntfsbuild.builder.verifying import ensure_sound  # Late: few ask for it.
+
+    ensure_sound(image, shown)
+
+
+def _build_on(
+    file: ImageFile, plan: Plan, out: AnyPath, progress: Report | None, jobs: int, verify: bool
+) -> BuildResult:
     """Carry out a plan on a copy of an image."""
     with garbage_collector_at_rest(), replacing(out) as descriptor:
-        return _build_copy(file, plan, descriptor, os.fspath(out), progress, jobs)
+        return _build_copy(file, plan, descriptor, os.fspath(out), progress, jobs, verify)
 
 
 def _build_copy(
-    file: ImageFile, plan: Plan, descriptor: int, shown: str, progress: Report | None, jobs: int = 1
+    file: ImageFile,
+    plan: Plan,
+    descriptor: int,
+    shown: str,
+    progress: Report | None,
+    jobs: int = 1,
+    verify: bool = False,
 ) -> BuildResult:
     from ntfsbuild.builder.applying import Change  # Late: most images are new.
 
-    changed = Change(plan, progress, jobs=jobs).on_copy(file, descriptor, shown)
+    changed = Change(plan, progress, jobs=jobs, verify=verify).on_copy(file, descriptor, shown)
     return BuildResult(shown, file.image_bytes, changed.files, changed.directories)

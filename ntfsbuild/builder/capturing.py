@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.capture.capture import manifest_lines
 from ntfsbuild.capture.contents import Hashed
-from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.image.folders import new_folder
 from ntfsbuild.volume.volume import Volume
 
 _CONTENT = "content"
@@ -40,25 +38,10 @@ def capture(
     notes: list[tuple[str, str]] = []
     with Volume.open(image, offset=offset, partition=partition) as volume:
         top = volume.resolve("/" + prefix.strip("/"))
-        target = os.path.realpath(os.fsdecode(out))
-        if os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target)):
-            raise ManifestError(f"{os.fsdecode(out)}: is there already, and is not an empty directory")
-        try:
-            folder = tempfile.mkdtemp(prefix=".ntfsbuild-", suffix=".part", dir=os.path.dirname(target))
-        except OSError as error:
-            raise HostError(f"{os.fsdecode(out)}: {error.strerror}") from None
-        try:
+        with new_folder(out) as folder:
             store = None if metadata_only else _Store(folder)
             with open(os.path.join(folder, "manifest.yaml"), "w", encoding="utf-8", newline="") as file:
                 file.writelines(manifest_lines(volume, store, lambda *note: notes.append(note), prefix=top))
-            os.chmod(folder, 0o755)
-            os.rename(folder, target)
-        except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise HostError(f"{os.fsdecode(out)}: {error.strerror}") from None
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
     return Captured(os.path.join(os.fsdecode(out), "manifest.yaml"), tuple(notes))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import NamedTuple
@@ -14,7 +12,7 @@ from ntfsbuild.builder.host_sink import HostSink
 from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.builder.recovering import deleted_items
 from ntfsbuild.builder.tar_sink import TarSink
-from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.image.folders import new_folder
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.volume.volume import Volume
 
@@ -65,35 +63,12 @@ def extract(
             ):
                 count = put_all(sink.put)
         else:
-            count = _into_directory(os.fspath(out), put_all, note)
+            with new_folder(out) as folder:
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    with HostSink(descriptor, note) as tree:
+                        count = put_all(tree.put)
+                        tree.finish()
+                finally:
+                    os.close(descriptor)
     return Extracted(count, tuple(notes))
-
-
-def _into_directory(
-    out: str | bytes, put_all: Callable[[Callable[[Item], None]], int], note: Callable[[str, str], None]
-) -> int:
-    """Fill a directory beside `out`, and rename it when it is complete."""
-    target = os.path.realpath(os.fsdecode(out))
-    if os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target)):
-        raise ManifestError(f"{os.fsdecode(out)}: is there already, and is not an empty directory")
-    try:
-        passing = tempfile.mkdtemp(prefix=".ntfsbuild-", suffix=".part", dir=os.path.dirname(target))
-    except OSError as error:
-        raise HostError(f"{os.fsdecode(out)}: {error.strerror}") from None
-    try:
-        descriptor = os.open(passing, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            with HostSink(descriptor, note) as sink:
-                count = put_all(sink.put)
-                sink.finish()
-        finally:
-            os.close(descriptor)
-        os.chmod(passing, 0o755)
-        os.rename(passing, target)  # An empty directory is replaced.
-    except OSError as error:
-        shutil.rmtree(passing, ignore_errors=True)
-        raise HostError(f"{os.fsdecode(out)}: {error.strerror}") from None
-    except BaseException:
-        shutil.rmtree(passing, ignore_errors=True)
-        raise
-    return count

@@ -13,25 +13,12 @@ from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.plan.model import ATTRIBUTES
 from ntfsbuild.volume.info import FileInfo
 from ntfsbuild.volume.volume import Volume
 
 Note = Callable[[str, str], None]
 
-_SETTABLE = (
-    "readonly",
-    "hidden",
-    "system",
-    "archive",
-    "temporary",
-    "offline",
-    "not_content_indexed",
-    "integrity_stream",
-    "no_scrub_data",
-    "pinned",
-    "unpinned",
-    "recall_on_data_access",
-)
 _FOLLOWING = FileAttributes.SPARSE | FileAttributes.REPARSE_POINT | FileAttributes.COMPRESSED
 _FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.EA | FileAttributes.VIEW_INDEX
 _NUMBERS = ("owner_id", "quota_charged", "usn", "class_id")
@@ -97,8 +84,8 @@ class Entries:
         bits = info.attributes & ~int(_FOLLOWING)
         if path == "/" and bits & _ROOT_ATTRIBUTES == _ROOT_ATTRIBUTES:
             bits &= ~_ROOT_ATTRIBUTES
-        names = [name for name in attribute_names(bits) if name in _SETTABLE]
-        others = [name for name in attribute_names(bits) if name not in _SETTABLE]
+        names = [name for name in attribute_names(bits) if name in ATTRIBUTES]
+        others = [name for name in attribute_names(bits) if name not in ATTRIBUTES]
         if others:
             self._note(path, f"its attributes {', '.join(others)} cannot be said")
         usual = [] if info.is_directory else ["archive"]

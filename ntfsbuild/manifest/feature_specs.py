@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
-
-SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
+from ntfsbuild.ondisk.traits import SomeTicks
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ntfsbuild.manifest.descriptors import Descriptors
-from ntfsbuild.manifest.feature_specs import SomeTicks
 from ntfsbuild.manifest.model import Defaults, NamesRule, Times, TimesSpec
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import shown
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import parse_filetime
+from ntfsbuild.ondisk.traits import SomeTicks
 
 
 @lru_cache(maxsize=1024)
