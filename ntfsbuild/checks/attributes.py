@@ -160,6 +160,9 @@ def _read_non_resident(
         return
     fields = _NON_RESIDENT.unpack_from(record, at + 0x10)
     one.lowest, highest, runs_at, one.unit, one.allocated, one.size, one.initialized = fields
+    # In resident headers ntfs-3g leaves what was there.
+    if any(record[at + 0x23 : at + 0x28]):
+        say("A32", number, "zeros", record[at + 0x23 : at + 0x28].hex(), one.label, at + 0x23)
     one.highest = highest if highest < 1 << 63 else highest - (1 << 64)
     squeezed = one.flags & (kinds.COMPRESSION_MASK | kinds.SPARSE)
     head = NonResidentHeader.SIZE

@@ -106,6 +106,8 @@ def _geometry(sector: BootSector, found: Findings) -> Geometry | None:
 def _from_backup(source: Source) -> Geometry | None:
     """What the backup says, which lies in the last sector, however large that is."""
     for sector_bytes in _SECTOR_SIZES:
+        if source.size_bytes < sector_bytes:
+            break
         data = source.read(source.size_bytes - sector_bytes, max(sector_bytes, _HEAD_BYTES))
         if data[3:11] == boot_sector.OEM_ID:
             return _examined(data.ljust(_HEAD_BYTES, b"\0"), Findings())

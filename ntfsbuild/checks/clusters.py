@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 
+from ntfsbuild.checks.findings import PER_RULE
 from ntfsbuild.checks.state import File, Stream, Volume, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk.layout import align
 
-_PIECE_BYTES = 1 << 20  # Of the bitmap, compared at once.
+_PIECE_BYTES = 1 << 16  # Of the bitmap, compared at once.
 _BITS = [bytes(at for at in range(8) if value >> at & 1) for value in range(256)]
 
 
@@ -119,6 +120,13 @@ def _say_differences(
     volume: Volume, number: int, marked: bytes, expected: bytes | bytearray, first: int
 ) -> None:
     """Ranges of clusters that are lost, or in use and yet free."""
+    counts = volume.findings.counts
+    if min(counts["C01"], counts["C02"]) > PER_RULE:  # It is garbage: what is there is counted.
+        differing = (int.from_bytes(marked, "little") ^ int.from_bytes(expected, "little")).bit_count()
+        volume.say(
+            "C02", number, "what is in use", f"{differing} clusters otherwise", label(0x80), first // 8
+        )
+        return
     begin = end = -1
     rule = ""
     for at, (one, other) in enumerate(zip(marked, expected, strict=True)):

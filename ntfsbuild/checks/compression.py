@@ -12,7 +12,7 @@ from ntfsbuild.ondisk.runs import Run
 
 _UNIT = lznt1.UNIT_CLUSTERS
 _CHUNK = lznt1.CHUNK_BYTES
-_UNITS_DECODED = 256  # Of a volume: decoding is slow; of all others the chunks are counted.
+_UNITS_DECODED = 64  # Of a volume: decoding is slow; of all others the chunks are counted.
 _WOF_STREAM = "WofCompressedData".encode("utf-16-le")
 _WOF_CHUNKS = {0: 4096, 1: 32768, 2: 8192, 3: 16384}
 _WOF_FILE = 2
@@ -102,8 +102,10 @@ def check_wof(volume: Volume, file: File, data: bytes) -> None:
     count = -(-main.size // chunk)
     width = 8 if main.size >= _LARGE else 4
     table_bytes = max(0, count - 1) * width
-    if table_bytes > min(packed.size, _MOST_TABLE_BYTES):
+    if table_bytes > packed.size:
         say("F15", number, f"a table of {table_bytes} bytes", packed.size, what)
+        return
+    if table_bytes > _MOST_TABLE_BYTES:
         return
     table = volume.content(packed, table_bytes)[:table_bytes]
     before = 0

@@ -91,6 +91,8 @@ def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
             return found
         name = data[at + EaEntry.SIZE : at + EaEntry.SIZE + head.name_bytes]
         _check_name(volume, number, name, found)
+        if head.flags not in (0, ea.NEED_EA):
+            say("F36", number, f"0 or {ea.NEED_EA:#x}", f"{head.flags:#x}", what, at + 4)
         found[name] = data[end - head.value_bytes : end]
         needed += bool(head.flags & ea.NEED_EA)
         packed += 5 + head.name_bytes + head.value_bytes

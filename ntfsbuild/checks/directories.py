@@ -21,7 +21,8 @@ Opener: TypeAlias = Callable[[int], File | None]  # The file of a number, read a
 
 _KEY = struct.Struct("<Q32xQQIIBB")  # Parent, sizes, attributes, tag, length, namespace.
 _FIXED_BYTES = 0x42
-_IN_NAMES_ONLY = int(FileAttributes.DIRECTORY_INDEX | FileAttributes.VIEW_INDEX)
+_DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
+_IN_NAMES_ONLY = _DIRECTORY_INDEX | int(FileAttributes.VIEW_INDEX)
 _ROOT_LABEL = label(kinds.INDEX_ROOT, I30)
 _U64_MASK = (1 << 64) - 1
 _MOST_EXPLAINED = 1000
@@ -73,7 +74,7 @@ def check_directory(volume: Volume, file: File, say: Say) -> None:
 
 def _check_kind(volume: Volume, number: int, attributes: int, say: Say) -> None:
     is_directory = bool(volume.kinds[number] & IS_DIRECTORY)
-    if bool(attributes & FileAttributes.DIRECTORY_INDEX) != is_directory:
+    if bool(attributes & _DIRECTORY_INDEX) != is_directory:
         found = f"{attributes:#x} in its entry"
         say("I34", number, "a directory" if is_directory else "a file", found, label(kinds.FILE_NAME))
     if volume.kinds[number] & 4:
@@ -99,7 +100,7 @@ def _check_copies(
         )
     # ntfs3 writes the size of the EAs in its place.
     wanted = volume.tags[number], volume.ea_sizes.get(number)
-    if attributes & FileAttributes.REPARSE_POINT and tag not in wanted:
+    if attributes & _REPARSE_POINT and tag not in wanted:
         say("I33", number, f"{wanted[0]:#010x}", f"{tag:#010x} in its entry", what)
 
 

@@ -74,12 +74,14 @@ class Tree:
             say("I01", number, "an index root", f"{len(root)} bytes", what)
             return
         kind, self._collation, block_bytes, per_block, reserved = _ROOT.unpack_from(root)
-        self._check_root(kind, block_bytes, per_block, reserved)
+        self._check_root(kind, block_bytes, per_block)
         self._key = self._key_of()
         flags = root[IndexRoot.SIZE + 0x0C]
         self._check_large(bool(flags & index.HAS_CHILDREN))
         header = _HEADER.unpack_from(root, IndexRoot.SIZE)
-        offset, length, allocated = header[:3]
+        offset, length, allocated, _, more = header
+        if any(reserved) or any(more):
+            say("I39", number, "zeros", (reserved + more).hex(), what, 0x0D)
         there = len(root) - IndexRoot.SIZE
         if not IndexHeader.SIZE <= offset <= length <= allocated <= there or offset % 8 or length % 8:
             say("I05", number, f"up to {there:#x}", f"{offset:#x}, {length:#x}, {allocated:#x}", what, 0x10)
@@ -145,7 +147,9 @@ class Tree:
 
     def _block_entries(self, data: bytes, at: int, depth: int) -> list[Entry]:
         say, number, what = self._say, self._number, self._blocks_what
-        offset, length, allocated, flags, _ = _HEADER.unpack_from(data, IndexBlock.SIZE)
+        offset, length, allocated, flags, reserved = _HEADER.unpack_from(data, IndexBlock.SIZE)
+        if any(reserved):
+            say("I43", number, "zeros", reserved.hex(), what, at + 0x25)
         there = len(data) - IndexBlock.SIZE
         usa_end = (data[4] | data[5] << 8) + 2 * (data[6] | data[7] << 8)
         sound = usa_end - IndexBlock.SIZE <= offset <= length <= allocated <= there
@@ -182,7 +186,7 @@ class Tree:
             if at + IndexEntry.SIZE > end:
                 say("I12", number, "an end mark", "none", what, place + at)
                 return found
-            reference, length, key_bytes, flags, _ = _ENTRY.unpack_from(data, at)
+            reference, length, key_bytes, flags, reserved = _ENTRY.unpack_from(data, at)
             child = flags & index.ENTRY_HAS_CHILD
             needed = IndexEntry.SIZE + 8 * child
             last = flags & index.ENTRY_IS_LAST
@@ -191,6 +195,8 @@ class Tree:
             if length < needed or length % 8 or at + length > end or flags > 3:
                 say("I11", number, f"{needed} to {end - at}", f"{length}, flags {flags:#x}", what, place + at)
                 return found
+            if reserved:
+                say("I42", number, 0, reserved, what, place + at + 0x0E)
             if bool(child) != has_children:
                 say("I13", number, has_children, bool(child), what, place + at)
             vcn = _U64.unpack_from(data, at + length - 8)[0] if child else -1
@@ -220,7 +226,7 @@ class Tree:
 
     # ---- the root and the bitmap
 
-    def _check_root(self, kind: int, block_bytes: int, per_block: int, reserved: bytes) -> None:
+    def _check_root(self, kind: int, block_bytes: int, per_block: int) -> None:
         say, number, what = self._say, self._number, self._what
         geometry = self._volume.geometry
         wanted = kinds.FILE_NAME if self._is_directory else 0
@@ -234,8 +240,6 @@ class Tree:
             say("I03", number, geometry.block_bytes, block_bytes, what, 8)
         if per_block * geometry.vcn_unit != geometry.block_bytes:
             say("I04", number, geometry.block_bytes // geometry.vcn_unit, per_block, what, 0x0C)
-        if any(reserved):
-            say("I39", number, "zeros", reserved.hex(), what, 0x0D)
 
     def _check_large(self, large: bool) -> None:
         say, number = self._say, self._number
@@ -257,12 +261,12 @@ class Tree:
         what = label(kinds.BITMAP, self._name)
         if len(self._bitmap) % 8:
             self._say("I40", self._number, "a multiple of 8 bytes", len(self._bitmap), what)
-        bits = int.from_bytes(self._bitmap, "little")
+        bits = bytearray(self._bitmap)
         for place in self._reached:
-            if place < 8 * len(self._bitmap):
-                bits &= ~(1 << place)
-        if bits:
-            place = (bits & -bits).bit_length() - 1
+            if place < 8 * len(bits):
+                bits[place // 8] &= ~(1 << place % 8)
+        if left := bits.lstrip(b"\0"):
+            place = 8 * (len(bits) - len(left)) + (left[0] & -left[0]).bit_length() - 1
             self._say("I17", self._number, f"a zero for block {place}", "a one, and no way to it", what)
 
     # ---- keys

@@ -23,10 +23,11 @@ _WHAT = label(kinds.STANDARD_INFORMATION)
 _EFS = "$EFS".encode("utf-16-le")
 _KNOWN = int(sum(FileAttributes)) | 0x80000000  # The last one is that of $Txf.
 _IS_DIRECTORY_TO_WIN32 = 0x10
+_REPARSE_POINT, _ENCRYPTED = int(FileAttributes.REPARSE_POINT), int(FileAttributes.ENCRYPTED)
 _FORMS = (
     (kinds.COMPRESSION_MASK, int(FileAttributes.COMPRESSED), "F04"),
     (kinds.SPARSE, int(FileAttributes.SPARSE), "F30"),
-    (kinds.ENCRYPTED, int(FileAttributes.ENCRYPTED), "F31"),
+    (kinds.ENCRYPTED, _ENCRYPTED, "F31"),
 )
 
 
@@ -77,7 +78,7 @@ def _check_value(volume: Volume, file: File, value: bytes) -> int:
     if number >= FIRST_FREE and not security_id and (kinds.SECURITY_DESCRIPTOR, b"") not in file.streams:
         say("S13", number, "a security id or a descriptor", "neither", _WHAT, 0x34)
     has_reparse = (kinds.REPARSE_POINT, b"") in file.streams
-    if bool(attributes & FileAttributes.REPARSE_POINT) != has_reparse:
+    if bool(attributes & _REPARSE_POINT) != has_reparse:
         say(
             "F03",
             number,
@@ -124,10 +125,12 @@ def _check_forms(volume: Volume, file: File, main: Stream | None, attributes: in
     if file.flags & IS_DIRECTORY:
         root = file.stream(kinds.INDEX_ROOT, I30)
         own = root.first.flags if root else 0
+    # What is resident is plain, whatever will become of it.
+    is_plain = main is not None and not main.first.resident and not file.flags & IS_DIRECTORY
     for bits, attribute, rule in _FORMS:
         if own & bits and not attributes & attribute:
             say(rule, number, f"{attribute:#x}", f"{attributes:#x}", _WHAT, 0x20)
-        elif attributes & attribute and not own & bits and not (file.flags & IS_DIRECTORY or main is None):
+        elif is_plain and attributes & attribute and not own & bits:
             say(rule, number, f"no {attribute:#x}", f"{attributes:#x}", _WHAT, 0x20)
     has_keys = (kinds.LOGGED_UTILITY_STREAM, _EFS) in file.streams
     encrypted = any(
@@ -136,5 +139,5 @@ def _check_forms(volume: Volume, file: File, main: Stream | None, attributes: in
     )
     if not has_keys and encrypted:
         say("F18", number, "$EFS", "none")
-    if has_keys and not attributes & FileAttributes.ENCRYPTED:
-        say("F20", number, f"{int(FileAttributes.ENCRYPTED):#x}", f"{attributes:#x}", _WHAT, 0x20)
+    if has_keys and not attributes & _ENCRYPTED:
+        say("F20", number, f"{_ENCRYPTED:#x}", f"{attributes:#x}", _WHAT, 0x20)

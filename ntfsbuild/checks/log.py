@@ -30,12 +30,13 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
     if size < _LEAST_BYTES or size % LOG_PAGE_BYTES:
         say("Y29", LOG_FILE, f"{_LEAST_BYTES} or more, whole pages", size, _WHAT)
     extents = volume.extents(stream)
+    size = min(size, extents.size_bytes, volume.source.size_bytes)  # A damaged size has no end.
     first, second = (extents.read(at, LOG_PAGE_BYTES) for at in (0, LOG_PAGE_BYTES))
     if first.count(EMPTY_BYTE) == len(first):
         if not _is_empty(extents, size):
             say("Y31", LOG_FILE, "ff throughout", "an unused first page, and something behind it", _WHAT)
         return
-    areas = [_restart(volume, page, at, size) for page, at in ((first, 0), (second, LOG_PAGE_BYTES))]
+    areas = [_restart(volume, page, at, stream.size) for page, at in ((first, 0), (second, LOG_PAGE_BYTES))]
     good = [area for area in areas if area is not None]
     if not good:
         say("Y26", LOG_FILE, "ff throughout, or restart pages", first[:16].hex(" "), _WHAT, 0)
@@ -50,7 +51,7 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
 
 
 def _is_empty(extents: Extents, size: int) -> bool:
-    for at in range(0, min(size, extents.size_bytes), _PIECE_BYTES):
+    for at in range(0, size, _PIECE_BYTES):
         piece = extents.read(at, min(_PIECE_BYTES, size - at))
         if piece.count(EMPTY_BYTE) != len(piece):
             return False
@@ -82,7 +83,7 @@ def _restart(volume: Volume, page: bytes, at: int, size: int) -> tuple[int, int,
 
 
 def _check_pages(volume: Volume, extents: Extents, size: int) -> None:
-    for begin in range(2 * LOG_PAGE_BYTES, min(size, extents.size_bytes) - LOG_PAGE_BYTES + 1, _PIECE_BYTES):
+    for begin in range(2 * LOG_PAGE_BYTES, size - LOG_PAGE_BYTES + 1, _PIECE_BYTES):
         piece = extents.read(begin, min(_PIECE_BYTES, size - begin))
         for at in range(0, len(piece) - LOG_PAGE_BYTES + 1, LOG_PAGE_BYTES):
             magic = piece[at : at + 4]

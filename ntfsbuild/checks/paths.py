@@ -41,7 +41,7 @@ class Paths:
         return self._names[number]
 
     def _read(self, number: int) -> tuple[int, str] | None:
-        record = self._mft.record(number) if number < self._mft.count else None
+        record = self._mft.record(number, alone=True) if number < self._mft.count else None
         best = None
         for one in record.attributes if record else []:
             value = one.value

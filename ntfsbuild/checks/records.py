@@ -63,9 +63,13 @@ class MasterFileTable:
             at = number * size - self._begin
         return self._chunk[at : at + size]
 
-    def record(self, number: int) -> Record | None:
-        """A record that was checked before; None where there is none that is in use."""
-        data, problem = restored(self.raw(number))
+    def record(self, number: int, *, alone: bool = False) -> Record | None:
+        """A record that was checked before; None where there is none that is in use.
+
+        `alone`: those beside it will not be asked for.
+        """
+        raw = self._extents.read(number * self._bytes, self._bytes) if alone else self.raw(number)
+        data, problem = restored(raw)
         if (problem and problem.startswith("array")) or data[:4] != file_record.MAGIC:
             return None
         return parse_record(self._volume, data, number, nothing)

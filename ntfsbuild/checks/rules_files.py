@@ -127,6 +127,10 @@ I40 W The bitmap of an index has a multiple of 8 bytes
   Windows works on it in words of 64 bits. | Windows volumes
 I41 E The key of a directory's entry is a $FILE_NAME
   chkdsk removes the entry. | chkdsk
+I42 W Reserved bytes of an entry are zero
+  They hint at damage. | Windows volumes
+I43 W Reserved bytes of a block's header are zero
+  They hint at damage. | Windows volumes
 F01 E A file has $STANDARD_INFORMATION
   It has no times, and no owner. | chkdsk
 F02 E $STANDARD_INFORMATION has 48 or 72 bytes
@@ -191,4 +195,6 @@ F34 W A device of WSL has its numbers
   Linux cannot open it. | WSL
 F35 E The content of a file of WOF is a hole
   Drivers read the wrong one. | Windows
+F36 W An extended attribute is needed (0x80), or has no flags
+  Windows knows no others. | Windows
 """

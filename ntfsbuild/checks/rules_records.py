@@ -109,6 +109,8 @@ A30 E A plain attribute has no unit of compression
   Drivers take it as compressed. | layout
 A31 E Only compressed and sparse attributes have holes
   ntfs3 refuses the file, others read zeros. | ntfs3
+A32 W Reserved bytes of a non-resident header are zero
+  They hint at damage. | Windows volumes
 L01 E The entries of an attribute list can be read
   All behind is lost. | all drivers
 L02 E The entries of an attribute list are sorted

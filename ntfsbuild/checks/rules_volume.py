@@ -79,7 +79,7 @@ S06 E An entry of $SDS lies at a multiple of 16, in one block of entries
   Windows looks for it elsewhere. | layout
 S07 E Entries of $SDS do not overlap
   One overwrote the other. | layout
-S08 W $SDS ends behind the copy of its last entry
+S08 N $SDS ends behind the copy of its last entry
   There are entries that no index knows. | Windows volumes
 S09 W Security ids begin at 0x100
   Those below are reserved. | Windows volumes

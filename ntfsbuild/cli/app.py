@@ -117,6 +117,15 @@ def jobs_option(command: _Command) -> _Command:
     )(command)
 
 
+def verify_option(command: _Command) -> _Command:
+    """The option that has the result checked before it takes its place."""
+    return click.option(
+        "--verify",
+        is_flag=True,
+        help="Hold the volume to every rule, as `verify` does, before the image takes its place.",
+    )(command)
+
+
 def allow_outside(command: _Command) -> _Command:
     """The option that widens where sources may lie."""
     return click.option(

@@ -11,7 +11,15 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from ntfsbuild.cli.app import HostPath, allow_outside, app, common, jobs_option, manifest_options
+from ntfsbuild.cli.app import (
+    HostPath,
+    allow_outside,
+    app,
+    common,
+    jobs_option,
+    manifest_options,
+    verify_option,
+)
 from ntfsbuild.cli.images import base_image, conflict_option, place_options
 from ntfsbuild.cli.plans import content_size, folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
@@ -33,6 +41,7 @@ output_option = click.option(
 @output_option
 @conflict_option
 @jobs_option
+@verify_option
 @common
 @click.pass_obj
 def build(
@@ -41,6 +50,7 @@ def build(
     output: str,
     on_conflict: OnConflict,
     jobs: int,
+    verify: bool,
     allow_outside: tuple[str, ...],
 ) -> None:
     """Build the image that MANIFEST describes; with -v, tell each step on standard error.
@@ -61,6 +71,7 @@ def build(
             progress=progress,
             tell=tell,
             jobs=jobs,
+            verify=verify,
         )
     _say_built(result, settings)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ntfsbuild.cli.app import HostPath, app, common, jobs_option, manifest_options
+from ntfsbuild.cli.app import HostPath, app, common, jobs_option, manifest_options, verify_option
 from ntfsbuild.cli.images import base_image, conflict_option, image_options
 from ntfsbuild.cli.plans import folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @conflict_option
 @click.option("--force", is_flag=True, help="Change a volume that is marked dirty, too.")
 @jobs_option
+@verify_option
 @common
 @click.pass_obj
 def apply(
@@ -55,6 +56,7 @@ def apply(
     on_conflict: OnConflict,
     force: bool,
     jobs: int,
+    verify: bool,
     allow_outside: tuple[str, ...],
 ) -> None:
     """Lay the tree of MANIFEST over the volume in IMAGE, and take its steps: all of it, or nothing.
@@ -68,6 +70,8 @@ def apply(
         raise click.UsageError("--in-place writes IMAGE itself: it has no other output")
     if journal is not None and not in_place:
         raise click.UsageError("--journal belongs to --in-place")
+    if verify and in_place:
+        raise click.UsageError("--verify looks at a copy before it takes its place: --in-place makes none")
     base = base_image(image, offset, partition, journal)
     assert base is not None
     tell = teller(folder_of(manifest)) if settings.verbose else None
@@ -84,6 +88,7 @@ def apply(
             progress=progress,
             tell=tell,
             jobs=jobs,
+            verify=verify,
         )
     _say_applied(result, settings)
 

@@ -60,16 +60,14 @@ def verified_lines(verified: Verified, *, verbose: bool) -> Iterator[str]:
 
 def _text(one: Finding) -> str:
     rule = RULES[one.rule]
-    places = []
-    if one.record is not None:
-        places.append(f"record {one.record}")
+    places = ["the volume" if one.record is None else f"record {one.record}"]
     if one.path:
         places.append(one.path)
     if one.attribute:
         places.append(one.attribute)
     if one.offset is not None:
         places.append(f"at {one.offset:#x}")
-    where = " ".join(places) or "the volume"
+    where = " ".join(places)
     return f"{rule.severity} {rule.id}: {where}: {rule.title}: expected {one.expected}, found {one.found}"
 
 

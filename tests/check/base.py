@@ -35,7 +35,10 @@ tree:
   other.bin: {{size: 20000, fill: random, seed: 2}}
   half.bin: {{size: 20000, fill: random, seed: 2, valid_data: 5000}}
   small/: {{a.txt: a, b.txt: b, c.txt: c, inner/: {{d.txt: d}}}}
-  comp.bin: {{size: 200000, data: [{{at: 0, text: "text"}}, {{at: 90000, size: 9000, fill: random, seed: 4}}], compressed: true}}
+  comp.bin:
+    size: 200000
+    data: [{{at: 0, text: "text"}}, {{at: 90000, size: 9000, fill: random, seed: 4}}]
+    compressed: true
   sparse.bin: {{size: 200000, sparse: true, data: [{{at: 0, text: head}}]}}
   link: {{symlink: small}}
   fifo: {{wsl: fifo}}
@@ -60,7 +63,10 @@ tree:
       $Max: {{hex: "{bytes(32).hex()}"}}
       $J: {{hex: "{JOURNAL.ljust(2048, bytes(1)).hex()}"}}
   many.bin: {{text: x, streams: {{{", ".join(f's{n}: "stream {n}"' for n in range(60))}}}}}
-  pieces.bin: {{size: 3MiB, sparse: true, data: [{", ".join(f"{{at: {n * 16384}, text: x}}" for n in range(180))}]}}
+  pieces.bin:
+    size: 3MiB
+    sparse: true
+    data: [{", ".join(f"{{at: {n * 16384}, text: x}}" for n in range(180))}]
   big/: {{{", ".join(f'"a file with a long name {n:03}.txt": ""' for n in range(300))}}}
 """
 

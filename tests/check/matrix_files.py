@@ -39,8 +39,8 @@ def info(at: int, form: str, *values: int) -> Mutation:
     return in_("plain.txt", SI, at, form, *values)
 
 
-def attributes(bits: int) -> Mutation:
-    return info(0x20, "<I", bits)
+def attributes(bits: int, path: str = "plain.txt") -> Mutation:
+    return in_(path, SI, 0x20, "<I", bits)
 
 
 def name(at: int, form: str, *values: int, path: str = "plain.txt", nth: int = 0) -> Mutation:
@@ -196,10 +196,12 @@ MATRIX: dict[str, Mutation] = {
     "I39": in_("small", (ROOT, I30), 0x0D, "<B", 1),
     "I40": of("big", (BITMAP, I30), 0x10, "<I", 7),
     "I41": entry(0, 0x0A, "<H", 0x44),
+    "I42": entry(0, 0x0E, "<H", 1),
+    "I43": leaf(0x25, "<B", 1),
     "F01": lambda i: i.remove(i["plain.txt"], SI),
     "F02": of("plain.txt", SI, 0x10, "<I", 56),
     "F03": attributes(0x420),
-    "F04": attributes(0x820),
+    "F04": attributes(0x820, "data.bin"),
     "F05": lambda i: i.remove(i["plain.txt"], DATA),
     "F06": lambda i: i.add(i["small"], i.get(i["plain.txt"], DATA)),
     "F07": in_("link", REPARSE, 4, "<H", 1),
@@ -222,10 +224,11 @@ MATRIX: dict[str, Mutation] = {
     "F26": attributes(0x30),
     "F27": info(0, "<Q", 1 << 63),
     "F28": info(0x28, "<I", 1),
-    "F30": attributes(0x220),
-    "F31": attributes(0x4020),
+    "F30": attributes(0x220, "data.bin"),
+    "F31": attributes(0x4020, "data.bin"),
     "F32": extended(b"TWO", 0, b"ONE", "ea.txt"),
     "F33": lambda i: i.replace(i["fifo"], DATA, i.get(i["plain.txt"], DATA)),
     "F34": extended(b"$LXDEV", 5, b"X"),
+    "F36": in_("ea.txt", EA, 4, "<B", 1),
     "F35": lambda i: i.replace(i["wof.bin"], DATA, i.get(i["sparse.bin"], DATA)),
 }

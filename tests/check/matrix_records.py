@@ -167,6 +167,7 @@ MATRIX: dict[str, Mutation] = {
     "A29": of("sparse.bin", DATA, 0x22, "<B", 9),
     "A30": of("data.bin", DATA, 0x22, "<B", 4),
     "A31": other_runs((4000, 10), (None, 30)),
+    "A32": of("data.bin", DATA, 0x23, "<B", 1),
     "L01": in_list("pieces.bin", 4, "<H", 7),
     "L02": swapped,
     "L03": in_list("pieces.bin", 0x20, "<I", LIST),

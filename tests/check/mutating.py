@@ -62,9 +62,11 @@ class Image:
 
     @contextmanager
     def editing(self, at: int, size: int = RECORD) -> Iterator[bytearray]:
-        """The same for changing; it is protected again and put back."""
-        data = self.unprotected(at, size)
-        usa, count = struct.unpack_from("<HH", data, 4)
+        """The same for changing; it is protected again and put back, where it was protected at all."""
+        usa, count = struct.unpack_from("<HH", self.data, at + 4)
+        if count != size // 512 + 1 or usa > 0x1F0:
+            usa, count = 0, 0
+        data = self.unprotected(at, size) if count else self.data[at : at + size]
         yield data
         number = data[usa : usa + 2]
         for k in range(1, count):

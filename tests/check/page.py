@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ntfsbuild.checks.rules import RULES
+from ntfsbuild.checks.rules import RULES, Rule
 
 PAGE = Path(__file__).parents[2] / "specs" / "invariants.md"
 AREAS = {
@@ -30,8 +30,8 @@ follows where it does not hold; and who says so.
 - **warning**: something is not as it should be, and some program minds.
 - **note**: unusual, and legal. Notes alone leave the exit code at 0.
 
-Sources: *chkdsk*, *ntfs.sys*, *Windows*: what Microsoft's programs repair, demand or refuse, as far as that is
-documented or was reported; *Windows volumes*: what all volumes that Windows made have in common;
+Sources: *chkdsk*, *ntfs.sys*, *Windows*: what Microsoft's programs repair, demand or refuse, as far as that
+is documented or was reported; *Windows volumes*: what all volumes that Windows made have in common;
 *ntfs-3g*, *ntfs3*, *TSK*, *wimlib*, *mkntfs*: what these demand, or make; *layout*: it follows from the
 structures in [ondisk/](ondisk/README.md). For the rest Windows' own tables and limits are named.
 
@@ -41,17 +41,18 @@ and, where clusters are large, records behind the 24th in `$MFTMirr`.
 """
 
 
+TABLE_HEAD = "| id | severity | rule | else | source |\n|---|---|---|---|---|\n"
+
+
+def row(rule: Rule) -> str:
+    return f"| {rule.id} | {rule.severity} | {rule.title} | {rule.meaning} | {rule.source} |\n"
+
+
 def text() -> str:
     parts = [HEAD]
     for letter, (title, what) in AREAS.items():
-        parts.append(
-            f"\n## {letter}: {title}\n\n{what}\n\n| id | severity | rule | else | source |\n|---|---|---|---|---|\n"
-        )
-        for rule in RULES.values():
-            if rule.id[0] == letter:
-                parts.append(
-                    f"| {rule.id} | {rule.severity} | {rule.title} | {rule.meaning} | {rule.source} |\n"
-                )
+        parts += [f"\n## {letter}: {title}\n\n{what}\n\n", TABLE_HEAD]
+        parts += [row(rule) for rule in RULES.values() if rule.id[0] == letter]
     assert {rule[0] for rule in RULES} == set(AREAS)
     return "".join(parts)
 

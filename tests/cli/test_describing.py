@@ -17,22 +17,28 @@ from tests.cli.conftest import ROOT, Run, environment
 COMMANDS = [
     "apply",
     "build",
+    "capture",
     "cat",
     "completion",
+    "diff",
     "execute",
+    "explain",
+    "extract",
     "ls",
     "plan",
     "schema",
     "stat",
     "tree",
     "validate",
+    "verify",
 ]
 
 
 def test_help(run: Run) -> None:
     for arguments in (["--help"], ["-h"]):
         text = run(*arguments).stdout
-        assert [line.split()[0] for line in text.split("Commands:")[1].splitlines()[1:12]] == COMMANDS
+        listed = text.split("Commands:")[1].partition("\n\n")[0].splitlines()[1:]
+        assert [line.split()[0] for line in listed] == COMMANDS
     for command in COMMANDS:
         done = run(command, "--help")
         assert done.returncode == 0
@@ -45,7 +51,7 @@ def test_version(run: Run) -> None:
     assert run("--version").stdout == f"ntfsbuild, version {declared}\n"
 
 
-@pytest.mark.parametrize("name", ["manifest", "plan"])
+@pytest.mark.parametrize("name", ["manifest", "plan", "verify"])
 def test_schema(run: Run, name: str) -> None:
     text = run("schema", name).stdout
     assert json.loads(text)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
