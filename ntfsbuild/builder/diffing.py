@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from ntfsbuild.builder.building import build
 from ntfsbuild.builder.differences import Change, Difference, differences
-from ntfsbuild.builder.planning import AnyPath
+from ntfsbuild.builder.planning import AnyPath, BaseImage
 from ntfsbuild.volume.volume import Volume
 
 __all__ = ["Change", "Difference", "diff"]
@@ -18,8 +18,8 @@ _MANIFESTS = (b".yaml", b".yml", b".json")
 
 
 def diff(
-    a: AnyPath,
-    b: AnyPath,
+    a: AnyPath | BaseImage,
+    b: AnyPath | BaseImage,
     *,
     layout: bool = False,
     allow_outside: Sequence[AnyPath] = (),
@@ -32,13 +32,17 @@ def diff(
 
 
 @contextmanager
-def _opened(path: AnyPath, allow_outside: Sequence[AnyPath], default_ticks: int | None) -> Iterator[Volume]:
-    if not os.fsencode(path).lower().endswith(_MANIFESTS):
-        with Volume.open(path) as volume:
+def _opened(
+    side: AnyPath | BaseImage, allow_outside: Sequence[AnyPath], default_ticks: int | None
+) -> Iterator[Volume]:
+    image = side if isinstance(side, BaseImage) else BaseImage(side)
+    path = os.fsencode(image.path)
+    if isinstance(side, BaseImage) or not path.lower().endswith(_MANIFESTS):
+        with Volume.open(image.path, offset=image.offset, partition=image.partition) as volume:
             yield volume
         return
     with tempfile.TemporaryDirectory(prefix="ntfsbuild-diff-") as folder:
-        image = os.path.join(folder, "built.img")
-        build(path, image, allow_outside=allow_outside, default_ticks=default_ticks)
-        with Volume.open(image) as volume:
+        built = os.path.join(folder, "built.img")
+        build(image.path, built, allow_outside=allow_outside, default_ticks=default_ticks)
+        with Volume.open(built) as volume:
             yield volume

@@ -9,10 +9,12 @@ from ntfsbuild.cli.app import app, common
 
 
 @app.command()
-@click.argument("what", type=click.Choice(["manifest", "plan", "listing", "verify"]), default="manifest")
+@click.argument(
+    "what", type=click.Choice(["manifest", "plan", "listing", "verify", "diff"]), default="manifest"
+)
 @common
 def schema(what: str) -> None:
-    """Print the JSON Schema of manifests, of a line of a plan, or of what ls, tree, stat and verify say."""
+    """Print the JSON Schema of manifests, of a line of a plan, or of what reading commands say."""
     from ntfsbuild.manifest.schema_files import schema_text
 
     print(schema_text(what), end="")

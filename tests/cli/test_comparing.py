@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/diff.schema.json").read_text())
 TREE = """\
 ntfsbuild: 1
 volume: {label: ONE, size: auto+1MiB}
@@ -45,7 +47,9 @@ def diff(*arguments: object) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "-m", "ntfsbuild", "diff", "--json", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    found = json.loads(done.stdout)
+    jsonschema.validate(found, SCHEMA)
+    return done.returncode, found
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -118,3 +122,17 @@ def test_what_is_no_image_is_an_error(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ntfsbuild", "diff", str(nothing), str(nothing)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3 and "Traceback" not in done.stderr
+
+
+def test_verify_compares_with_a_manifest(tmp_path: Path) -> None:
+    a, b = write(tmp_path, "a.yaml", TREE), write(tmp_path, "b.yaml", TREE.replace("NOTE: hi", "NOTE: ho"))
+    image = tmp_path / "a.img"
+    subprocess.run([sys.executable, "-m", "ntfsbuild", "build", "-q", a, "-o", image], check=True)
+    schema = json.loads((Path(__file__).parents[2] / "schemas/verify.schema.json").read_text())
+    for manifest, code, fields in ((a, 0, []), (b, 1, ["ea"])):
+        command = [sys.executable, "-m", "ntfsbuild", "verify", "--json", image, "--against", manifest]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = json.loads(done.stdout)
+        jsonschema.validate(found, schema)
+        assert (done.returncode, found["clean"]) == (code, True)
+        assert [change["field"] for one in found["differences"] for change in one["changes"]] == fields
