@@ -9,8 +9,10 @@ from typing import Any, Literal, NamedTuple
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.standard_information import TIME_NAMES
 from ntfsbuild.ondisk.traits import Traits
+from ntfsbuild.volume import run_list
 from ntfsbuild.volume.info import DirectoryItem, FileInfo, StreamInfo
 from ntfsbuild.volume.volume import Volume
 
@@ -199,21 +201,15 @@ def _is_special(info: FileInfo) -> bool:
 
 
 def data_extents(streams: Iterable[tuple[StreamInfo, int]], size_bytes: int) -> list[tuple[int, int]]:
-    """The parts of streams, each with its cluster size, in which some of them has data, up to a size.
-
-    Compressed ones are looked at as a whole.
-    """
+    """The parts of streams, each with its cluster size, in which some of them has data, up to a size."""
     found: list[tuple[int, int]] = []
-    for stream, unit in streams:
-        if stream.resident or stream.flags & attribute.COMPRESSION_MASK:
-            found.append((0, min(size_bytes, stream.initialized_bytes)))
-            continue
-        vcn = 0
-        for lcn, clusters in stream.runs:
-            if lcn is not None:
-                end = min(size_bytes, stream.initialized_bytes, (vcn + clusters) * unit)
-                found.append((vcn * unit, end))
-            vcn += clusters
+    for stream, cluster_bytes in streams:
+        end = min(size_bytes, stream.initialized_bytes)
+        if stream.resident:
+            found.append((0, end))
+        else:
+            unit = UNIT_CLUSTERS if stream.flags & attribute.COMPRESSION_MASK else 1
+            found += run_list.data_extents(stream.runs, cluster_bytes, end, unit)
     merged: list[tuple[int, int]] = []
     for begin, end in sorted(one for one in found if one[0] < one[1]):
         if merged and begin <= merged[-1][1]:

@@ -139,4 +139,7 @@ class HostSink:
 
     def _set_times(self, safe: str, times: Ticks4) -> None:
         accessed, modified = (unix_ns_from_filetime(times[k]) for k in (3, 1))
-        os.utime(safe, ns=(accessed, modified), dir_fd=self._folder, follow_symlinks=False)
+        try:
+            os.utime(safe, ns=(accessed, modified), dir_fd=self._folder, follow_symlinks=False)
+        except OverflowError:
+            self._note(safe, "the host cannot have its times")

@@ -9,6 +9,7 @@ from typing import Any
 from ntfsbuild.capture.contents import Contents, Data, Store
 from ntfsbuild.capture.entries import Entries, Note, object_id_data, times_data
 from ntfsbuild.ondisk import names
+from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES
 from ntfsbuild.volume.volume import Volume
@@ -26,6 +27,9 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     """
     geometry = volume.geometry
     times: Ticks4 = volume.stat("/$MFT").times
+    if max(times) > TICKS_MAX:
+        note("/$MFT", "the times of NTFS's own files are none")
+        times = (0, 0, 0, 0)
     short_names = not volume.flags & NO_SHORT_NAMES
     entries = Entries(volume, Contents(volume, store), times, note, short_names=short_names)
     yield "ntfsbuild: 1\n"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.volume.info import StreamInfo
-from ntfsbuild.volume.run_list import data_extents
+from ntfsbuild.volume.run_list import data_extents, has_holes
 from ntfsbuild.volume.volume import Volume
 
 _INLINE_BYTES = 256
@@ -48,16 +49,19 @@ class Contents:
             return {"size": stream.size_bytes} if stream.size_bytes else {}
         if stream.flags & attribute.ENCRYPTED:
             return self._stored(self._volume.raw_pieces(path, stream.name))
-        if stream.form == "sparse":
-            return self._sparse(path, stream)
+        # Compressed ones have holes everywhere: small ones are said as a whole.
+        small = stream.form == "compressed" and stream.size_bytes <= _PIECE_BYTES
+        if stream.form == "sparse" or (has_holes(stream.runs) and not small):
+            return self._pieced(path, stream)
         if stream.size_bytes <= _INLINE_BYTES:
             return inline(self._volume.read_at(path, 0, stream.size_bytes, stream.name))
         return self._stored(self._pieces(path, stream, 0, stream.size_bytes))
 
-    def _sparse(self, path: str, stream: StreamInfo) -> Data:
-        extents = data_extents(
-            stream.runs, self._volume.geometry.cluster_bytes, min(stream.size_bytes, stream.initialized_bytes)
-        )
+    def _pieced(self, path: str, stream: StreamInfo) -> Data:
+        """Piece by piece: how large the holes are costs nothing."""
+        unit = UNIT_CLUSTERS if stream.form == "compressed" else 1
+        end = min(stream.size_bytes, stream.initialized_bytes)
+        extents = data_extents(stream.runs, self._volume.geometry.cluster_bytes, end, unit)
         segments = []
         for begin, end in extents:
             if end - begin <= _INLINE_BYTES:

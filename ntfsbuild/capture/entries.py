@@ -10,7 +10,7 @@ from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import guid, object_id, reparse_point, reparse_tags, security, security_inheritance
 from ntfsbuild.ondisk.extended_attributes import NEED_EA, unpack
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
-from ntfsbuild.ondisk.filetime import format_filetime
+from ntfsbuild.ondisk.filetime import TICKS_MAX, format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks, Traits
 from ntfsbuild.plan.model import ATTRIBUTES
@@ -49,7 +49,7 @@ class Entries:
             said |= self._main_stream(path, info, traits)
         self._say_link(said, traits, info)
         if info.times != self._times:
-            said["times"] = times_data(info.times)
+            said |= self._said_times(path, "times", info.times)
         said |= self._attributes(path, info)
         said |= self._security(path, above, info, traits)
         said |= self._traits(path, traits)
@@ -142,7 +142,7 @@ class Entries:
         for name in ("name_times", "entry_times"):
             times = getattr(traits, name)
             if times is not None:
-                said[name] = times_data(times)
+                said |= self._said_times(path, name, times)
         said |= {name: value for name in _NUMBERS if (value := getattr(traits, name))}
         if traits.case_sensitive:
             said["case_sensitive"] = True
@@ -151,6 +151,16 @@ class Entries:
         if not root:
             said |= self.short_name(path, traits)
         return said
+
+    def _said_times(self, path: str, key: str, times: SomeTicks) -> Data:
+        created, modified, changed, accessed = (
+            None if ticks is None or ticks > TICKS_MAX else ticks for ticks in times
+        )
+        sound = created, modified, changed, accessed
+        if sound != times:
+            self._note(path, f"{key}: not all are times that NTFS can mean")
+        data = times_data(sound)
+        return {key: data} if data else {}
 
     def short_name(self, path: str, traits: Traits) -> Data:
         """What is to be said of the short name of a path."""

@@ -59,16 +59,22 @@ def extents(
         at -= run_bytes
 
 
-def data_extents(runs: Iterable[Run], cluster_bytes: int, size_bytes: int) -> list[tuple[int, int]]:
-    """The parts of a stream that have clusters, up to a size: (begin, end), those that touch joined."""
+def data_extents(
+    runs: Iterable[Run], cluster_bytes: int, size_bytes: int, unit_clusters: int = 1
+) -> list[tuple[int, int]]:
+    """The parts of a stream that have clusters, up to a size: (begin, end), those that touch joined.
+
+    In a compressed stream a unit that has one of its clusters is data as a whole.
+    """
     found: list[tuple[int, int]] = []
-    at = 0
+    at, unit = 0, unit_clusters * cluster_bytes
     for lcn, clusters in runs:
-        begin, end = at, min(at + clusters * cluster_bytes, size_bytes)
-        at += clusters * cluster_bytes
+        begin, end = at, at + clusters * cluster_bytes
+        at = end
+        begin, end = begin // unit * unit, min(-(-end // unit) * unit, size_bytes)
         if lcn is None or begin >= end:
             continue
-        if found and found[-1][1] == begin:
+        if found and found[-1][1] >= begin:
             begin = found.pop()[0]
         found.append((begin, end))
     return found

@@ -10,11 +10,13 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Self, overload
 
+from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.ondisk.volume_information import VolumeInformation
@@ -251,14 +253,15 @@ class Volume(Navigating):
     ) -> Iterator[tuple[int, bytes]]:
         """The data of a stream with its offsets: what lies in holes, or was never written, is left out."""
         _, found = self._found_stream(path, stream)
-        if found.value is not None or found.flags & (attribute.COMPRESSION_MASK | attribute.ENCRYPTED):
+        if found.value is not None or found.flags & attribute.ENCRYPTED:
             at = 0
             for piece in self.pieces(path, stream, key=key):
                 yield at, piece
                 at += len(piece)
             return
         end = min(found.data_bytes, found.initialized_bytes)
-        for begin, after in data_extents(found.runs, self.geometry.cluster_bytes, end):
+        unit = UNIT_CLUSTERS if found.flags & attribute.COMPRESSION_MASK else 1
+        for begin, after in data_extents(found.runs, self.geometry.cluster_bytes, end, unit):
             for at in range(begin, after, _PIECE_BYTES):
                 yield at, self.read_at(path, at, min(_PIECE_BYTES, after - at), stream)
 
@@ -302,6 +305,8 @@ class Volume(Navigating):
             if record.is_directory and not stream:
                 raise VolumeError(f"{path}: is a directory")
             raise VolumeError(f"{path}: it has no stream {stream!r}")
+        if found.size_bytes > SIZE_MAX:
+            raise CorruptVolume(f"record {record.number}: a stream of {found.size_bytes} bytes")
         return record, found
 
     def _refuse_external(self, attributes: list[Attribute], path: str) -> None:
