@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.volume.info import StreamInfo
@@ -48,10 +49,13 @@ class Contents:
         if self._store is None:
             return {"size": stream.size_bytes} if stream.size_bytes else {}
         if stream.flags & attribute.ENCRYPTED:
+            if has_holes(stream.runs):
+                raise VolumeError("it is encrypted, and has holes")
             return self._stored(self._volume.raw_pieces(path, stream.name))
         # Compressed ones have holes everywhere: small ones are said as a whole.
         small = stream.form == "compressed" and stream.size_bytes <= _PIECE_BYTES
-        if stream.form == "sparse" or (has_holes(stream.runs) and not small):
+        unwritten = stream.initialized_bytes < stream.size_bytes
+        if stream.form == "sparse" or (has_holes(stream.runs) and not small) or unwritten:
             return self._pieced(path, stream)
         if stream.size_bytes <= _INLINE_BYTES:
             return inline(self._volume.read_at(path, 0, stream.size_bytes, stream.name))

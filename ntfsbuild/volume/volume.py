@@ -305,8 +305,9 @@ class Volume(Navigating):
             if record.is_directory and not stream:
                 raise VolumeError(f"{path}: is a directory")
             raise VolumeError(f"{path}: it has no stream {stream!r}")
-        if found.size_bytes > SIZE_MAX:
-            raise CorruptVolume(f"record {record.number}: a stream of {found.size_bytes} bytes")
+        clusters = clusters_of(found.runs)
+        if found.value is None and found.data_bytes > min(clusters * self.geometry.cluster_bytes, SIZE_MAX):
+            raise CorruptVolume(f"record {record.number}: {found.data_bytes} bytes in {clusters} clusters")
         return record, found
 
     def _refuse_external(self, attributes: list[Attribute], path: str) -> None:
