@@ -112,7 +112,9 @@ class Entries:
             self._note(path, f"its security descriptor: {error}")
             return {}
         if made != own:
-            self._note(path, "its descriptor says that it inherits, and is not what its directory hands down")
+            self._note(
+                path, "its descriptor asks for what its directory hands down, and was stored with that"
+            )
         return {"security": {"hex": own.hex()}}
 
     def _compression(self, path: str, above: str, info: FileInfo, said: Mapping[str, Any]) -> Data:

@@ -79,7 +79,7 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
 def expected_security(base: Base, found: BaseEntry, explicit: bytes, above: bytes | None) -> bytes:
     """The descriptor of a file that has an explicit one; `above` as in `lacking`."""
     if found.path == "/":
-        return security_inheritance.completed(explicit)
+        return security_inheritance.of_root(explicit)
     if above is None:
         above = base.traits(found.path.rpartition("/")[0] or "/").security
     if above is None:

@@ -55,9 +55,9 @@ class Descriptors:
 
 @lru_cache(maxsize=1024)
 def _from_sddl(text: str) -> bytes:
-    from ntfsbuild.ondisk import sddl  # Late: few manifests say it.
+    from ntfsbuild.ondisk import sddl, security_inheritance  # Late: few manifests say it.
 
-    return sddl.parse(text)
+    return security_inheritance.asking(sddl.parse(text))
 
 
 def _sound(parse: Callable[[str], bytes]) -> Callable[[str], bytes]:

@@ -15,6 +15,8 @@ from ntfsbuild.ondisk.security_descriptor import Acl, Descriptor, Entry
 _TO_CHILDREN = sd.OBJECT_INHERIT | sd.CONTAINER_INHERIT
 _HOW = _TO_CHILDREN | sd.NO_PROPAGATE | sd.INHERIT_ONLY | sd.INHERITED  # The rest says when to audit.
 
+_CONTROL_AT = 2  # Of the control bits in a descriptor.
+
 _GENERIC = {  # What files and directories mean by rights that all objects have.
     0x80000000: 0x120089,
     0x40000000: 0x120116,
@@ -68,26 +70,43 @@ def inherited(parent: bytes, *, directory: bool) -> bytes:
 def handed_down(explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
     """The descriptor of something new that has `explicit` as its own, in a directory that has `parent`.
 
-    A list that asks for it (AI or AR) and is not protected (P) is its explicit entries as they are given,
-    then what is inherited; entries given as inherited are found anew.  A list that is not there goes with
-    the other one.  What asks for nothing is stored byte for byte, but `completed`.
+    A list that asks for it (AR) and is not protected (P) is its explicit entries as they are given, then
+    what is inherited; entries given as inherited are found anew.  A list that is not there goes with the
+    other one.  What asks for nothing is stored byte for byte, but with an owner and a group.
     """
     own = sd.unpack(explicit)
     dacl, sacl = _asks(own, _DACL), _asks(own, _SACL)
     if not dacl and not sacl:
-        return completed(explicit)
+        return _completed(explicit, own)
     into_dacl = dacl or not own.control & (_DACL.present | _DACL.protected)
     into_sacl = sacl or not own.control & (_SACL.present | _SACL.protected)
     above, own = sd.unpack(parent), _with_owner(own)
     return sd.pack(_merged(own, above, directory=directory, into_dacl=into_dacl, into_sacl=into_sacl))
 
 
-def completed(explicit: bytes) -> bytes:
-    """The same bytes where there are an owner and a group, as Windows has always and ntfs-3g wants them.
-
-    Otherwise Administrators are what is missing.
-    """
+def of_root(explicit: bytes) -> bytes:
+    """The descriptor of what has no directory above it, and has `explicit` as its own."""
     own = sd.unpack(explicit)
+    asked = own.control & (_DACL.requested | _SACL.requested)
+    # One bit lies as far above the other in both lists.
+    granted = own.control & ~asked | asked * (_DACL.auto_inherited // _DACL.requested)
+    return sd.pack(_with_owner(own)._replace(control=granted)) if asked else _completed(explicit, own)
+
+
+def asking(explicit: bytes) -> bytes:
+    """The same descriptor, but a list that says it inherits (AI) asks for it (AR), too.
+
+    What Windows stored has AI alone.  Who writes it down in SDDL wants a file that inherits.
+    """
+    control = int.from_bytes(explicit[_CONTROL_AT : _CONTROL_AT + 2], "little")
+    for bits in (_DACL, _SACL):
+        if control & bits.auto_inherited and not control & bits.protected:
+            control |= bits.requested
+    return explicit[:_CONTROL_AT] + control.to_bytes(2, "little") + explicit[_CONTROL_AT + 2 :]
+
+
+def _completed(explicit: bytes, own: Descriptor) -> bytes:
+    """With owner and group, as Windows has always and ntfs-3g wants them: Administrators, where none is."""
     return explicit if own.owner and own.group else sd.pack(_with_owner(own))
 
 
@@ -98,23 +117,23 @@ def _with_owner(own: Descriptor) -> Descriptor:
 
 
 def _asks(own: Descriptor, bits: _Bits) -> bool:
-    return bool(own.control & (bits.requested | bits.auto_inherited)) and not own.control & bits.protected
+    return bool(own.control & bits.requested) and not own.control & bits.protected
 
 
 def _merged(
     own: Descriptor, above: Descriptor, *, directory: bool, into_dacl: bool, into_sacl: bool
 ) -> Descriptor:
-    control, dacl, sacl = own.control, own.dacl, own.sacl
+    control, dacl, sacl = own.control & ~(_DACL.requested | _SACL.requested), own.dacl, own.sacl
     # The list that allows everything has no end to which anything could be added.
     if into_dacl and (dacl is not None or not control & _DACL.present):
         new = _inherited_entries(above.dacl, own, directory=directory)
         dacl = Acl((*_explicit(dacl), *new))
-        control = control & ~_DACL.requested | _DACL.present | _DACL.auto_inherited
+        control |= _DACL.present | _DACL.auto_inherited
     if into_sacl:
         entries = (*_explicit(sacl), *_inherited_entries(above.sacl, own, directory=directory))
         if entries or sacl is not None:
             sacl = Acl(entries)
-            control = control & ~_SACL.requested | _SACL.present | _SACL.auto_inherited
+            control |= _SACL.present | _SACL.auto_inherited
     return own._replace(control=control, dacl=dacl, sacl=sacl)
 
 

@@ -165,7 +165,7 @@ class Featuring(Naming):
 
     def _secure(self, state: FileState, path: str, explicit: bytes) -> None:
         if state.number == file_record.ROOT:
-            security_id = self.security.id_of(security_inheritance.completed(explicit))
+            security_id = self.security.id_of(security_inheritance.of_root(explicit))
         else:
             above = self.settable_at(path.rstrip("/").rpartition("/")[0] or "/")
             security_id = self.security_id(above, explicit, directory=state.is_directory)

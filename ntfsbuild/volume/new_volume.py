@@ -100,7 +100,7 @@ class NewVolume:
         if traits.security is not None:
             from ntfsbuild.ondisk import security_inheritance
 
-            self._secure_directory(root, security_inheritance.completed(traits.security))
+            self._secure_directory(root, security_inheritance.of_root(traits.security))
         self._describe(root, traits, streams, form)
         self._prepare_siblings(file_record.ROOT, times, 0)
 

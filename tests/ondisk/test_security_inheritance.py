@@ -94,8 +94,23 @@ def test_what_is_inherited(above: str, directory: str, file: str) -> None:
 )
 def test_what_is_handed_down_to_a_descriptor_of_its_own(explicit: str, file: str) -> None:
     parent = sddl.parse("O:BAG:BAD:(A;OICIIO;GA;;;CO)S:(ML;OICI;NW;;;LW)")
-    found = security_inheritance.handed_down(sddl.parse(explicit), parent, directory=False)
+    asking = security_inheritance.asking(sddl.parse(explicit))
+    found = security_inheritance.handed_down(asking, parent, directory=False)
     assert sddl.text(found) == file
+
+
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        ("O:SYG:SYD:AI(A;ID;FR;;;WD)S:AR", "O:SYG:SYD:AI(A;ID;FR;;;WD)S:AI"),
+        ("O:SYG:SYD:PAI(A;;FR;;;WD)", "O:SYG:SYD:PAI(A;;FR;;;WD)"),
+        ("D:AR(A;;FR;;;WD)", "O:BAG:BAD:AI(A;;FR;;;WD)"),
+    ],
+)
+def test_nothing_is_handed_down_to_the_root(given: str, root: str) -> None:
+    explicit = sddl.parse(given)
+    assert sddl.text(security_inheritance.of_root(explicit)) == root
+    assert sddl.text(security_inheritance.of_root(security_inheritance.asking(explicit))) == root
 
 
 def test_what_asks_for_nothing_stays_byte_for_byte() -> None:
@@ -105,6 +120,8 @@ def test_what_asks_for_nothing_stays_byte_for_byte() -> None:
     other = bytes.fromhex("01000480 14000000 24000000 00000000 34000000") + owner + owner + acl
     assert sd.what_is_wrong(other) is None
     assert security_inheritance.handed_down(other, security.ROOT, directory=True) == other
+    stored = sddl.parse("O:SYG:SYD:AI(A;ID;FR;;;WD)S:AI")
+    assert security_inheritance.handed_down(stored, security.ROOT, directory=True) == stored
 
 
 def test_templates_can_be_used() -> None:
@@ -158,5 +175,5 @@ def test_windows_adds_the_same_to_a_descriptor_of_its_own(volumes: Path) -> None
     everything = contents_of(volumes / "small_ntfs_test.vhdx.gz").made
     [made] = [one for one in everything if one.path.endswith("ClientRecoveryPasswordRotation")]
     assert sddl.text(made.own) == "O:SYG:SYD:AI(A;;DC;;;AU)(A;OICIID;FA;;;SY)"
-    explicit = sddl.parse("O:SYG:SYD:AI(A;;DC;;;AU)")
+    explicit = security_inheritance.asking(sddl.parse("O:SYG:SYD:AI(A;;DC;;;AU)"))
     assert security_inheritance.handed_down(explicit, made.above, directory=True) == made.own
