@@ -60,6 +60,13 @@ class _Listing:
         """The data of a stream with its offsets, perhaps with the file's key."""
         return self._volume.data_pieces(path, stream, key=key)
 
+    def ciphertext(self, path: str, stream: str = "") -> Iterator[tuple[int, bytes]]:
+        """An encrypted stream as it lies in its clusters, with its offsets."""
+        at = 0
+        for piece in self._volume.raw_pieces(path, stream):
+            yield at, piece
+            at += len(piece)
+
     def traits(self, path: str) -> Traits:
         """What else a file has."""
         return self._volume.traits(path)

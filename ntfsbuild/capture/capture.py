@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ntfsbuild.capture.contents import Contents, Data, Store
-from ntfsbuild.capture.entries import Entries, Note, object_id_data, times_data
+from ntfsbuild.capture.entries import Entries, Note, has_key_of_directory, object_id_data, times_data
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.standard_information import Ticks4
@@ -75,12 +75,10 @@ def _tree(volume: Volume, entries: Entries, paths: Iterable[str], prefix: str) -
         if info.link_count > 1 and not info.is_directory:
             first = first_names.setdefault(info.record, path)
             if first != path:
-                said = {"hardlink": first[1:]} | entries.short_name(path, volume.traits(path))
+                said = {"hardlink": first[1:]} | entries.name(path)
                 yield _line(path, said, directory=False)
                 continue
-        said = entries.of(path, info)
-        is_link = info.is_directory and bool(info.reparse_tag)
-        yield _line(path, said, directory=info.is_directory and not is_link)
+        yield _line(path, entries.of(path, info), directory=has_key_of_directory(info))
 
 
 def _line(path: str, said: Data, *, directory: bool) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk.efs import UNIT_BYTES
+from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.volume.info import StreamInfo
 from ntfsbuild.volume.run_list import data_extents, has_holes
@@ -41,17 +43,22 @@ class Contents:
             data["compressed"] = True
         elif stream.form == "sparse":
             data["sparse"] = True
+        elif stream.form == "encrypted":
+            data["encrypted"] = {"size": stream.size_bytes}
         if stream.initialized_bytes < stream.size_bytes and stream.form != "encrypted":
             data["valid_data"] = stream.initialized_bytes  # What lies behind reads as zeros, and is taken so.
         return data
 
     def _bytes_of(self, path: str, stream: StreamInfo) -> Data:
         if self._store is None:
-            return {"size": stream.size_bytes} if stream.size_bytes else {}
+            unit = UNIT_BYTES if stream.flags & attribute.ENCRYPTED else 1
+            return {"size": align(stream.size_bytes, unit)} if stream.size_bytes else {}
         if stream.flags & attribute.ENCRYPTED:
             if has_holes(stream.runs):
                 raise VolumeError("it is encrypted, and has holes")
             return self._stored(self._volume.raw_pieces(path, stream.name))
+        if stream.initialized_bytes < stream.size_bytes and stream.form == "plain":
+            return self._with_what_follows(path, stream)
         # Compressed ones have holes everywhere: small ones are said as a whole.
         small = stream.form == "compressed" and stream.size_bytes <= _PIECE_BYTES
         unwritten = stream.initialized_bytes < stream.size_bytes
@@ -73,6 +80,17 @@ class Contents:
             else:
                 said = self._stored(self._pieces(path, stream, begin, end))
             segments.append({"at": begin, **said})
+        return {"size": stream.size_bytes} | ({"data": segments} if segments else {})
+
+    def _with_what_follows(self, path: str, stream: StreamInfo) -> Data:
+        """Written in part: what its clusters hold behind that, which is nobody's content, is said, too."""
+        segments, at = [], 0
+        for piece in self._volume.raw_pieces(path, stream.name):
+            piece = piece[: stream.size_bytes - at]
+            if piece.strip(b"\0"):
+                said = inline(piece) if len(piece) <= _INLINE_BYTES else self._stored(iter([piece]))
+                segments.append({"at": at, **said})
+            at += len(piece)
         return {"size": stream.size_bytes} | ({"data": segments} if segments else {})
 
     def _pieces(self, path: str, stream: StreamInfo, begin: int, end: int) -> Iterator[bytes]:

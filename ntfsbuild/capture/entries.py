@@ -23,7 +23,14 @@ _FOLLOWING = FileAttributes.SPARSE | FileAttributes.REPARSE_POINT | FileAttribut
 _FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.EA | FileAttributes.VIEW_INDEX
 _NUMBERS = ("owner_id", "quota_charged", "usn", "class_id")
 _ROOT_ATTRIBUTES = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
+_ENCRYPTED = int(FileAttributes.ENCRYPTED)
 _COMPRESSED = int(FileAttributes.COMPRESSED)
+_HANDED_DOWN = _ENCRYPTED | _COMPRESSED
+
+
+def has_key_of_directory(info: FileInfo) -> bool:
+    """Whether it is said as a directory: what leads elsewhere only where it is compressed or encrypted."""
+    return info.is_directory and not (info.reparse_tag and not info.attributes & _HANDED_DOWN)
 
 
 class Entries:
@@ -58,6 +65,7 @@ class Entries:
         }
         if streams:
             said["streams"] = streams
+        self._encryption(path, info, traits, said)
         said |= self._compression(path, above, info, said)
         return said
 
@@ -73,12 +81,18 @@ class Entries:
         except VolumeError as error:
             self._note(path, str(error).removeprefix(f"{path}: "))
             return {"size": main.size_bytes}
-        if main.form == "encrypted":
-            if traits.efs is None:
-                self._note(path, "it is encrypted and has no $EFS")
-            else:
-                said["encrypted"] = {"efs": {"hex": traits.efs.hex()}, "size": main.size_bytes}
         return said
+
+    def _encryption(self, path: str, info: FileInfo, traits: Traits, said: Data) -> None:
+        """Whose the ciphertext is; without that it is nobody's, and kept as it is."""
+        if traits.efs is not None and info.attributes & _ENCRYPTED:
+            said["encrypted"] = {"efs": {"hex": traits.efs.hex()}} | said.get("encrypted", {})
+            return
+        if info.attributes & _ENCRYPTED:
+            self._note(path, "it is encrypted and has no $EFS")
+        for one in (said, *said.get("streams", {}).values()):
+            if one:
+                one.pop("encrypted", None)
 
     def _attributes(self, path: str, info: FileInfo) -> Data:
         bits = info.attributes & ~int(_FOLLOWING)
@@ -123,7 +137,7 @@ class Entries:
         if info.is_directory:
             own = bool(info.attributes & _COMPRESSED)
             self._compressed[path] = own
-            return {} if own == handed else {"compressed": own}
+            return {} if own == handed or not has_key_of_directory(info) else {"compressed": own}
         if handed and not said.keys() & {"compressed", "sparse", "encrypted", "hardlink"}:
             return {"compressed": False}
         return {}
@@ -132,7 +146,22 @@ class Entries:
 
     def _say_link(self, said: Data, traits: Traits, info: FileInfo) -> None:
         if traits.reparse:
-            said |= link_data(traits.reparse, directory=info.is_directory)
+            said |= link_data(traits.reparse, directory=info.is_directory and not has_key_of_directory(info))
+            if has_key_of_directory(info):
+                said.pop("directory", None)  # Its key says so.
+
+    def name(self, path: str) -> Data:
+        """What one more name of a file has of its own."""
+        traits = self._volume.traits(path)
+        return self._own_times(path, traits) | self._short_name(path, traits)
+
+    def _own_times(self, path: str, traits: Traits) -> Data:
+        said: Data = {}
+        for name in ("name_times", "entry_times"):
+            times = getattr(traits, name)
+            if times is not None:
+                said |= self._said_times(path, name, times)
+        return said
 
     def _traits(self, path: str, traits: Traits) -> Data:
         said: Data = {}
@@ -141,17 +170,14 @@ class Entries:
             said["ea"] = {name: _ea_data(value, flags) for name, value, flags in unpack(traits.ea)}
         if traits.object_id:
             said["object_id"] = object_id_data(traits.object_id)
-        for name in ("name_times", "entry_times"):
-            times = getattr(traits, name)
-            if times is not None:
-                said |= self._said_times(path, name, times)
+        said |= self._own_times(path, traits)
         said |= {name: value for name in _NUMBERS if (value := getattr(traits, name))}
         if traits.case_sensitive:
             said["case_sensitive"] = True
         else:
             said |= {name: value for name in ("version_max", "version") if (value := getattr(traits, name))}
         if not root:
-            said |= self.short_name(path, traits)
+            said |= self._short_name(path, traits)
         return said
 
     def _said_times(self, path: str, key: str, times: SomeTicks) -> Data:
@@ -164,7 +190,7 @@ class Entries:
         data = times_data(sound)
         return {key: data} if data else {}
 
-    def short_name(self, path: str, traits: Traits) -> Data:
+    def _short_name(self, path: str, traits: Traits) -> Data:
         """What is to be said of the short name of a path."""
         if traits.short_name == path.rpartition("/")[2]:
             return {"short_name": True}  # One name for both.

@@ -87,5 +87,8 @@ class Base(Protocol):
         Raises VolumeError where it cannot be read.
         """
 
+    def ciphertext(self, path: str, stream: str = "") -> Iterator[tuple[int, bytes]]:
+        """An encrypted stream as it lies in its clusters, with its offsets."""
+
     def traits(self, path: str) -> Traits:
         """What else a file has."""

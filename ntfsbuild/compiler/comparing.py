@@ -108,9 +108,16 @@ def _has_stream(base: Base, found: BaseEntry, said: NamedStream, key: bytes | No
         return False
     if said.valid_bytes is not None and said.valid_bytes != there.initialized_bytes:
         return False
+    if said.raw_bytes is not None:
+        return there.size_bytes == said.raw_bytes and has_ciphertext(base, found, said.content, said.name)
     return there.size_bytes == size_of(said.content) and has_content(
         base, found, said.content, said.name, said.valid_bytes, key
     )
+
+
+def has_ciphertext(base: Base, found: BaseEntry, content: Content, stream: str = "") -> bool:
+    """Whether an encrypted stream of the base lies in its clusters as that content."""
+    return filled_digest(base.ciphertext(found.path, stream)) == filled_digest(valid_pieces(content, None))
 
 
 def has_content(

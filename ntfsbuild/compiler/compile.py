@@ -170,8 +170,14 @@ def _size_at(directories: list[PlannedDirectory], path: str) -> int:
     above, _, name = path.rpartition("/")
     planned = next((one for one in directories if one.path == (above or "/") and name in one.files), None)
     if planned is not None:
-        return size_of(planned.content_at(name))
-    return max((size_of(one.content_at(file)) for one in directories for file in one.files), default=0)
+        return _all_bytes(planned, name)
+    return max((_all_bytes(one, file) for one in directories for file in one.files), default=0)
+
+
+def _all_bytes(planned: PlannedDirectory, name: str) -> int:
+    entry = planned.entries.get(name)
+    streams = (entry.features.streams or {}).values() if entry else ()
+    return size_of(planned.content_at(name)) + sum(size_of(one.content) for one in streams)
 
 
 def _descriptor_bytes(directories: list[PlannedDirectory]) -> int:
@@ -211,9 +217,8 @@ def _fresh(
         yield from map(pin, files) if pin_sources else files
     for link in links:
         times = link.directory.rule.ticks
-        short_name = link.directory.short_names.get(link.name)
         posix_names = link.directory.posix_names
-        yield LinkFile(link.path, link.target, short_name, times, posix_names, link.position)
+        yield LinkFile(link.path, link.target, times, posix_names, link.position, link.features)
     yield from steps
 
 

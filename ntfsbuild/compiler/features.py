@@ -31,7 +31,7 @@ from ntfsbuild.manifest.feature_specs import (
     UnixSpec,
 )
 from ntfsbuild.manifest.model import Defaults, Manifest
-from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata
+from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata, upcase
 from ntfsbuild.ondisk.extended_attributes import Entry
 from ntfsbuild.ondisk.traits import NO_TRAITS, Form, Traits
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
@@ -89,6 +89,8 @@ class Rules:
             rules = replace(rules, form="compressed" if spec.compressed else None, encrypt=None)
         if isinstance(spec.encrypted, EncryptTo):
             rules = replace(rules, form="encrypted", encrypt=spec.encrypted)
+        elif isinstance(spec.encrypted, EncryptedRaw):  # There is nobody to encrypt for.
+            rules = replace(rules, form=None, encrypt=None)
         elif spec.encrypted is False:
             rules = replace(rules, form=None if rules.encrypt else rules.form, encrypt=None)
         if defaults.security is not None:
@@ -122,18 +124,15 @@ class FeaturePlanner:
         """
         if spec is NO_FEATURE_SPEC and rules.plain:
             return NO_FEATURES
-        form: Form | None = rules.form
-        encrypt = rules.encrypt
-        if spec.compressed is not None:
-            form, encrypt = ("compressed" if spec.compressed else "plain"), None
-        if isinstance(spec.encrypted, EncryptTo):
-            form, encrypt = "encrypted", spec.encrypted
-        elif spec.encrypted is False and form == "encrypted":
-            form, encrypt = "plain", None
+        form = form_of_directory(spec, rules)
         self._check_form(form)
         traits = _with_unix(self._traits(spec, rules), spec, source)
         file_key = None
-        if encrypt is not None:
+        if isinstance(spec.encrypted, EncryptedRaw):
+            traits = traits._replace(efs=self._efs_of(spec.encrypted))
+        elif form == "encrypted":
+            encrypt = spec.encrypted or rules.encrypt
+            assert encrypt
             file_key, efs = self._key_of(path, encrypt)
             traits = traits._replace(efs=efs)
         streams = self._streams(spec, file_key is not None)
@@ -165,7 +164,7 @@ class FeaturePlanner:
         file_key, raw_bytes = None, None
         if isinstance(spec.encrypted, EncryptedRaw):
             form, raw_bytes = "encrypted", spec.encrypted.size_bytes
-            traits = traits._replace(efs=read(self._sources.resolved(spec.encrypted.efs)))
+            traits = traits._replace(efs=self._efs_of(spec.encrypted))
         elif encrypt is not None:
             form = "encrypted"
             file_key, efs = self._key_of(path, encrypt)
@@ -173,15 +172,25 @@ class FeaturePlanner:
         streams = self._streams(spec, file_key is not None)
         return _made(Features(traits, form, spec.valid_bytes, streams, file_key, raw_bytes))
 
-    def of_step(self, spec: FeatureSpec) -> Features:
-        """What a step says of a file or directory."""
+    def of_step(self, path: str, spec: FeatureSpec) -> Features:
+        """What a step says of the file or directory at `path`."""
         form: Form | None = None
         if spec.compressed is not None:
             form = "compressed" if spec.compressed else "plain"
         elif spec.sparse:
             form = "sparse"
         traits = _with_unix(self._traits(spec, Rules()), spec, None)
-        return _made(Features(traits, form, None, self._streams(spec, False)))
+        file_key = None
+        if isinstance(spec.encrypted, EncryptTo):
+            form = "encrypted"
+            file_key, efs = self._key_of(path, spec.encrypted)
+            traits = traits._replace(efs=efs)
+        streams = self._streams(spec, file_key is not None)
+        return _made(Features(traits, form, spec.valid_bytes, streams, file_key))
+
+    def _efs_of(self, raw: EncryptedRaw) -> bytes:
+        assert raw.efs is not None  # A file's, not a stream's.
+        return read(self._sources.resolved(raw.efs))
 
     def _key_of(self, path: str, to: EncryptTo) -> tuple[bytes, bytes]:
         if self._encrypting is None:
@@ -222,7 +231,11 @@ class FeaturePlanner:
     def _streams(self, spec: FeatureSpec, encrypted: bool) -> tuple[NamedStream, ...]:
         if not spec.streams:
             return ()
-        return tuple(self._stream(name, one, encrypted) for name, one in spec.streams.items())
+        # In the order in which NTFS has them: how a manifest is written makes no other image.
+        by_name = sorted(
+            spec.streams, key=lambda name: upcase.upper(name).encode("utf-16-be", "surrogatepass")
+        )
+        return tuple(self._stream(name, spec.streams[name], encrypted) for name in by_name)
 
     def _stream(self, name: str, spec: StreamSpec, encrypted: bool) -> NamedStream:
         content = self._sources.resolved(spec.content)
@@ -232,14 +245,23 @@ class FeaturePlanner:
             elif sha256_of(content) != spec.sha256:
                 raise ManifestError(f"streams: {name}: the content's SHA-256 is {sha256_of(content).hex()}")
         form: Form = "compressed" if spec.compressed else "sparse" if spec.sparse else "plain"
-        if encrypted:
+        if encrypted or spec.plain_bytes is not None:
             form = "encrypted"
         self._check_form(form)
         if spec.valid_bytes is not None and spec.valid_bytes > size_of(content):
             raise ManifestError(
                 f"streams: {name}: valid_data is {spec.valid_bytes}, the stream has {size_of(content)} bytes"
             )
-        return NamedStream(name, self._pin(content), form, spec.valid_bytes)
+        return NamedStream(name, self._pin(content), form, spec.valid_bytes, spec.plain_bytes)
+
+
+def form_of_directory(spec: FeatureSpec, rules: Rules) -> Form | None:
+    """What a directory hands down by its flags; `rules` are those of the one above."""
+    if spec.encrypted:
+        return "encrypted"
+    if spec.compressed is not None:
+        return "compressed" if spec.compressed else "plain"
+    return "plain" if spec.encrypted is False and rules.form == "encrypted" else rules.form
 
 
 def _made(features: Features) -> Features:

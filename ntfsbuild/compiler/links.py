@@ -8,6 +8,8 @@ from typing import NamedTuple
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.manifest.feature_specs import FeatureSpec
 from ntfsbuild.ondisk.reparse_point import windows_target
+from ntfsbuild.ondisk.traits import NO_TRAITS, Traits
+from ntfsbuild.plan.features import NO_FEATURES, Features
 
 
 class HardLink(NamedTuple):
@@ -22,6 +24,17 @@ class HardLink(NamedTuple):
     def path(self) -> str:
         """The path of the name."""
         return f"{self.directory.path.rstrip('/')}/{self.name}"
+
+    @property
+    def features(self) -> Features:
+        """What the name has of its own."""
+        spec = self.directory.entries[self.name].features
+        traits = Traits(
+            short_name=self.directory.short_names.get(self.name),
+            name_times=spec.name_times,
+            entry_times=spec.entry_times,
+        )
+        return NO_FEATURES if traits == NO_TRAITS else Features(traits)
 
 
 def take_hard_links(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from ntfsbuild.compiler.base import Base, BaseEntry, OnConflict
-from ntfsbuild.compiler.comparing import expected_security, has_content, lacking, with_own_times
+from ntfsbuild.compiler.comparing import (
+    expected_security,
+    has_ciphertext,
+    has_content,
+    lacking,
+    with_own_times,
+)
 from ntfsbuild.compiler.files import AskedFile, asked_files
 from ntfsbuild.compiler.links import HardLink, is_directory
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content.model import Content
 from ntfsbuild.content.read import sha256_of, size_of
 from ntfsbuild.errors import ManifestError
+from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import (
     ATTRIBUTES,
@@ -75,16 +82,28 @@ class Overlay:
                     except ManifestError as error:
                         self._planner.say(file.position, _below(planned.path, file.name), str(error))
         linked = {link: self._link(link) for link in links if self._paths[link.directory.path] is not None}
+        self._say_entries_again(linked, {one.path for one in made if not isinstance(one, Keep)})
         changes = [*self._removals, *made, *linked.values()]
         changed = {_above(one.path) for one in changes if _changes_names(one)}
         again = {one.path: one for one in self._said.values() if one.directory and one.path in changed}
         made = [again.get(one.path, one) if isinstance(one, Keep) else one for one in made]
         return [*self._removals, *made, *linked.values(), *self._after_links(linked)]
 
+    def _say_entries_again(self, linked: dict[HardLink, TreeOperation], changed: Container[str]) -> None:
+        """Where a file changes, the entries of its further names would follow it."""
+        for link, one in linked.items():
+            own = with_own_times(NO_FEATURES, link.features)
+            if isinstance(one, Keep) and own is not NO_FEATURES and link.target in changed:
+                linked[link] = SetMetadata(one.path, False, _NO_TIMES, None, self._ticks, link.position, own)
+
     def _after_links(self, linked: dict[HardLink, TreeOperation]) -> Iterator[TreeOperation]:
         """A further name changes a file: what is said of its times holds nevertheless."""
-        changed = {link.target: one.times[2] for link, one in linked.items() if isinstance(one, LinkFile)}
-        for target, ticks in changed.items():
+        ticks_of = {
+            link.target: one.times[2] if isinstance(one, LinkFile) else self._ticks
+            for link, one in linked.items()
+            if isinstance(one, LinkFile | SetMetadata)
+        }
+        for target, ticks in ticks_of.items():
             said = self._said.get(target)
             if said and (said.times[2] not in (None, ticks) or said.features is not NO_FEATURES):
                 yield said
@@ -220,11 +239,17 @@ class Overlay:
         return ReplaceFile(path, content, times, attributes, self._ticks, file.position, file.features)
 
     def _has_content(self, found: BaseEntry, file: AskedFile) -> bool:
-        if found.size_bytes != size_of(file.content):
-            return False
         features = file.features
         if features.raw_bytes is not None:
-            return False  # Nobody can tell.
+            there = next((one for one in found.streams if not one.name), None)
+            same = (
+                there is not None
+                and there.flags & attribute.ENCRYPTED
+                and found.size_bytes == features.raw_bytes
+            )
+            return bool(same) and has_ciphertext(self._base, found, file.content)
+        if found.size_bytes != size_of(file.content):
+            return False
         return has_content(
             self._base, found, file.content, valid_bytes=features.valid_bytes, key=features.file_key
         )
@@ -243,18 +268,18 @@ class Overlay:
         if link.target not in self._targets:
             self._targets[link.target] = self._base.find(link.target, exactly=False)
         target = self._targets[link.target]
-        short_name = planned.short_names.get(link.name)
         if found is not None:
             if target is not None and target.record == found.record:
-                lacks = lacking(self._base, found, Features(Traits(short_name=short_name)))
+                lacks = lacking(self._base, found, link.features)
                 if lacks is NO_FEATURES or self._on_conflict == "keep":
                     return Keep(path, found.is_directory, _NO_TIMES, link.position)
+                lacks = with_own_times(lacks, link.features)
                 return SetMetadata(path, False, _NO_TIMES, None, self._ticks, link.position, lacks)
             if not self._replaces(link.position, link.path, "a hard link", found):
                 return Keep(path, found.is_directory, _NO_TIMES, link.position)
         to = link.target if target is None else target.path
         times = planned.rule.ticks
-        return LinkFile(path, to, short_name, times, planned.posix_names, link.position)
+        return LinkFile(path, to, times, planned.posix_names, link.position, link.features)
 
     # ------------------------------------------------------------------ conflicts, and what must go
 

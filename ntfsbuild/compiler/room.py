@@ -123,6 +123,8 @@ class _Room:
         values += [len(value) for value in features.traits if isinstance(value, bytes)]
         self._clusters += sum(self._up(size) + 3 for size in values)
         self._records += 2 + len(features.streams)
+        if features.valid_bytes is not None:
+            self._clusters += 1  # What was in the record.
         if features.traits.security is not None:
             self._secures = True
             self._descriptor_bytes += len(features.traits.security) + _DESCRIPTOR_HEAD_BYTES

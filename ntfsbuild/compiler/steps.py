@@ -58,7 +58,7 @@ class StepPlanner:
         if step.features is NO_FEATURE_SPEC:
             return NO_FEATURES
         try:
-            return self._features.of_step(step.features)
+            return self._features.of_step(step.path, step.features)
         except ManifestError as error:
             self._say(number, step.position, "", str(error))
             return NO_FEATURES

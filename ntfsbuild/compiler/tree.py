@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ntfsbuild.compiler import short_names
-from ntfsbuild.compiler.features import FeaturePlanner, Rules, link_spec
+from ntfsbuild.compiler.features import FeaturePlanner, Rules, form_of_directory, link_spec
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.compiler.times import TimesRule
 from ntfsbuild.content.model import EMPTY, Content, HostFile, LinksRule, Segments
@@ -112,6 +112,21 @@ class PlannedDirectory:
 def _has(layer: Layer, name: str) -> bool:
     # Only directories that several sources share ask this.
     return name in layer.tree.names
+
+
+def _is_link(entry: DirectoryEntry, rules: Rules) -> bool:
+    """Whether a directory stands for something else, and so has nothing in it, and hands nothing down."""
+    leads_elsewhere = entry.features.reparse is not None or entry.features.symlink is not None
+    plain = leads_elsewhere and not entry.children and not entry.source
+    return plain and form_of_directory(entry.features, rules) in (None, "plain")
+
+
+def _link_as_file(entry: DirectoryEntry) -> FileEntry:
+    """The same as if it were described as a file."""
+    spec = entry.features._replace(compressed=None, encrypted=None, reparse_directory=True)
+    if spec.symlink is not None:
+        spec = spec._replace(symlink=replace(spec.symlink, directory=True))
+    return FileEntry(EMPTY, entry.position, entry.times, entry.attributes, features=spec)
 
 
 def _only_removing(root: DirectoryEntry) -> frozenset[int]:
@@ -288,6 +303,12 @@ class TreePlanner:
             for name, tree in layer.tree.directories.items():
                 if name not in planned.absent:
                     layered[name] = (*layered.get(name, ()), Layer(tree, layer.position, layer.links))
+        if not self._on_base:
+            # How an empty directory that leads elsewhere is written makes no other image.
+            for name, one in [*directories.items()]:
+                if name not in layered and _is_link(one, planned.rules):
+                    del directories[name]
+                    entries[name] = _link_as_file(one)
         if any(layer.tree.links for layer in planned.layers):
             entries |= self._source_links(planned, entries)
         planned.entries = entries

@@ -126,8 +126,17 @@ class ChangeExecution:
                 self._make_directory(path, times, attributes, None, True, features)
                 self._directory_times[path] = times
                 self._teller.directories += 1
-            case LinkFile(path, to, short_name, times, _, _):
-                volume.link(to, path, times[2], posix_names=True, short_name=short_name)
+            case LinkFile(path, to, times, _, _, features):
+                said = features.traits
+                volume.link(
+                    to,
+                    path,
+                    times[2],
+                    posix_names=True,
+                    short_name=said.short_name,
+                    name_times=said.name_times,
+                    entry_times=said.entry_times,
+                )
             case Keep(path, directory, times, _):
                 if directory:
                     self._directory_times[path] = times
@@ -223,7 +232,15 @@ class ChangeExecution:
         """Set what is given; that it was set is a change of the record, unless its time is given, too."""
         if features is not NO_FEATURES:
             streams = self._storing.named_streams(features)
-            self._volume.set_traits(path, features.traits, now, streams, features.form)
+            self._volume.set_traits(
+                path,
+                features.traits,
+                now,
+                streams,
+                features.form,
+                file_key=features.file_key,
+                valid_bytes=features.valid_bytes,
+            )
         if attributes is not None:
             self._volume.set_attributes(path, attributes, SETTABLE_ATTRIBUTES, now)
         created, modified, changed, accessed = times

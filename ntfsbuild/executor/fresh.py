@@ -110,7 +110,7 @@ class FreshExecution:
     def _link(self, operation: LinkFile) -> None:
         parent_path, _, name = operation.path.rpartition("/")
         parent = self._enter(parent_path, operation.path)
-        self._volume.add_link(operation.to, parent, name, operation.short_name)
+        self._volume.add_link(operation.to, parent, name, operation.features.traits)
 
     def _enter(self, parent_path: str, path: str) -> int:
         """The record of the directory that the next operations, too, are likely to be about."""

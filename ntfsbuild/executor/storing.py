@@ -68,7 +68,7 @@ class Storing:
     def named_streams(self, features: Features) -> list[Attribute]:
         """The named streams."""
         return [
-            self.stream(one.name, one.content, one.form, one.valid_bytes, features.file_key)
+            self.stream(one.name, one.content, one.form, one.valid_bytes, features.file_key, one.raw_bytes)
             for one in features.streams
         ]
 

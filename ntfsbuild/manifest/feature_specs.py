@@ -23,6 +23,7 @@ class StreamSpec:
     compressed: bool | None = None
     valid_bytes: int | None = None
     sha256: bytes | None = None
+    plain_bytes: int | None = None  # Its size, where the content is ciphertext of an encrypted file.
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,12 @@ class EncryptTo:
 
 @dataclass(frozen=True, slots=True)
 class EncryptedRaw:
-    """Encryption by somebody else: the $EFS value; the content is ciphertext of a file of `size_bytes`."""
+    """Encryption by somebody else: the $EFS value; the content is ciphertext of a file of `size_bytes`.
 
-    efs: Content
+    A stream has the $EFS of its file.
+    """
+
+    efs: Content | None
     size_bytes: int
 
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from ntfsbuild.content.model import Content
 from ntfsbuild.manifest.descriptors import Descriptors
 from ntfsbuild.manifest.extended_attributes import read_extended_attributes, read_unix
-from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
+from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, EncryptedRaw, FeatureSpec
 from ntfsbuild.manifest.integers import INTEGER_BITS, read_integer
 from ntfsbuild.manifest.links import LINK_KEYS, NO_LINK, Link, read_link
 from ntfsbuild.manifest.metadata import read_other_times
@@ -45,7 +45,9 @@ _CONTENT_KEYS: Final = frozenset(
     ["text", "encoding", "hex", "base64", "size", "fill", "seed", "data", "source", "sha256"]
 )
 _ABOUT_CONTENT: Final = _CONTENT_KEYS | {*STORAGE_KEYS}
-_BESIDE_HARDLINK: Final = frozenset(["hardlink", "short_name", "absent", *LINK_KEYS])
+_BESIDE_HARDLINK: Final = frozenset(
+    ["hardlink", "short_name", "name_times", "entry_times", "absent", *LINK_KEYS]
+)
 
 
 class FeatureReader:
@@ -70,7 +72,7 @@ class FeatureReader:
         unix = read_unix(values, node, place, link)
         spec = FeatureSpec(
             position,
-            read_streams(values, node),
+            read_streams(values, node, ciphertext=isinstance(storage.encrypted, EncryptedRaw)),
             *storage,
             hardlink=link.hardlink,
             symlink=link.symlink,
@@ -98,7 +100,7 @@ class FeatureReader:
         values, data = self._values, node.data
         if link.key == "hardlink":
             others = [key for key in data if key not in _BESIDE_HARDLINK and values.has(node, key)]
-            message = "only short_name goes with a hard link: all else is that of its file"
+            message = "only short_name, name_times and entry_times go with a hard link: the file has all else"
         elif link.has_content or place in ("directory", "mkdir"):
             return
         else:

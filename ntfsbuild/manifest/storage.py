@@ -78,6 +78,8 @@ def _read_encrypted(values: Values, node: Node) -> EncryptTo | EncryptedRaw | Li
     elif values.has(encrypted, "efs"):
         efs, _ = read_content(values, values.child(encrypted, "efs"))
         return EncryptedRaw(efs, values.read(encrypted, "size", parse_size) or 0)
+    elif values.has(encrypted, "size"):
+        return EncryptedRaw(None, values.read(encrypted, "size", parse_size) or 0)
     elif {"to", "efs"}.isdisjoint(encrypted.data):
         values.say(encrypted, "something is missing: to (a certificate), or efs and size")
     return None

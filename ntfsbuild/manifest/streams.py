@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ntfsbuild.content.model import EMPTY, Inline
-from ntfsbuild.manifest.feature_specs import StreamSpec
+from ntfsbuild.manifest.feature_specs import EncryptedRaw, StreamSpec
 from ntfsbuild.manifest.file_content import outline, read_content
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.paths import parse_stream_name
@@ -12,8 +12,8 @@ from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
 from ntfsbuild.ondisk import upcase
 
 
-def read_streams(values: Values, node: Node) -> dict[str, StreamSpec] | None:
-    """The streams by name, in the manifest's order."""
+def read_streams(values: Values, node: Node, *, ciphertext: bool) -> dict[str, StreamSpec] | None:
+    """The streams by name, in the manifest's order; `ciphertext`: they may be such of an encrypted file."""
     if not values.has(node, "streams"):
         return None
     found: dict[str, StreamSpec] = {}
@@ -29,7 +29,9 @@ def read_streams(values: Values, node: Node) -> dict[str, StreamSpec] | None:
         there = seen.setdefault(upcase.upper(name), name)
         if there != name:
             values.say_of_key(one, f"{there} is there already, and case makes no difference")
-        found[name] = _read_stream(values, one)
+        found[name] = read = _read_stream(values, one)
+        if read.plain_bytes is not None and not ciphertext:
+            values.say_of_key(values.child(one, "encrypted"), "its file has no ciphertext (encrypted: {efs})")
     return found
 
 
@@ -42,4 +44,8 @@ def _read_stream(values: Values, node: Node) -> StreamSpec:
     content, sha256 = read_content(values, node)
     storage = read_storage(values, node, content)
     assert storage.sparse != "auto"
-    return StreamSpec(content, position, storage.sparse, storage.compressed, storage.valid_bytes, sha256)
+    encrypted = storage.encrypted
+    plain_bytes = encrypted.size_bytes if isinstance(encrypted, EncryptedRaw) else None
+    return StreamSpec(
+        content, position, storage.sparse, storage.compressed, storage.valid_bytes, sha256, plain_bytes
+    )

@@ -31,6 +31,7 @@ Line: TypeAlias = dict[str, Any]
 
 _BYTES = ("security", "reparse", "ea", "object_id", "efs")
 _TIMES = ("name_times", "entry_times")
+_SIZES = ("valid_bytes", "raw_bytes")
 _NUMBERS = {"owner_id": 32, "quota_charged": 64, "usn": 64, "version_max": 32, "version": 32, "class_id": 32}
 
 
@@ -48,7 +49,7 @@ def features_data(features: Features, content_data: Callable[[Content], Line]) -
             line[name] = value
     if features.form is not None:
         line["form"] = features.form
-    for name in ("valid_bytes", "raw_bytes"):
+    for name in _SIZES:
         if getattr(features, name) is not None:
             line[name] = getattr(features, name)
     if features.file_key is not None:
@@ -67,7 +68,7 @@ def _stream(stream: NamedStream, content_data: Callable[[Content], Line]) -> Lin
     line: Line = {"name": stream.name, "content": content_data(stream.content)}
     if stream.form != "plain":
         line["form"] = stream.form
-    return line if stream.valid_bytes is None else line | {"valid_bytes": stream.valid_bytes}
+    return line | {name: value for name in _SIZES if (value := getattr(stream, name)) is not None}
 
 
 def features_reader(read_content: Callable[[Any], Content]) -> Callable[[Any], Features]:
@@ -77,7 +78,7 @@ def features_reader(read_content: Callable[[Any], Content]) -> Callable[[Any], F
         "name": (stream_name, REQUIRED),
         "content": (read_content, REQUIRED),
         "form": form,
-        "valid_bytes": (size, None),
+        **dict.fromkeys(_SIZES, (size, None)),
     }
 
     def streams(value: Any) -> tuple[NamedStream, ...]:
@@ -97,10 +98,9 @@ def features_reader(read_content: Callable[[Any], Content]) -> Callable[[Any], F
     }
     other_fields: Fields = {
         "form": (one_of(*FORMS), None),
-        "valid_bytes": (size, None),
+        **dict.fromkeys(_SIZES, (size, None)),
         "streams": (streams, ()),
         "file_key": (hex_bytes, None),
-        "raw_bytes": (size, None),
         "linked": (truth, False),
     }
 

@@ -9,12 +9,16 @@ from ntfsbuild.ondisk.traits import NO_TRAITS, Form, Traits
 
 
 class NamedStream(NamedTuple):
-    """A stream beside the main one; `valid_bytes` None: all of it was written."""
+    """A stream beside the main one; `valid_bytes` None: all of it was written.
+
+    `raw_bytes` says that the content is ciphertext of a stream of that size.
+    """
 
     name: str
     content: Content
     form: Form = "plain"
     valid_bytes: int | None = None
+    raw_bytes: int | None = None
 
 
 class Features(NamedTuple):

@@ -335,7 +335,6 @@ OTHERS: dict[str, Fields] = {
     "hardlink": {
         "path": _PATH,
         "to": _PATH,
-        "short_name": (file_name, None),
         "times": (_times, REQUIRED),
         "posix_names": _FLAG,
     },

@@ -88,10 +88,10 @@ class LinkFile(NamedTuple):
 
     path: str
     to: str
-    short_name: str | None
     times: Ticks4  # Of the new name.
     posix_names: bool
     origin: int
+    features: Features = NO_FEATURES  # Of a name: its short name, and times of its own.
 
 
 # ---------------------------------------------------------------------- on a volume that is there

@@ -42,7 +42,7 @@ from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Pla
 _PROBLEMS_MAX = 50
 _OTHER_TYPES = {name: kind for kind, name in OTHER_NAMES.items()}
 _ONLY_ON_A_BASE = ("keep", "replace", "metadata", "remove")
-_FEATURED = ("replace", "metadata", "mkdir", "set")
+_FEATURED = ("replace", "metadata", "mkdir", "hardlink", "set")
 _STEPS = tuple(name for name in OTHERS if name not in ("base", "hardlink", *_ONLY_ON_A_BASE))
 
 

@@ -64,8 +64,8 @@ def _text(operation: Operation, size_bytes: int | None, base: bytes) -> str:
             words += attribute_names(attributes) if attributes != _USUAL else []
             words += _feature_words(features)
             return _columns("file", size_bytes, path, ", ".join(words))
-        case LinkFile(path, to, short_name, _, _, _):
-            words = [f"one more name of {to}"] + ([] if short_name is None else [f"short name {short_name}"])
+        case LinkFile(path, to, _, _, _, features):
+            words = [f"one more name of {to}", *_feature_words(features)]
             return _columns("link", None, path, ", ".join(words))
         case OpenBase(serial, label, ticks):
             words = [f"the volume {serial:016X}, at {time_text(ticks)}"]

@@ -40,7 +40,6 @@ class Editing(Volume):
         self._broken = False
         self.directories: dict[int, DirectoryState] = {}
         self.views: dict[tuple[int, str], ViewState] = {}
-        self.entry_times: dict[int, SomeTicks] = {}  # Of files whose entries do not follow them.
         self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
         super().__init__(storage)
         geometry = self.geometry
@@ -242,11 +241,11 @@ class Editing(Volume):
 
     def renew_entries(self, state: FileState) -> None:
         """Let the entries of a file in its directories say what it is now."""
-        own_times = self.entry_times.get(state.number)
         for value in state.names():
             parent = int.from_bytes(value[:8], "little")
             directory = self.directory(parent)
             raw_name = value[NAME_AT : NAME_AT + 2 * value[0x40]]
+            own_times = self.own_entry_times(state.number, parent, raw_name)
             directory.put(self.name_value(state, parent, raw_name, value[0x41], own_times), state.reference)
 
     def name_value(

@@ -137,8 +137,15 @@ class VolumeEditor(Featuring):
         """What comes when a new file has its streams: traits, bits, and last the name that shows them."""
         self.dress(state, traits)
         self.follow_bits(state)
-        own_times, short_name = traits.name_times, traits.short_name
-        self.add_name(state, parent, name, now, short_name=short_name, own_times=own_times)
+        self.add_name(
+            state,
+            parent,
+            name,
+            now,
+            short_name=traits.short_name,
+            own_times=traits.name_times,
+            entry_times=traits.entry_times,
+        )
 
     def _streams_of(self, content: Content, form: Form) -> Sequence[Attribute]:
         """The streams of a content; `form` is that of bytes, what lies in clusters already has its own."""

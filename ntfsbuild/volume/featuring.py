@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from ntfsbuild.errors import ManifestError, VolumeError
 from ntfsbuild.image.raw import ChangeableStorage
@@ -15,25 +15,22 @@ from ntfsbuild.ondisk import (
     security,
     security_inheritance,
 )
-from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.standard_information import StandardInformation
 from ntfsbuild.ondisk.traits import Form, SomeTicks, Traits
 from ntfsbuild.volume import parts
 from ntfsbuild.volume.descriptors import view_entry
 from ntfsbuild.volume.file_state import FileState
+from ntfsbuild.volume.forming import Forming
 from ntfsbuild.volume.heritage import Heritage
-from ntfsbuild.volume.naming import Naming
+from ntfsbuild.volume.navigating import entry_key
 from ntfsbuild.volume.record_reader import Attribute
 from ntfsbuild.volume.security_editor import SecurityEditor
-from ntfsbuild.volume.stream_maker import FLAGS, StreamMaker
 
-_COMPRESSED = int(FileAttributes.COMPRESSED)
-_HANDED_DOWN = attribute.COMPRESSION_MASK | attribute.ENCRYPTED
 _NAMESPACE_AT = 0x41
 
 
-class Featuring(Naming):
+class Featuring(Forming):
     """Reads and writes traits; finds out what a directory hands down."""
 
     def __init__(self, storage: ChangeableStorage) -> None:
@@ -41,33 +38,7 @@ class Featuring(Naming):
         self.security = SecurityEditor(self)
         self._heritage = Heritage()
 
-    @property
-    def maker(self) -> StreamMaker:
-        """Makes new streams."""
-        return StreamMaker(self.streams.store, self.geometry.cluster_bytes)
-
-    @property
-    def cluster_bytes(self) -> int:
-        """The size of a cluster."""
-        return self.geometry.cluster_bytes
-
     # ------------------------------------------------------------------ what directories hand down
-
-    def handed_down_form(self, path: str) -> Form:
-        """How the content of a new file at `path` is to lie: as its directory says."""
-        above = self.settable_at(path.rpartition("/")[0] or "/")
-        compressed = above.information().attributes & _COMPRESSED
-        return "compressed" if compressed and self.compresses else "plain"
-
-    def form_of(self, path: str) -> Form:
-        """How the content of a file that is overwritten is to lie: compressed if it is."""
-        main = self.file_at(path).find(attribute.DATA)
-        return "compressed" if main is not None and main.flags & attribute.COMPRESSION_MASK else "plain"
-
-    @property
-    def compresses(self) -> bool:
-        """Whether NTFS can compress on this volume."""
-        return self.geometry.cluster_bytes <= 4096
 
     def security_id(self, above: FileState, explicit: bytes | None, *, directory: bool) -> int:
         """The id of the descriptor that something in a directory has."""
@@ -100,8 +71,6 @@ class Featuring(Naming):
             if not state.is_directory:
                 raise VolumeError("only directories tell names apart by case")
             self.directory(state.reference).tell_cases_apart(traits.case_sensitive)
-        if traits.entry_times is not None:
-            self.entry_times[state.number] = traits.entry_times
         self.stale.add(state.number)
 
     def follow_bits(self, state: FileState) -> None:
@@ -128,18 +97,20 @@ class Featuring(Naming):
                 state.drop(attribute.DATA, old.name)
             state.put(one)
 
-    def hand_down(self, state: FileState, form: Form) -> None:
-        """What a directory hands down to the files that are made in it."""
-        root = state.find(attribute.INDEX_ROOT, "$I30")
-        assert root is not None
-        state.put(root._replace(flags=root.flags & ~_HANDED_DOWN | FLAGS[form]))
-
     # ------------------------------------------------------------------ files that are there
 
     def set_traits(
-        self, path: str, traits: Traits, now: int, streams: Sequence[Attribute] = (), form: Form | None = None
+        self,
+        path: str,
+        traits: Traits,
+        now: int,
+        streams: Sequence[Attribute] = (),
+        form: Form | None = None,
+        *,
+        file_key: bytes | None = None,
+        valid_bytes: int | None = None,
     ) -> None:
-        """Give a file or directory what is said, and leave it the rest."""
+        """Give a file or directory what is said, and leave it the rest; `file_key` encrypts it."""
         state = self.settable_at(path)
         if traits.short_name is not None or traits.name_times is not None:
             self._check_named(state, path)
@@ -150,14 +121,20 @@ class Featuring(Naming):
                 self._secure(state, path, traits.security)
             self.dress(state, traits)
             self.put_streams(state, streams)
-            if form is not None:
-                self._convert(state, form)
+            if form == "encrypted" and file_key is not None:
+                self.encrypt(state, file_key)
+            elif form is not None:
+                self.convert(state, form)
+            if valid_bytes is not None:
+                self.set_valid_data(state, valid_bytes)
             self.follow_bits(state)
             if traits.short_name is not None:
                 self._set_short_name(path, traits.short_name, now)
             self.touch(state, now, modified=False)
             if traits.name_times is not None:
-                self._set_name_times(state, traits.name_times)
+                self._set_name_times(state, self._name_at(path)[2], traits.name_times)
+            if traits.entry_times is not None:
+                self._set_entry_times(state, path, traits.entry_times)
 
     def _check_named(self, state: FileState, path: str) -> None:
         if state.number == file_record.ROOT:
@@ -226,9 +203,16 @@ class Featuring(Naming):
             if old is None or old.value != value[: object_id.SHORT_BYTES]:
                 self._set_object_id(state, value)
 
-    def _set_name_times(self, state: FileState, times: SomeTicks) -> None:
-        """Let every $FILE_NAME of the record have these times; the entries go on following the file."""
-        for value in state.names():
+    def _set_entry_times(self, state: FileState, path: str, times: SomeTicks) -> None:
+        """Let the entry of a name have these times, the root's own included."""
+        here = state.names() if state.number == file_record.ROOT else self._name_at(path)[2]
+        own = self.entry_times.setdefault(state.number, {})
+        for value in here:
+            own[entry_key(int.from_bytes(value[:8], "little"), value[NAME_AT:])] = times
+
+    def _set_name_times(self, state: FileState, here: Iterable[bytes], times: SomeTicks) -> None:
+        """Let these $FILE_NAMEs of the record have these times; the entries go on following the file."""
+        for value in here:
             raw_name = value[NAME_AT : NAME_AT + 2 * value[0x40]]
             parent = int.from_bytes(value[:8], "little")
             state.remove_name(value)
@@ -240,38 +224,3 @@ class Featuring(Naming):
         name = long_name[NAME_AT:].decode("utf-16-le", "surrogatepass")
         self._take_names(state, parent, here)
         self.add_name(state, parent, name, now, short_name=short_name)
-
-    def _convert(self, state: FileState, form: Form) -> None:
-        """Let the main stream lie in another form; of a directory, hand it down."""
-        if state.is_directory:
-            self.hand_down(state, form)
-            return
-        main = state.find(attribute.DATA)
-        if main is None or main.flags == FLAGS[form]:
-            return
-        if "encrypted" in (form, "encrypted" if main.flags & attribute.ENCRYPTED else ""):
-            raise VolumeError("what is there cannot be encrypted or decrypted: it has to be written anew")
-        if form == "compressed" and not self.compresses:
-            raise ManifestError(
-                f"NTFS compresses nothing in clusters of {self.cluster_bytes} bytes: 4096 at most"
-            )
-        self._refuse_external(state.attributes, "the file")
-        if main.value is not None:
-            state.put(main._replace(flags=FLAGS[form]))
-            return
-        if form == "plain":
-            space = self.streams.take_space(main.data_bytes)
-            for at, data in self._pieces_of(main):
-                space.write(at, data)
-            space.finish()
-            made = self.maker.mapped("", form, space.runs, main.data_bytes)
-        else:
-            made = self.maker.in_units("", form, self._pieces_of(main), main.data_bytes)
-        self.streams.free(main)
-        state.put(made)
-
-    def _pieces_of(self, stream: Attribute) -> Iterator[tuple[int, bytes]]:
-        at = 0
-        for data in self._streams.pieces(stream):
-            yield at, data
-            at += len(data)

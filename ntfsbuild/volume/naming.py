@@ -14,6 +14,7 @@ from ntfsbuild.volume import parts
 from ntfsbuild.volume.editing import Editing
 from ntfsbuild.volume.file_state import FileState
 from ntfsbuild.volume.index_state import ViewState
+from ntfsbuild.volume.navigating import entry_key
 from ntfsbuild.volume.parts import MOST_NAMES
 from ntfsbuild.volume.record_reader import Attribute
 
@@ -101,27 +102,42 @@ class Naming(Editing):
         *,
         short_name: str | None = None,
         own_times: SomeTicks | None = None,
+        entry_times: SomeTicks | None = None,
     ) -> None:
-        """Give a file a name in a directory, with a short one beside it where that is said."""
+        """Give a file a name in a directory, with a short one beside it where that is said.
+
+        `own_times` are those of $FILE_NAME, `entry_times` those of the entry, where they are not the file's.
+        """
         entries = self.directory(parent.reference)
         if short_name == MADE_SHORT_NAME:
             short_name = name if is_short(name) else entries.short_name(name)
         elif short_name is not None and entries.find(short_name) is not None:
             raise ManifestError(f"{name}: the short name {short_name} is in its directory already")
-        entry_times = self.entry_times.get(state.number)
         for one, namespace in parts.names_of(name, short_name):
             raw_name = one.encode("utf-16-le", "surrogatepass")
+            if entry_times is not None:
+                key = entry_key(parent.reference, raw_name)
+                self.entry_times.setdefault(state.number, {})[key] = entry_times
+            its_times = self.own_entry_times(state.number, parent.reference, raw_name)
             state.add_name(self.name_value(state, parent.reference, raw_name, namespace, own_times))
-            entry = self.name_value(state, parent.reference, raw_name, namespace, entry_times)
+            entry = self.name_value(state, parent.reference, raw_name, namespace, its_times)
             entries.put(entry, state.reference)
         if state.is_directory:
             self._ways.clear()  # A spelling that meant another one may mean this from here on.
         self.touch(parent, now, modified=True)
 
     def link(
-        self, path: str, to: str, now: int, *, posix_names: bool = False, short_name: str | None = None
+        self,
+        path: str,
+        to: str,
+        now: int,
+        *,
+        posix_names: bool = False,
+        short_name: str | None = None,
+        name_times: SomeTicks | None = None,
+        entry_times: SomeTicks | None = None,
     ) -> None:
-        """One more name for a file."""
+        """One more name for a file; it and its entry may have times that are not the file's."""
         state = self.file_at(path)
         parent, name = self.place_for(to, posix_names=posix_names)
         more = len(parts.names_of(name, short_name))
@@ -129,7 +145,15 @@ class Naming(Editing):
             raise VolumeError(f"{path}: has {len(state.names())} names, {MOST_NAMES} are the most")
         with self.whole_change():
             self.touch(state, now, modified=False)
-            self.add_name(state, parent, name, now, short_name=short_name)
+            self.add_name(
+                state,
+                parent,
+                name,
+                now,
+                short_name=short_name,
+                own_times=name_times,
+                entry_times=entry_times,
+            )
 
     def rename(
         self, path: str, to: str, now: int, *, replace: bool = False, posix_names: bool = False

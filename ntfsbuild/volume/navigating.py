@@ -30,6 +30,11 @@ _LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
 _MOST_DESCENTS = 16
 
 
+def entry_key(parent: int, raw_name: bytes) -> bytes:
+    """A name in a directory, of which `parent` is the reference."""
+    return parent.to_bytes(8, "little") + raw_name
+
+
 class Navigating:
     """Finds records by their numbers and references, files by their paths, data by keys of indexes."""
 
@@ -37,7 +42,8 @@ class Navigating:
         # What a change has made of some, and what is not on the disk yet: the editor's, empty elsewhere.
         self.views: dict[tuple[int, str], ViewState] = {}
         self.stale: set[int] = set()
-        self.entry_times: dict[int, SomeTicks] = {}
+        # By record, then by directory and name.
+        self.entry_times: dict[int, dict[bytes, SomeTicks]] = {}
         self._storage = storage
         self._gathered: tuple[Record, list[Attribute]] | None = None  # Of the last file with a list.
         boot = read_boot(storage)
@@ -49,6 +55,11 @@ class Navigating:
         self._folded: dict[int, _Names] = {}
         self._asked: dict[int, int] = {}  # How often a name was looked for in a large directory.
         self._ways: dict[str, tuple[tuple[str, int], ...]] = {}  # Of directories, by their paths.
+
+    def own_entry_times(self, number: int, parent: int, raw_name: bytes) -> SomeTicks | None:
+        """The times of the entry of a name, where it does not follow its file."""
+        own = self.entry_times.get(number)
+        return None if own is None else own.get(entry_key(parent, raw_name))
 
     # ------------------------------------------------------------------ records
 

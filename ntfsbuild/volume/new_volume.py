@@ -241,10 +241,10 @@ class NewVolume:
             above, name, streams, times, attributes, security_id, traits, linked_path
         )
 
-    def add_link(self, target: str, parent: int, name: str, short_name: str | None) -> None:
+    def add_link(self, target: str, parent: int, name: str, traits: Traits) -> None:
         """Give a file that was made with its path one more name."""
         _encode_name(name)
-        self._special.add_link(target, self._directories[parent], name, short_name)
+        self._special.add_link(target, self._directories[parent], name, traits)
 
     @property
     def cluster_bytes(self) -> int:

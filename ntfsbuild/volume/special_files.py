@@ -92,7 +92,7 @@ class SpecialFiles:
         made = [parts.information(times, bits, security_id, traits), *parts.trait_attributes(traits)]
         file = _OpenFile(number, [*made, *streams], main, times, bits, traits)
         self._index(traits, number)
-        self._add_names(file, above, name, traits.short_name)
+        self._add_names(file, above, name, traits)
         if linked_path is not None:
             self._records.reserve()
             self._open[linked_path] = file
@@ -100,19 +100,19 @@ class SpecialFiles:
             self._append(file)
         return number
 
-    def add_link(self, target: str, above: DirectoryBuilder, name: str, short_name: str | None) -> None:
-        """One more name for a file that was made as one that can be linked to."""
+    def add_link(self, target: str, above: DirectoryBuilder, name: str, traits: Traits) -> None:
+        """One more name, which is all that `traits` are about, for a file that can be linked to."""
         file = self._open.get(target)
         if file is None:
             raise ManifestError(f"{target}: no file was made there that can have another name")
-        self._add_names(file, above, name, short_name)
+        self._add_names(file, above, name, traits)
 
-    def _add_names(self, file: _OpenFile, above: DirectoryBuilder, name: str, short_name: str | None) -> None:
+    def _add_names(self, file: _OpenFile, above: DirectoryBuilder, name: str, traits: Traits) -> None:
         """The $FILE_NAMEs of one name, and their entries in its directory."""
         parent = reference(above.record, system_sequence(above.record))
         sizes = parts.listed_sizes(file.main, self._cluster_bytes)
         packed = parts.tag_or_ea_bytes(file.attributes)
-        new = parts.names_of(name, short_name)
+        new = parts.names_of(name, traits.short_name)
         if file.names() + len(new) > parts.MOST_NAMES:
             raise ManifestError(f"{name}: a file can have {parts.MOST_NAMES} names, short ones counted")
         for one, namespace in new:
@@ -121,10 +121,10 @@ class SpecialFiles:
             def value(times: Ticks4, raw_name: bytes = raw_name, namespace: int = namespace) -> bytes:
                 return parts.name_value(parent, times, sizes, file.bits, packed, raw_name, namespace)
 
-            own = value(parts.chosen(file.times, file.traits.name_times))
+            own = value(parts.chosen(file.times, traits.name_times))
             file.attributes.append(Attribute(attribute.FILE_NAME, "", 0, 0, own))
             file.listed.append((above.keys, len(above.keys)))
-            above.keys.append(value(parts.chosen(file.times, file.traits.entry_times)))
+            above.keys.append(value(parts.chosen(file.times, traits.entry_times)))
             above.references.append(reference(file.number, 1))
 
     def _settle(self, file: _OpenFile) -> None:

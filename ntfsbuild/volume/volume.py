@@ -211,7 +211,9 @@ class Volume(Navigating):
         entry = self._entry_of(path, attributes)
         times = times_of(entry)
         if record.number in self.stale:
-            times = chosen(information_times(information), self.entry_times.get(record.number))
+            raw_name = entry.name.encode("utf-16-le", "surrogatepass")
+            own_times = self.own_entry_times(record.number, entry.parent_reference, raw_name)
+            times = chosen(information_times(information), own_times)
         return read_traits(Found(record, attributes, information, entry, times), self._sources, faults)
 
     def pieces(

@@ -11,6 +11,7 @@ import pytest
 import ntfsbuild
 from ntfsbuild.builder import Applied
 from ntfsbuild.errors import ManifestError
+from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.volume.volume import Volume
 from tests.oracle.accounting import faults
 
@@ -153,6 +154,49 @@ def test_room_for_steps(
     tmp_path: Path, cluster: int, tree: dict[str, Any], steps: list[dict[str, Any]]
 ) -> None:
     built(tmp_path, tree, volume={"cluster": cluster}, steps=steps)
+
+
+KEPT = {"hex": "00" * 40}
+CIPHER = {"size": 1024, "fill": "random", "seed": 1, "encrypted": {"efs": KEPT, "size": 1000}}
+CIPHER["streams"] = {"s": {"size": 512, "fill": "random", "seed": 2, "encrypted": {"size": 5}}}
+
+
+def test_ciphertext_is_kept_as_it_is(tmp_path: Path) -> None:
+    image = built(tmp_path, {"a": CIPHER, "d/": {".": {"encrypted": {"efs": KEPT}}, "plain.txt": "x"}})
+    with Volume.open(image) as volume:
+        assert [one.form for one in volume.stat("/a").streams] == ["encrypted", "encrypted"]
+        assert [one.size_bytes for one in volume.stat("/a").streams] == [1000, 5]
+        assert volume.traits("/d").efs == bytes(40)
+        assert volume.stat("/d").attributes & FileAttributes.ENCRYPTED
+        assert volume.read("/d/plain.txt") == b"x"
+    assert not applied(image, {"a": CIPHER, "d/": {".": {"encrypted": {"efs": KEPT}}}}).changed
+    other = CIPHER | {"seed": 3}
+    assert applied(image, {"a": other}).changed
+    assert not applied(image, {"a": other}).changed
+
+
+def test_steps_encrypt_all_streams_and_limit_valid_data(tmp_path: Path) -> None:
+    source = Path(__file__).parents[2] / "specs/images/files/alice.pem"
+    (tmp_path / "alice.pem").write_bytes(source.read_bytes())
+    to = {"to": "alice.pem"}
+    tree = {"a": {"size": 600000, "fill": "random", "streams": {"s": {"size": 300000, "fill": "random"}}}}
+    tree |= {"c": {"text": "valid"}, "d/": {}, "e": {"text": "e", "encrypted": to}}
+    steps = [{"set": "a", "encrypted": to, "streams": {"t": "new"}}, {"set": "c", "valid_data": 3}]
+    steps += [{"set": "d", "encrypted": to}, {"write": "d/f", "text": "plain"}]
+    image = built(tmp_path, tree, steps=steps)
+    with Volume.open(image) as volume:
+        assert {(one.form, one.initialized_bytes) for one in volume.stat("/a").streams} == {
+            ("encrypted", 600000),
+            ("encrypted", 300000),
+            ("encrypted", 3),
+        }
+        assert volume.traits("/a").efs and volume.traits("/d").efs
+        assert volume.read("/c") == b"val\0\0"
+        assert volume.read("/d/f") == b"plain"
+    with pytest.raises(ManifestError, match="it is encrypted already"):
+        built(tmp_path, tree, steps=[{"set": "e", "encrypted": to}])
+    with pytest.raises(ManifestError, match="valid_data is 6, and it has 5 bytes"):
+        built(tmp_path, tree, steps=[{"set": "c", "valid_data": 6}])
 
 
 def test_too_many_certificates_are_refused(tmp_path: Path) -> None:

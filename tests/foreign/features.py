@@ -44,14 +44,19 @@ def lay(feature: str, image: Path, maker: str, volumes: Path) -> Path:
     if maker == "ntfsbuild":
         builder.build(FOLDER / f"{feature}.yaml", image)
         return image
+    make_base(image, maker, volumes)
+    apply_twice(over(feature, image.parent), image, steps=feature == "everything")
+    return image
+
+
+def make_base(image: Path, maker: str, volumes: Path) -> None:
+    """A volume that somebody else formatted."""
     if maker == "mkntfs":
         specimen.make(image, {}, size=64 * MIB)
     else:
         folder = image.with_suffix(".windows")
         folder.mkdir()
         unpack(volumes / OF_WINDOWS, folder).rename(image)
-    apply_twice(over(feature, image.parent), image, steps=feature == "everything")
-    return image
 
 
 def over(feature: str, folder: Path) -> Path:

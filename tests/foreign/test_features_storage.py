@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import stat
@@ -13,9 +14,11 @@ import pytest
 
 pytest.importorskip("cryptography")
 
-from tests.foreign.features import KEYS, MAKERS, MIB, TRUE, build, content_of, files_of, lay, said
+from ntfsbuild import builder
+from tests.foreign.features import KEYS, MAKERS, MIB, TRUE, build, content_of, files_of, lay, make_base, said
 from tests.foreign.manifests import ticks
 from tests.foreign.test_efs_opens import decrypted
+from tests.images import FOLDER
 from tests.oracle import specimen
 from tests.oracle.features import (
     by_dissect,
@@ -163,6 +166,24 @@ def test_encrypted(tmp_path: Path, request: pytest.FixtureRequest, maker: str) -
     assert all(found[path] == expected[path] for path in plain)
     large = icat(image, files["private/large.bin"].record)
     assert len(large) == 300_001 and large[:512] != expected["private/large.bin"][:512]
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_encrypted_by_steps(tmp_path: Path, request: pytest.FixtureRequest, maker: str) -> None:
+    """What was plain, compressed or in its record before, ntfsdecrypt opens."""
+    image, manifest = tmp_path / "steps.img", tmp_path / "steps.yaml"
+    tree = {"a.txt": {"text": "in its record", "streams": {"s": "stream"}}, "empty.txt": None}
+    tree |= {"b.bin": {"size": 300_001, "fill": "random", "compressed": True}}
+    to = {"to": str(FOLDER / "files/alice.pem")}
+    steps = [{"set": path, "encrypted": to} for path in tree]
+    manifest.write_text(json.dumps({"ntfsbuild": 1, "tree": tree, "steps": steps}))
+    if maker == "ntfsbuild":
+        builder.build(manifest, image, allow_outside=[FOLDER])
+    else:
+        make_base(image, maker, request.getfixturevalue("volumes") if maker == "Windows" else tmp_path)
+        builder.apply(manifest, image, allow_outside=[FOLDER])
+    for path, spec in tree.items():
+        assert decrypted(image, path, KEYS / "alice.pfx") == content_of(spec), path
 
 
 # ---- special

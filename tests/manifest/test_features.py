@@ -52,7 +52,7 @@ def test_every_feature_of_the_schema_is_read_as_one() -> None:
     directories = {"include", "exclude", "names", "defaults", "symlinks"} | NOT_FEATURES
     assert PROPERTIES["metadata"].keys() - directories <= FEATURE_KEYS
     steps = {"set", "mkdir", "time"} | NOT_FEATURES
-    assert PROPERTIES["set_step"].keys() - steps == FEATURE_KEYS - {"hardlink", "encrypted"}
+    assert PROPERTIES["set_step"].keys() - steps == FEATURE_KEYS - {"hardlink"}
     assert PROPERTIES["mkdir_step"].keys() - steps < FEATURE_KEYS
 
 

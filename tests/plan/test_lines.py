@@ -166,8 +166,8 @@ def changes(base: bytes) -> list[Operation]:
         MakeDirectory("/e", (1, 2, 3, 4), 0, False, at, Features(Traits(case_sensitive=False))),
         ReplaceFile("/r3", Inline(b"x"), some, 0, 7, at, Features(Traits(reparse=b""))),
         SetMetadata("/m3", False, nothing, 0x22, 7, at, FEATURES),
-        LinkFile("/e/h", "/d/g", None, (1, 2, 3, 4), False, at),
-        LinkFile("/e/i", "/d/g", "I", (1, 1, 1, 1), True, 0),
+        LinkFile("/e/h", "/d/g", (1, 2, 3, 4), False, at),
+        LinkFile("/e/i", "/d/g", (1, 1, 1, 1), True, 0, Features(Traits(short_name="I"))),
         *steps(source, at),
     ]
 
