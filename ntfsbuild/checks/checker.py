@@ -12,7 +12,7 @@ from ntfsbuild.checks.boot import check_boot
 from ntfsbuild.checks.bootstrap import find_mft
 from ntfsbuild.checks.clusters import Accounts, check_cluster_bitmap, check_record_bitmap
 from ntfsbuild.checks.content import check_content
-from ntfsbuild.checks.directories import check_directory, check_listing
+from ntfsbuild.checks.directories import check_directory, check_links, check_listing
 from ntfsbuild.checks.findings import Finding, Findings, nothing
 from ntfsbuild.checks.information import check_information
 from ntfsbuild.checks.journal import check_journal
@@ -172,6 +172,7 @@ class _Check:
             views.check(volume, file, name)
             if name:
                 owners[name] = file
+        check_links(volume)
         check_listing(volume, directories, self._opened)
         children = self._names.extend_children
         for name, number in children.items():

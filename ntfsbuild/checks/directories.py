@@ -11,7 +11,7 @@ from ntfsbuild.checks.attributes import Say
 from ntfsbuild.checks.findings import nothing
 from ntfsbuild.checks.indexes import Tree
 from ntfsbuild.checks.names import check_extend_flag, is_in_extend, name_hash
-from ntfsbuild.checks.state import EXTENSION, I30, File, Volume, label, text_of
+from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, I30, File, Volume, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import POSIX
@@ -24,6 +24,7 @@ _FIXED_BYTES = 0x42
 _DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
 _IN_NAMES_ONLY = _DIRECTORY_INDEX | int(FileAttributes.VIEW_INDEX)
 _ROOT_LABEL = label(kinds.INDEX_ROOT, I30)
+_NAME_LABEL = label(kinds.FILE_NAME)
 _U64_MASK = (1 << 64) - 1
 _MOST_EXPLAINED = 1000
 
@@ -76,7 +77,7 @@ def _check_kind(volume: Volume, number: int, attributes: int, say: Say) -> None:
     is_directory = bool(volume.kinds[number] & IS_DIRECTORY)
     if bool(attributes & _DIRECTORY_INDEX) != is_directory:
         found = f"{attributes:#x} in its entry"
-        say("I34", number, "a directory" if is_directory else "a file", found, label(kinds.FILE_NAME))
+        say("I34", number, "a directory" if is_directory else "a file", found, _NAME_LABEL)
     if volume.kinds[number] & 4:
         check_extend_flag(volume, number)
 
@@ -84,24 +85,36 @@ def _check_kind(volume: Volume, number: int, attributes: int, say: Say) -> None:
 def _check_copies(
     volume: Volume, number: int, allocated: int, size: int, attributes: int, tag: int, say: Say
 ) -> None:
-    what = label(kinds.FILE_NAME)
+    stale = []
     own_size, own_allocated = volume.sizes[number], volume.allocated[number]
     if (size, allocated) != (own_size, own_allocated):
-        found = f"{size} in {allocated} in its entry"
-        say("I31", number, f"{own_size} in {own_allocated}", found, what)
+        stale.append(("I31", f"{own_size} in {own_allocated}", f"{size} in {allocated} in its entry"))
     own = volume.attributes[number]
     if (own ^ attributes) & ~_IN_NAMES_ONLY:
-        say(
-            "I32",
-            number,
-            f"{own & ~_IN_NAMES_ONLY:#x}",
-            f"{attributes & ~_IN_NAMES_ONLY:#x} in its entry",
-            what,
-        )
+        found = f"{attributes & ~_IN_NAMES_ONLY:#x} in its entry"
+        stale.append(("I32", f"{own & ~_IN_NAMES_ONLY:#x}", found))
     # ntfs3 writes the size of the EAs in its place.
     wanted = volume.tags[number], volume.ea_sizes.get(number)
     if attributes & _REPARSE_POINT and tag not in wanted:
-        say("I33", number, f"{wanted[0]:#010x}", f"{tag:#010x} in its entry", what)
+        stale.append(("I33", f"{wanted[0]:#010x}", f"{tag:#010x} in its entry"))
+    if not volume.kinds[number] & HAS_LINKS:
+        for rule, expected, found in stale:
+            say(rule, number, expected, found, _NAME_LABEL)
+    elif stale:
+        volume.stale.setdefault(number, []).extend(stale)
+    else:
+        volume.in_step.add(number)
+
+
+def check_links(volume: Volume) -> None:
+    """Of several names one must be up to date: Windows keeps up that through which a file is changed."""
+    for number, stale in volume.stale.items():
+        if number in volume.in_step:
+            _, expected, found = stale[0]
+            volume.say("I44", number, expected, found, _NAME_LABEL)
+            continue
+        for rule, expected, found in stale:
+            volume.say(rule, number, expected, found, _NAME_LABEL)
 
 
 def check_listing(volume: Volume, directories: Iterable[int], opened: Opener) -> None:
@@ -134,7 +147,7 @@ def _explain(volume: Volume, file: File | None, number: int, listed: Counter[tup
             named[int.from_bytes(piece.value[:8], "little"), piece.value[0x40:]] += 1
     for parent, rest in named - listed:
         where = f"an entry in record {parent & NUMBER_MASK}"
-        volume.say("N15", number, where, f"none for {text_of(rest[2:])!r}", label(kinds.FILE_NAME))
+        volume.say("N15", number, where, f"none for {text_of(rest[2:])!r}", _NAME_LABEL)
     for parent, rest in listed - named:
         found = f"none for the entry {text_of(rest[2:])!r} in record {parent & NUMBER_MASK}"
-        volume.say("N16", number, "a $FILE_NAME", found, label(kinds.FILE_NAME))
+        volume.say("N16", number, "a $FILE_NAME", found, _NAME_LABEL)

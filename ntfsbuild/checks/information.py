@@ -68,15 +68,16 @@ def _check_value(volume: Volume, file: File, value: bytes) -> int:
             say("F26", number, "no such bit on disk", f"{attributes:#x}", _WHAT, 0x20)
         if attributes & ~_KNOWN & ~_IS_DIRECTORY_TO_WIN32:
             say("F25", number, "known attributes", f"{attributes & ~_KNOWN:#x}", _WHAT, 0x20)
-    security_id = 0
     if len(value) >= StandardInformation.SIZE:
         owner_id, security_id = _IDS.unpack_from(value, 0x30)
         if security_id:
             volume.used_security_ids.setdefault(security_id, number)
         if owner_id:
             volume.owner_ids.setdefault(owner_id, number)
-    if number >= FIRST_FREE and not security_id and (kinds.SECURITY_DESCRIPTOR, b"") not in file.streams:
-        say("S13", number, "a security id or a descriptor", "neither", _WHAT, 0x34)
+        # The short form has no place for one: chkdsk gives it to what it finds, and no descriptor either.
+        has_descriptor = security_id or (kinds.SECURITY_DESCRIPTOR, b"") in file.streams
+        if number >= FIRST_FREE and not has_descriptor:
+            say("S13", number, "a security id or a descriptor", "neither", _WHAT, 0x34)
     has_reparse = (kinds.REPARSE_POINT, b"") in file.streams
     if bool(attributes & _REPARSE_POINT) != has_reparse:
         say(

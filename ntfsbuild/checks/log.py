@@ -34,7 +34,9 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
     first, second = (extents.read(at, LOG_PAGE_BYTES) for at in (0, LOG_PAGE_BYTES))
     if first.count(EMPTY_BYTE) == len(first):
         if not _is_empty(extents, size):
-            say("Y31", LOG_FILE, "ff throughout", "an unused first page, and something behind it", _WHAT)
+            say(
+                "Y31", LOG_FILE, "ff or 00 throughout", "an unused first page, and something behind it", _WHAT
+            )
         return
     areas = [_restart(volume, page, at, stream.size) for page, at in ((first, 0), (second, LOG_PAGE_BYTES))]
     good = [area for area in areas if area is not None]
@@ -51,9 +53,17 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
 
 
 def _is_empty(extents: Extents, size: int) -> bool:
+    """Whether there are no pages; images of metadata alone have zeros where nobody would look for one."""
     for at in range(0, size, _PIECE_BYTES):
         piece = extents.read(at, min(_PIECE_BYTES, size - at))
-        if piece.count(EMPTY_BYTE) != len(piece):
+        empty, zeros = piece.count(EMPTY_BYTE), piece.count(0)
+        if len(piece) not in (empty, zeros) and (
+            empty + zeros != len(piece)
+            or any(
+                piece[sector : sector + 512].count(piece[sector]) != 512
+                for sector in range(0, len(piece), 512)
+            )
+        ):
             return False
     return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 
-from ntfsbuild.checks.state import EXTENSION, File, Volume, label, text_of
+from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, File, Volume, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import names as win32
 from ntfsbuild.ondisk.file_name import DOS, NAME_AT, POSIX, WIN32, WIN32_AND_DOS
@@ -95,8 +95,10 @@ class Names:
             say("N06", number, "a short name for each long one", found, _NAME)
         elif dos != long:
             say("N23", number, f"in directory {long[0] & NUMBER_MASK}", dos[0] & NUMBER_MASK, _NAME)
-        if file.flags & IS_DIRECTORY and len(seen) - len(dos) > 1:
-            say("N14", number, "one name", len(seen) - len(dos), _NAME)
+        if len(seen) - len(dos) > 1:
+            volume.kinds[number] |= HAS_LINKS
+            if file.flags & IS_DIRECTORY:
+                say("N14", number, "one name", len(seen) - len(dos), _NAME)
         if number < FIRST_RESERVED:
             wanted = SYSTEM_NAMES[number]
             if len(seen) > 1 or text_of(main[2]) != wanted or main[0] != 5 << 48 | ROOT:

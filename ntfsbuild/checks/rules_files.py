@@ -131,6 +131,8 @@ I42 W Reserved bytes of an entry are zero
   They hint at damage. | Windows volumes
 I43 W Reserved bytes of a block's header are zero
   They hint at damage. | Windows volumes
+I44 N All entries of a file repeat what it is
+  Windows keeps up the one through which it was changed. | Windows
 F01 E A file has $STANDARD_INFORMATION
   It has no times, and no owner. | chkdsk
 F02 E $STANDARD_INFORMATION has 48 or 72 bytes

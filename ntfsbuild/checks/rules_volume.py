@@ -87,7 +87,7 @@ S10 E A descriptor in $SDS is sound
   Windows takes the files as inaccessible. | chkdsk
 S12 E A security id in use is in $SII
   Windows takes the file as inaccessible; chkdsk gives it another. | chkdsk
-S13 W A file has a security id or a descriptor
+S13 W A file that can have a security id has one, or a descriptor
   Windows denies access. | ntfs.sys
 S14 E A file's own descriptor is sound
   Windows takes the file as inaccessible. | chkdsk
@@ -191,7 +191,7 @@ Y29 W $LogFile has 256 KiB or more, in whole pages
   Windows makes it anew. | Windows
 Y30 W A page of $LogFile is whole
   A write was torn. | layout
-Y31 W A log whose first page was never used is unused
+Y31 W A log whose first page was never used holds nothing
   It was overwritten at its beginning. | mkntfs, Windows
 Y32 E The first two pages of a log are restart pages
   One of them cannot stand for the other. | ntfs-3g

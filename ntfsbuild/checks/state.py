@@ -16,6 +16,7 @@ I30 = "$I30".encode("utf-16-le")
 EXTENSION = 0x8000  # In `kinds`: the record belongs to another one.
 HAS_INDEX = 0x4000  # In `kinds`: it has an $INDEX_ROOT.
 HAS_STREAM = 0x2000  # In `kinds`: it has an unnamed $DATA.
+HAS_LINKS = 0x1000  # In `kinds`: it has several names, short ones not counted.
 MOST_METADATA_BYTES = 1 << 28  # Of a stream that is read as a whole.
 
 
@@ -140,6 +141,9 @@ class Volume:
         self.ea_sizes: dict[int, int] = {}  # Packed, of reparse points.
         self.reparse_points: dict[bytes, int] = {}  # By the keys that $R should have.
         self.object_ids: dict[bytes, int] = {}
+        # Of files with several names: what their entries do not repeat; those that have one that does.
+        self.stale: dict[int, list[tuple[str, str, str]]] = {}
+        self.in_step: set[int] = set()
         # By record: what it says of itself, and what others may expect of it.
         self.sequences = array("H")
         self.kinds = array("H")

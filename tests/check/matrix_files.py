@@ -198,6 +198,7 @@ MATRIX: dict[str, Mutation] = {
     "I41": entry(0, 0x0A, "<H", 0x44),
     "I42": entry(0, 0x0E, "<H", 1),
     "I43": leaf(0x25, "<B", 1),
+    "I44": entry(4, KEY + 0x30, "<Q", 7),
     "F01": lambda i: i.remove(i["plain.txt"], SI),
     "F02": of("plain.txt", SI, 0x10, "<I", 56),
     "F03": attributes(0x420),
