@@ -6,6 +6,7 @@ driver write to an image in place; what it leaves there is for the other readers
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.oracle.model import TICKS_1970, Entry, Geometry, Reader, Reading, Tree, lone_surrogates
@@ -32,6 +33,33 @@ def read_many(images: Sequence[Path]) -> list[Reading]:
 
 def read(image: Path) -> Reading:
     return read_many([image])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What `stat` and `getfattr` say of a file; `values` by name: what ntfs3 makes up, and EAs."""
+
+    mode: int
+    owner: tuple[int, int]
+    device: tuple[int, int]
+    target: str | None
+    values: dict[str, bytes]
+
+
+def values(images: Sequence[Path]) -> list[dict[str, Values]]:
+    """Of each image the values of all files by path, in one boot."""
+    session = boot(images, write=False, values=True)
+    found: list[dict[str, Values]] = []
+    for disk in range(len(images)):
+        seen = [event for event in _of(session, disk) if event["e"] == "entry" and "values" in event]
+        found.append({_path(event): _values(event) for event in seen})
+    return found
+
+
+def _values(event: Event) -> Values:
+    (user, group), (major, minor) = event["owner"], event["device"]
+    by_name = {name: bytes.fromhex(value) for name, value in event["values"].items()}
+    return Values(event["mode"], (user, group), (major, minor), event.get("target"), by_name)
 
 
 def write(image: Path) -> Reading:

@@ -39,24 +39,28 @@ class Session:
     console: list[str] = field(default_factory=list)
 
 
-def boot(images: Sequence[Path], *, write: bool, changes: bytes | None = None) -> Session:
+def boot(
+    images: Sequence[Path], *, write: bool, changes: bytes | None = None, values: bool = False
+) -> Session:
     """Read every image; with `write`, also write to it, in place, what `changes` say if they are given.
+
+    With `values`, entries carry their extended attributes, owner, mode and device.
 
     On a busy host the emulated kernel now and then panics while it starts, before it sees a disk.
     """
     session = Session()
     for _ in range(BOOT_ATTEMPTS):
-        session = _boot(images, write, changes)
+        session = _boot(images, write, changes, values)
         if session.events:
             break
     return session
 
 
-def _boot(images: Sequence[Path], write: bool, changes: bytes | None) -> Session:
+def _boot(images: Sequence[Path], write: bool, changes: bytes | None, values: bool) -> Session:
     assert 0 < len(images) <= DISKS_MAX
     with tempfile.TemporaryDirectory(prefix="ntfs3-vm-") as folder:
         work = Path(folder)
-        command = _command(images, work, write)
+        command = _command(images, work, write, values)
         if changes is not None:
             (work / "changes").write_bytes(changes)
             command += ["-drive", f"file={work}/changes,format=raw,if=none,id=changes,readonly=on"]
@@ -71,9 +75,9 @@ def _boot(images: Sequence[Path], write: bool, changes: bytes | None) -> Session
         return _session(work, ending)
 
 
-def _command(images: Sequence[Path], work: Path, write: bool) -> list[str]:
+def _command(images: Sequence[Path], work: Path, write: bool, values: bool) -> list[str]:
     booted = kernel()
-    task = json.dumps({"disks": len(images), "write": write}).encode().hex()
+    task = json.dumps({"disks": len(images), "write": write, "values": values}).encode().hex()
     accelerator = ["-accel", "kvm", "-cpu", "host"] if _kvm_works() else ["-accel", "tcg", "-cpu", "max"]
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot"]
     command += ["-nic", "none", "-M", "pc", *accelerator, "-m", "512", "-rtc", "base=utc"]

@@ -129,8 +129,8 @@ def _device(serial: str) -> str:
 class Disk:
     """One disk of the machine, mounted again and again."""
 
-    def __init__(self, number: int, port: Port, log: KernelLog) -> None:
-        self.port, self.log = port, log
+    def __init__(self, number: int, port: Port, log: KernelLog, values: bool) -> None:
+        self.port, self.log, self.values = port, log, values
         port.disk = number
         self.device = _device(f"disk{number}")
         self.victim: bytes | None = None  # What the writing run may append to.
@@ -235,6 +235,10 @@ class Disk:
                 fields["target"] = _name(os.readlink(at))
             elif closely:
                 self.look_closely(path, at, info, fields)
+            if self.values:
+                fields |= {"mode": info.st_mode, "owner": [info.st_uid, info.st_gid]}
+                fields["device"] = [os.major(info.st_rdev), os.minor(info.st_rdev)]
+                fields["values"] = _values(at)
         except OSError as error:
             self.port.fault("read", path, error)
         self.port.put("entry", **fields)
@@ -288,6 +292,22 @@ def _open_folder(path: bytes) -> int:
             os.close(fd)
         fd = below
     return fd
+
+
+def _values(path: bytes) -> dict[str, str]:
+    """Its extended attributes, those that ntfs3 makes up and the EAs, in hex by name.
+
+    Python would ask with a short buffer first, and ntfs3 has "no data" for one that is too short.
+    """
+    names = [b"system.ntfs_attrib", b"system.dos_attrib", b"system.ntfs_security"]
+    found, buffer = {}, ctypes.create_string_buffer(1 << 16)
+    for name in [*names, *map(os.fsencode, os.listxattr(path, follow_symlinks=False))]:
+        size = libc.lgetxattr(path, name, buffer, len(buffer))
+        if size >= 0:
+            found[_name(name)] = buffer.raw[:size].hex()
+        elif ctypes.get_errno() not in (errno.ENODATA, errno.ENOENT, errno.EOPNOTSUPP):
+            raise OSError(ctypes.get_errno(), _name(name))
+    return found
 
 
 def _birth(path: bytes) -> int | None:
@@ -434,7 +454,7 @@ def main() -> None:
     changes = _changes()
     for number in range(task["disks"]):
         try:
-            disk = Disk(number, port, log)
+            disk = Disk(number, port, log, task["values"])
             if changes is not None:
                 _write(disk, changes[number])
             elif disk.read("before") and task["write"]:
