@@ -1,9 +1,13 @@
 """The verbs: what a user asks for, done whole or not at all.  The Python API.
 
-planning.py  plans, and the volumes that they change
-building.py  new images
-applying.py  changes of images that are there
-verifying.py volumes held to every rule
+planning.py    plans, and the volumes that they change
+building.py    new images
+applying.py    changes of images that are there
+verifying.py   volumes held to every rule
+capturing.py   volumes turned back into manifests
+extracting.py  files taken out
+diffing.py     images and manifests compared
+explaining.py  what bytes are
 """
 
 from __future__ import annotations
@@ -19,19 +23,31 @@ from ntfsbuild.manifest import load
 
 if TYPE_CHECKING:
     from ntfsbuild.builder.applying import Applied, apply
+    from ntfsbuild.builder.capturing import Captured, capture
+    from ntfsbuild.builder.diffing import Difference, diff
+    from ntfsbuild.builder.explaining import Explained, explain
+    from ntfsbuild.builder.extracting import Extracted, extract
     from ntfsbuild.builder.verifying import Verified, verify
 
 __all__ = [
     "Applied",
     "BaseImage",
     "BuildResult",
+    "Captured",
+    "Difference",
+    "Explained",
+    "Extracted",
     "OnConflict",
     "Progress",
     "Verified",
     "apply",
     "build",
+    "capture",
     "check",
+    "diff",
     "execute",
+    "explain",
+    "extract",
     "load",
     "load_plan",
     "make_plan",
@@ -40,11 +56,24 @@ __all__ = [
     "verify",
 ]
 
-_LATE = {"Applied": "applying", "apply": "applying", "Verified": "verifying", "verify": "verifying"}
+_LATE = {
+    "Applied": "applying",
+    "apply": "applying",
+    "Captured": "capturing",
+    "capture": "capturing",
+    "Difference": "diffing",
+    "diff": "diffing",
+    "Explained": "explaining",
+    "explain": "explaining",
+    "Extracted": "extracting",
+    "extract": "extracting",
+    "Verified": "verifying",
+    "verify": "verifying",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """What changes or checks images is imported when it is asked for: a build needs little of it."""
+    """What changes, checks or shows images is imported when it is asked for: a build needs little of it."""
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"ntfsbuild.builder.{_LATE[name]}"), name)

@@ -9,17 +9,11 @@ from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import efs, reparse_point, reparse_tags, security_descriptor
 from ntfsbuild.ondisk import extended_attributes as ea
 from ntfsbuild.ondisk.extended_attributes import EaEntry, EaInformation
+from ntfsbuild.ondisk.unix_metadata import MODE_TYPES
 
 _EFS = "$EFS".encode("utf-16-le")
 _DATA_NAMES = frozenset(range(0x21, 0x7F))
-_MODES = {
-    reparse_tags.AF_UNIX: 0o140000,
-    reparse_tags.LX_FIFO: 0o010000,
-    reparse_tags.LX_CHR: 0o020000,
-    reparse_tags.LX_BLK: 0o060000,
-    reparse_tags.LX_SYMLINK: 0o120000,
-}
-_LAID_OUT = {*_MODES, reparse_tags.SYMLINK, reparse_tags.MOUNT_POINT}
+_LAID_OUT = {*MODE_TYPES, reparse_tags.SYMLINK, reparse_tags.MOUNT_POINT}
 _DEVICES = (reparse_tags.LX_CHR, reparse_tags.LX_BLK)
 _MOST_DESCRIPTOR_BYTES = 1 << 20
 
@@ -129,7 +123,7 @@ def _check_reparse_point(volume: Volume, file: File, stream: Stream, entries: di
     if information is not None:
         volume.ea_sizes[number] = int.from_bytes(information.first.value[:2], "little")
     volume.reparse_points[reparse_point.index_key(tag, file.reference)] = number
-    if tag in _MODES:
+    if tag in MODE_TYPES:
         _check_unix(volume, file, tag, entries)
     if tag == reparse_tags.WOF:
         check_wof(volume, file, value[8:])
@@ -149,7 +143,7 @@ def _check_unix(volume: Volume, file: File, tag: int, entries: dict[bytes, bytes
     mode = entries.get(b"$LXMOD", b"")
     if tag == reparse_tags.LX_SYMLINK and not mode:
         return
-    if len(mode) == 4 and int.from_bytes(mode, "little") & 0o170000 != _MODES[tag]:
-        say("F09", number, f"{_MODES[tag]:#o}", f"{int.from_bytes(mode, 'little'):#o}", label(kinds.EA))
+    if len(mode) == 4 and int.from_bytes(mode, "little") & 0o170000 != MODE_TYPES[tag]:
+        say("F09", number, f"{MODE_TYPES[tag]:#o}", f"{int.from_bytes(mode, 'little'):#o}", label(kinds.EA))
     if tag in _DEVICES and len(entries.get(b"$LXDEV", b"")) != 8:
         say("F34", number, "$LXDEV of 8 bytes", len(entries.get(b"$LXDEV", b"")), label(kinds.EA))

@@ -8,9 +8,9 @@ from ntfsbuild.compiler.base import Base, BaseEntry
 from ntfsbuild.content.model import Content
 from ntfsbuild.content.read import filled_digest, size_of, valid_pieces
 from ntfsbuild.errors import VolumeError
-from ntfsbuild.ondisk import attribute, security_inheritance
+from ntfsbuild.ondisk import attribute, security_inheritance, unix_metadata
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, NO_TRAITS, Form, SomeTicks, Traits
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, Form, SomeTicks, Traits
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 
 _FLAGS: tuple[tuple[int, Form], ...] = (
@@ -64,9 +64,13 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
         if name == "security":
             same = has == expected_security(base, found, value, above)
         elif name == "short_name":
-            same = has is not None if value == MADE_SHORT_NAME else has == value
+            same = has is not None if value == MADE_SHORT_NAME else (has or NO_SHORT_NAME) == value
         elif name in _TIMES:
             same = _same_times(value, has or found.times)
+        elif name == "unix":
+            same = unix_metadata.merged(there.ea or b"", value) == (there.ea or b"")
+        elif name == "ea" and said.unix is not None:
+            same = unix_metadata.merged(value, said.unix) == (there.ea or b"")
         elif name in _BYTES:
             same = value == (has or b"")
         else:

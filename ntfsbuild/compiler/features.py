@@ -33,7 +33,7 @@ from ntfsbuild.manifest.feature_specs import (
 from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata, upcase
 from ntfsbuild.ondisk.extended_attributes import Entry
-from ntfsbuild.ondisk.traits import NO_TRAITS, Form, Traits
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, Form, Traits
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 
@@ -177,9 +177,13 @@ class FeaturePlanner:
         form: Form | None = None
         if spec.compressed is not None:
             form = "compressed" if spec.compressed else "plain"
-        elif spec.sparse:
-            form = "sparse"
+        elif spec.sparse is not None:
+            form = "sparse" if spec.sparse else "plain"
         traits = _with_unix(self._traits(spec, Rules()), spec, None)
+        if isinstance(spec.short_name, bool):
+            traits = traits._replace(short_name=MADE_SHORT_NAME if spec.short_name else NO_SHORT_NAME)
+        elif spec.short_name is not None:
+            traits = traits._replace(short_name=spec.short_name)
         file_key = None
         if isinstance(spec.encrypted, EncryptTo):
             form = "encrypted"
@@ -279,16 +283,21 @@ def _has_holes(content: Content) -> bool:
 
 def _with_unix(traits: Traits, spec: FeatureSpec, source: UnixMetadata | None) -> Traits:
     """With the extended attributes: those that are said, and WSL's."""
-    entries: list[Entry] = list(spec.ea or ())
     unix = spec.unix if isinstance(spec.unix, UnixSpec) else source
-    if unix is not None:
-        try:
-            entries += unix_metadata.extended_attributes(unix.uid, unix.gid, unix.mode, unix.dev)
-        except ValueError as error:  # A tar archive may hold larger numbers.
-            raise ManifestError(f"unix: source: {error}") from None
-    if not entries and spec.ea is None:
+    if spec.ea is None and unix is None:
         return traits
-    return traits._replace(ea=extended_attributes.pack(entries))
+    said: list[Entry] = list(spec.ea or ())
+    try:
+        known: list[Entry] = []
+        if unix is not None:
+            known = unix_metadata.extended_attributes(unix.uid, unix.gid, unix.mode, unix.dev)
+        extended_attributes.pack([*said, *known])  # Together they may be too long.
+    except ValueError as error:  # A tar archive may hold larger numbers.
+        raise ManifestError(f"unix: source: {error}") from None
+    return traits._replace(
+        ea=None if spec.ea is None else extended_attributes.pack(said),
+        unix=extended_attributes.pack(known) if known else None,
+    )
 
 
 def link_spec(

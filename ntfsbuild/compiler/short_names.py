@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.short_names import ShortNames, is_short
-from ntfsbuild.ondisk.traits import MADE_SHORT_NAME
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, NO_SHORT_NAME
 
 
 def given(
@@ -15,7 +15,7 @@ def given(
     """The short name of each long one in `every`, and what is wrong: names with messages.
 
     `said` is a name, True (make one) or False (none).  On a base only the volume knows which names are
-    taken: with `made_later`, it makes them.
+    taken: with `made_later`, it makes them, and takes away those that must not be.
     """
     folded = dict(zip(every, names.folded(every), strict=True))
     taken = set(folded.values())
@@ -33,6 +33,8 @@ def given(
     own_short: set[str] = set()
     for name in every:
         own = said.get(name)
+        if own is False and made_later:
+            found[name] = NO_SHORT_NAME
         if own is None:
             own = by_default
         if own is not True:

@@ -228,8 +228,8 @@ class TreePlanner:
         self._check_names(planned, below)
         if (
             planned.rules.short_names
-            or any(one.features.short_name for one in planned.entries.values())
-            or any(one.entry and one.entry.features.short_name for one in below)
+            or any(one.features.short_name is not None for one in planned.entries.values())
+            or any(one.entry and one.entry.features.short_name is not None for one in below)
         ):
             below = self._give_short_names(planned, below)
         return planned, below
@@ -251,7 +251,7 @@ class TreePlanner:
         if spec is not NO_FEATURE_SPEC or here.short_name is not None:
             planned.said_features = features
         elif source is not None:  # The source says it, not a default.
-            planned.said_features = Features(Traits(ea=features.traits.ea))
+            planned.said_features = Features(Traits(unix=features.traits.unix))
 
     def _give_short_names(self, planned: PlannedDirectory, below: list[_Pending]) -> list[_Pending]:
         """The short names of a directory: those that are said, and those that are made."""
@@ -259,15 +259,18 @@ class TreePlanner:
         specs: dict[str, str | bool | None] = {
             name: one.features.short_name for name, one in planned.entries.items()
         }
-        for name, one in planned.entries.items():
-            if one.features.hardlink is not None and specs[name] is None:
-                specs[name] = False  # A file has one alias, which goes with its first name.
+        # A file has one alias, which goes with its first name.
+        further = [name for name, one in planned.entries.items() if one.features.hardlink is not None]
+        further = [name for name in further if specs[name] is None]
+        specs |= dict.fromkeys(further, False)
         specs |= {one.path[len(above) :]: one.entry.features.short_name for one in below if one.entry}
         every = sorted([*planned.files, *(one.path[len(above) :] for one in below)])
         found, problems = short_names.given(every, specs, planned.rules.short_names, made_later=self._on_base)
         for name, message in problems:
             at = next((one.entry.position for one in below if one.entry and one.path == above + name), 0)
             self.say(at or self._position_of(planned, name), above + name, message)
+        for name in further:
+            found.pop(name, None)  # Nobody said that one which is there must go.
         planned.short_names = found
         return [replace(one, short_name=found.get(one.path[len(above) :])) for one in below]
 

@@ -12,6 +12,7 @@ SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
 Form: TypeAlias = Literal["plain", "sparse", "compressed", "encrypted"]  # How a stream lies in its clusters.
 
 FORMS: Final[tuple[Form, ...]] = ("plain", "sparse", "compressed", "encrypted")
+NO_SHORT_NAME: Final = ""  # One that is there is taken away; None leaves it.
 MADE_SHORT_NAME: Final = "*"  # No name can be this: the volume makes one as Windows does.
 
 
@@ -27,7 +28,8 @@ class Traits(NamedTuple):
     )
     short_name: str | None = None
     reparse: bytes | None = None  # The value of $REPARSE_POINT; empty takes it away.
-    ea: bytes | None = None  # The value of $EA; empty takes it away.
+    ea: bytes | None = None  # The value of $EA, but for what `unix` says; empty takes it away.
+    unix: bytes | None = None  # WSL's entries of $EA; others that are there stay.
     object_id: bytes | None = None  # 16 or 64 bytes; empty takes it away.
     efs: bytes | None = None  # The value of $EFS.
     name_times: SomeTicks | None = None

@@ -6,11 +6,21 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ntfsbuild.ondisk.extended_attributes import Entry, name_bytes
+from ntfsbuild.ondisk import reparse_tags
+from ntfsbuild.ondisk.extended_attributes import Entry, name_bytes, pack, unpack
 
 _NAMES = ("$LXUID", "$LXGID", "$LXMOD", "$LXDEV")
 _NUMBER, _DEVICE = struct.Struct("<I"), struct.Struct("<II")
 _MAX = 0xFFFFFFFF
+_TYPE_MASK, _DIRECTORY, _FILE, _LINK = 0o170000, 0o040000, 0o100000, 0o120000
+# The type that the mode of what has such a reparse point says.
+MODE_TYPES = {
+    reparse_tags.AF_UNIX: 0o140000,
+    reparse_tags.LX_FIFO: 0o010000,
+    reparse_tags.LX_CHR: 0o020000,
+    reparse_tags.LX_BLK: 0o060000,
+    reparse_tags.LX_SYMLINK: _LINK,
+}
 
 
 class UnixMetadata(NamedTuple):
@@ -49,6 +59,24 @@ def unix_metadata(entries: Iterable[Entry]) -> UnixMetadata:
 def _number(value: bytes) -> int | None:
     found: tuple[int] | None = _NUMBER.unpack(value) if len(value) == _NUMBER.size else None
     return found[0] if found else None
+
+
+def merged(ea: bytes, unix: bytes) -> bytes:
+    """The value of an $EA with WSL's entries in place: those that it has stay where they are."""
+    new = {name: (name, value, flags) for name, value, flags in unpack(unix)}
+    entries = [new.pop(entry[0], entry) for entry in unpack(ea)]
+    return pack([*entries, *new.values()])
+
+
+def typed(unix: bytes, tag: int, *, directory: bool) -> bytes:
+    """With the type of the file in a mode that has none; `tag` is that of its reparse point, or 0."""
+    kind = MODE_TYPES.get(tag, _LINK if tag == reparse_tags.SYMLINK else _DIRECTORY if directory else _FILE)
+
+    def with_type(name: str, value: bytes) -> bytes:
+        mode = _number(value) if name == _NAMES[2] else None
+        return value if mode is None or mode & _TYPE_MASK else _NUMBER.pack(mode | kind)
+
+    return pack([(name, with_type(name, value), flags) for name, value, flags in unpack(unix)])
 
 
 def without_unix_metadata(entries: Iterable[Entry]) -> list[Entry]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from ntfsbuild.content.model import Content
 from ntfsbuild.ondisk.filetime import format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES
-from ntfsbuild.ondisk.traits import FORMS, MADE_SHORT_NAME, NO_TRAITS, SomeTicks, Traits
+from ntfsbuild.ondisk.traits import FORMS, MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, SomeTicks, Traits
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 from ntfsbuild.plan.line_values import (
     REQUIRED,
@@ -29,7 +29,7 @@ from ntfsbuild.plan.line_values import (
 
 Line: TypeAlias = dict[str, Any]
 
-_BYTES = ("security", "reparse", "ea", "object_id", "efs")
+_BYTES = ("security", "reparse", "ea", "unix", "object_id", "efs")
 _TIMES = ("name_times", "entry_times")
 _SIZES = ("valid_bytes", "raw_bytes")
 _NUMBERS = {"owner_id": 32, "quota_charged": 64, "usn": 64, "version_max": 32, "version": 32, "class_id": 32}
@@ -114,4 +114,4 @@ def features_reader(read_content: Callable[[Any], Content]) -> Callable[[Any], F
 
 
 def _short_name(value: Any) -> str:
-    return MADE_SHORT_NAME if value == MADE_SHORT_NAME else file_name(value)
+    return value if value in (MADE_SHORT_NAME, NO_SHORT_NAME) else file_name(value)

@@ -14,6 +14,7 @@ from ntfsbuild.ondisk import (
     reparse_point,
     security,
     security_inheritance,
+    unix_metadata,
 )
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.standard_information import StandardInformation
@@ -62,6 +63,8 @@ class Featuring(Forming):
             self._set_object_id(state, traits.object_id)
         if traits.ea is not None:
             self._set_ea(state, traits.ea)
+        if traits.unix is not None:
+            self._set_unix(state, traits.unix)
         if traits.efs is not None:
             self._replace(state, attribute.LOGGED_UTILITY_STREAM, parts.EFS_NAME, traits.efs)
         if said := traits.information():
@@ -176,6 +179,15 @@ class Featuring(Forming):
         if not value:
             for type_code in (attribute.EA_INFORMATION, attribute.EA):
                 self._replace(state, type_code, "", b"")
+
+    def _set_unix(self, state: FileState, entries: bytes) -> None:
+        there = state.find(attribute.EA)
+        tag = self._reparse_tag_of(state.attributes)
+        entries = unix_metadata.typed(entries, tag, directory=state.is_directory)
+        try:
+            self._set_ea(state, unix_metadata.merged(self._streams.read(there) if there else b"", entries))
+        except ValueError as error:  # Together they are too long.
+            raise VolumeError(str(error)) from None
 
     def _set_reparse(self, state: FileState, value: bytes) -> None:
         self.unindex_reparse_point(state)

@@ -111,7 +111,7 @@ class Naming(Editing):
         entries = self.directory(parent.reference)
         if short_name == MADE_SHORT_NAME:
             short_name = name if is_short(name) else entries.short_name(name)
-        elif short_name is not None and entries.find(short_name) is not None:
+        elif short_name and entries.find(short_name) is not None:
             raise ManifestError(f"{name}: the short name {short_name} is in its directory already")
         for one, namespace in parts.names_of(name, short_name):
             raw_name = one.encode("utf-16-le", "surrogatepass")

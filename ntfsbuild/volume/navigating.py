@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _INDEX_NAME = "$I30"
 _MOST_CACHED_DIRECTORIES = 256
 _MOST_CACHED_WAYS = 1024
+_MOST_STEPS_UP = 16  # Whoever walks a tree has just come from there.
 _LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
 _MOST_DESCENTS = 16
 
@@ -201,8 +202,8 @@ class Navigating:
         known = self._ways.get(above) if last else None
         if known is not None and last not in (".", ".."):
             return (*known, self._step(known, last, path))
-        way: tuple[tuple[str, int], ...] = ()
-        for name in path.split("/"):
+        begin, way = self._nearest(path)
+        for name in path[begin:].split("/"):
             if name in ("", "."):
                 continue
             way = way[:-1] if name == ".." else (*way, self._step(way, name, path))
@@ -211,6 +212,18 @@ class Navigating:
                 self._ways.clear()
             self._ways[above] = way[:-1]
         return way
+
+    def _nearest(self, path: str) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """The way of a directory not far above that is known, and how much of the path it is."""
+        end = len(path)
+        for _ in range(_MOST_STEPS_UP):
+            end = path.rfind("/", 0, end)
+            if end <= 0:
+                break
+            known = self._ways.get(path[:end])
+            if known is not None:
+                return end, known
+        return 0, ()
 
     def _step(self, way: tuple[tuple[str, int], ...], name: str, path: str) -> tuple[str, int]:
         found = self._look_up(way[-1][1] if way else self._root_reference, name, path)

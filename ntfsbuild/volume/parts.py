@@ -31,11 +31,11 @@ def trait_attributes(traits: Traits) -> Iterator[Attribute]:
         yield Attribute(attribute.OBJECT_ID, "", 0, 0, traits.object_id[:OBJECT_ID_BYTES])
     if traits.reparse:
         yield Attribute(attribute.REPARSE_POINT, "", 0, 0, traits.reparse)
-    if traits.ea:
+    if ea := (traits.ea or b"") + (traits.unix or b""):
         from ntfsbuild.ondisk import extended_attributes  # Late: few files have any.
 
-        yield Attribute(attribute.EA_INFORMATION, "", 0, 0, extended_attributes.information(traits.ea))
-        yield Attribute(attribute.EA, "", 0, 0, traits.ea)
+        yield Attribute(attribute.EA_INFORMATION, "", 0, 0, extended_attributes.information(ea))
+        yield Attribute(attribute.EA, "", 0, 0, ea)
     if traits.efs:
         yield Attribute(attribute.LOGGED_UTILITY_STREAM, EFS_NAME, 0, 0, traits.efs)
 
@@ -45,7 +45,7 @@ def bits_of(traits: Traits, main_flags: int) -> int:
     bits = sum(bit for flag, bit in _FLAG_BITS if main_flags & flag)
     if traits.reparse:
         bits |= _REPARSE_BIT
-    return bits | EA_BIT if traits.ea and _has_unix_metadata(traits.ea) else bits
+    return bits | EA_BIT if traits.unix or (traits.ea and _has_unix_metadata(traits.ea)) else bits
 
 
 def _has_unix_metadata(ea: bytes) -> bool:
@@ -80,7 +80,7 @@ def chosen(times: Ticks4, own: SomeTicks | None) -> Ticks4:
 
 def names_of(name: str, short_name: str | None) -> list[tuple[str, int]]:
     """The names that a long and a short one make, each with its namespace."""
-    if short_name is None:
+    if not short_name:
         return [(name, file_name.POSIX)]
     if upcase.upper(short_name) == upcase.upper(name):
         return [(name, file_name.WIN32_AND_DOS)]

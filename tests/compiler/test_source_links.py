@@ -74,7 +74,7 @@ def test_links_of_windows(tmp_path: Path, source: str) -> None:
         one = found[f"/data/{name}"]
         assert one.features.traits.reparse == reparse_point.symlink(target), name
         assert isinstance(one, MakeDirectory) == (name in DIRECTORIES), name
-        assert one.features.traits.ea is None
+        assert one.features.traits.unix is None
         if isinstance(one, MakeFile):
             assert one.content == EMPTY
     assert found["/data/a.txt"].features is NO_FEATURES
@@ -87,7 +87,7 @@ def test_links_of_wsl(tmp_path: Path, source: str) -> None:
         one = found[f"/{name}"]
         assert isinstance(one, MakeFile)
         assert one.features.traits.reparse == reparse_point.wsl_symlink(target)
-        assert one.features.traits.ea is None
+        assert one.features.traits.unix is None
     # `times` of the directory are its own: what is in it has the default.
     assert found["/gone"].times == found["/a.txt"].times
 
@@ -216,7 +216,7 @@ def test_special_files(tmp_path: Path) -> None:
         traits = found[path].features.traits
         entries = unix_metadata.extended_attributes(None, None, mode | 0o644, device)
         assert traits.reparse == reparse_point.wsl_special(kind)  # type: ignore[arg-type]
-        assert traits.ea == extended_attributes.pack(entries), path
+        assert traits.unix == extended_attributes.pack(entries), path
     for rule in ("ntfs", "follow", "error"):
         found_problems = problems(tmp_path, f"  .: {{source: src, symlinks: {rule}}}\n")
         assert [one.rpartition("/")[2] for one in found_problems] == [

@@ -24,7 +24,7 @@ from tests.compiler.test_source_links import planned, problems
 
 
 def unix_of(operation: MakeFile | MakeDirectory) -> UnixMetadata | None:
-    ea = operation.features.traits.ea
+    ea = operation.features.traits.unix
     return None if ea is None else unix_metadata.unix_metadata(extended_attributes.unpack(ea))
 
 
@@ -148,7 +148,7 @@ def test_an_image_says_what_the_source_says(tmp_path: Path, kind: str) -> None:
     with Volume.open(tmp_path / "disk.img") as volume:
         for path, one in expected.items():
             traits = volume.traits(path)
-            assert traits.ea == one.features.traits.ea, path
+            assert traits.ea == one.features.traits.unix, path
             assert traits.reparse == one.features.traits.reparse, path
 
 
