@@ -90,7 +90,7 @@ def _line(path: str, said: Data, *, directory: bool) -> str:
 
 
 def _root_line(said: Data) -> str:
-    return f'  ".": {_text(said)}\n' if said else '  ".": {attributes: []}\n'
+    return f'  ".": {_text(said)}\n'
 
 
 def _is_below(path: str, prefix: str) -> bool:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ntfsbuild.capture.contents import Contents, Data, inline
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import guid, object_id, reparse_point, reparse_tags, security, security_inheritance
-from ntfsbuild.ondisk.extended_attributes import NEED_EA, unpack
+from ntfsbuild.ondisk.extended_attributes import NEED_EA, pack, unpack
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.filetime import TICKS_MAX, format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.ondisk.unix_metadata import (
+    UnixMetadata,
+    extended_attributes,
+    unix_metadata,
+    without_unix_metadata,
+)
 from ntfsbuild.plan.model import ATTRIBUTES
 from ntfsbuild.volume.info import FileInfo
 from ntfsbuild.volume.volume import Volume
@@ -20,9 +27,9 @@ from ntfsbuild.volume.volume import Volume
 Note = Callable[[str, str], None]
 
 _FOLLOWING = FileAttributes.SPARSE | FileAttributes.REPARSE_POINT | FileAttributes.COMPRESSED
-_FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.EA | FileAttributes.VIEW_INDEX
+# Some drivers set the bit of directories here, too, where it says nothing.
+_FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.VIEW_INDEX | FileAttributes.DIRECTORY_INDEX
 _NUMBERS = ("owner_id", "quota_charged", "usn", "class_id")
-_ROOT_ATTRIBUTES = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
 _ENCRYPTED = int(FileAttributes.ENCRYPTED)
 _COMPRESSED = int(FileAttributes.COMPRESSED)
 _HANDED_DOWN = _ENCRYPTED | _COMPRESSED
@@ -57,7 +64,8 @@ class Entries:
         self._say_link(said, traits, info)
         if info.times != self._times:
             said |= self._said_times(path, "times", info.times)
-        said |= self._attributes(path, info)
+        said |= self._attributes(path, info, traits)
+        said |= self._extended_attributes(info, traits)
         said |= self._security(path, above, info, traits)
         said |= self._traits(path, traits)
         streams = {
@@ -94,15 +102,31 @@ class Entries:
             if one:
                 one.pop("encrypted", None)
 
-    def _attributes(self, path: str, info: FileInfo) -> Data:
+    def _extended_attributes(self, info: FileInfo, traits: Traits) -> Data:
+        """In WSL's words where these make the same of it."""
+        if not traits.ea:
+            return {}
+        entries = unpack(traits.ea)
+        others = without_unix_metadata(entries)
+        unix = unix_metadata(entries)
+        kind = stat.S_IFDIR if info.is_directory else stat.S_IFREG
+        plain = not traits.reparse and stat.S_IFMT(unix.mode or kind) == kind
+        if plain and unix != UnixMetadata() and pack([*others, *extended_attributes(*unix)]) == traits.ea:
+            words = {name: value for name, value in unix._asdict().items() if value is not None}
+            if unix.mode is not None:
+                words["mode"] = f"0{stat.S_IMODE(unix.mode):03o}"
+            ea = {name: _ea_data(value, flags) for name, value, flags in others}
+            return ({"ea": ea} if ea else {}) | {"unix": words}
+        return {"ea": {name: _ea_data(value, flags) for name, value, flags in entries}}
+
+    def _attributes(self, path: str, info: FileInfo, traits: Traits) -> Data:
         bits = info.attributes & ~int(_FOLLOWING)
-        if path == "/" and bits & _ROOT_ATTRIBUTES == _ROOT_ATTRIBUTES:
-            bits &= ~_ROOT_ATTRIBUTES
         names = [name for name in attribute_names(bits) if name in ATTRIBUTES]
         others = [name for name in attribute_names(bits) if name not in ATTRIBUTES]
         if others:
             self._note(path, f"its attributes {', '.join(others)} cannot be said")
-        usual = [] if info.is_directory else ["archive"]
+        usual = ["hidden", "system"] if path == "/" else [] if info.is_directory else ["archive"]
+        usual += ["recall_on_open"] if traits.ea else []
         return {} if names == usual else {"attributes": names}
 
     # ------------------------------------------------------------------ security
@@ -166,8 +190,6 @@ class Entries:
     def _traits(self, path: str, traits: Traits) -> Data:
         said: Data = {}
         root = path == "/"
-        if traits.ea:
-            said["ea"] = {name: _ea_data(value, flags) for name, value, flags in unpack(traits.ea)}
         if traits.object_id:
             said["object_id"] = object_id_data(traits.object_id)
         said |= self._own_times(path, traits)

@@ -33,6 +33,7 @@ from ntfsbuild.manifest.feature_specs import (
 from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata, upcase
 from ntfsbuild.ondisk.extended_attributes import Entry
+from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, Form, Traits
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from ntfsbuild.compiler.encrypting import Encrypting
 
 _LARGEST_COMPRESSED_CLUSTER_BYTES = 4096
+ARCHIVE, _OF_EA = int(FileAttributes.ARCHIVE), int(FileAttributes.EA)
+OF_ROOT = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
 _COPIED = (
     "security",
     "object_id",
@@ -257,6 +260,13 @@ class FeaturePlanner:
                 f"streams: {name}: valid_data is {spec.valid_bytes}, the stream has {size_of(content)} bytes"
             )
         return NamedStream(name, self._pin(content), form, spec.valid_bytes, spec.plain_bytes)
+
+
+def attributes_of(said: int | None, features: Features, usual: int) -> int:
+    """The attributes of something new; where nobody says them, that there are EAs is one, as on Windows."""
+    if said is not None:
+        return said
+    return usual | (_OF_EA if features.traits.ea or features.traits.unix else 0)
 
 
 def form_of_directory(spec: FeatureSpec, rules: Rules) -> Form | None:

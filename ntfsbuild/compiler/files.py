@@ -6,6 +6,7 @@ import functools
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
+from ntfsbuild.compiler.features import ARCHIVE, attributes_of
 from ntfsbuild.compiler.links import is_directory
 from ntfsbuild.compiler.times import TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
@@ -13,13 +14,10 @@ from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile
 from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
 from ntfsbuild.manifest.model import FileEntry, TimesSpec
-from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import MakeDirectory, MakeFile
-
-_ARCHIVE = int(FileAttributes.ARCHIVE)
 
 
 def fresh_files(
@@ -36,7 +34,7 @@ def fresh_files(
     if plain and not entries and not directory.absent and len(directory.layers) == 1 and not from_source:
         tree, position = directory.layers[0].tree, directory.layers[0].position
         for name, content in zip(tree.names, tree.contents(), strict=True):
-            yield MakeFile(prefix + name, content, times, _ARCHIVE, position)
+            yield MakeFile(prefix + name, content, times, ARCHIVE, position)
         return
     for name in directory.files:
         entry = entries.get(name)
@@ -51,15 +49,18 @@ def fresh_files(
         file_times = rule.of_source(layer.tree.mtime_ticks(name)) if from_source else times
         content = layer.tree.content(name)
         features = NO_FEATURES if plain else planner.features_of(directory, name, content)
-        yield MakeFile(prefix + name, content, file_times, _ARCHIVE, layer.position, features)
+        attributes = attributes_of(None, features, ARCHIVE)
+        yield MakeFile(prefix + name, content, file_times, attributes, layer.position, features)
 
 
 def _featured(
     made: MakeFile, entry: FileEntry, features: Features, directories: Container[str]
 ) -> MakeFile | MakeDirectory:
     if not is_directory(made.path, entry.features, directories):
-        return made._replace(features=features)
-    return MakeDirectory(made.path, made.times, entry.attributes or 0, False, made.origin, features)
+        attributes = attributes_of(entry.attributes, features, ARCHIVE)
+        return made._replace(attributes=attributes, features=features)
+    attributes = attributes_of(entry.attributes, features, 0)
+    return MakeDirectory(made.path, made.times, attributes, False, made.origin, features)
 
 
 @functools.lru_cache(maxsize=64)
@@ -70,7 +71,7 @@ def _narrowed(outer: TimesRule, times: TimesSpec) -> TimesRule:
 
 def _described(path: str, entry: FileEntry, outer: TimesRule) -> MakeFile:
     times = _described_times(entry, outer)[0]
-    attributes = _ARCHIVE if entry.attributes is None else entry.attributes
+    attributes = ARCHIVE if entry.attributes is None else entry.attributes
     return MakeFile(path, entry.content, times, attributes, entry.position)
 
 

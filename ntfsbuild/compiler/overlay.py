@@ -12,6 +12,7 @@ from ntfsbuild.compiler.comparing import (
     lacking,
     with_own_times,
 )
+from ntfsbuild.compiler.features import ARCHIVE, attributes_of
 from ntfsbuild.compiler.files import AskedFile, asked_files
 from ntfsbuild.compiler.links import HardLink, is_directory
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
@@ -34,8 +35,7 @@ from ntfsbuild.plan.model import (
     TreeOperation,
 )
 
-_ARCHIVE = int(FileAttributes.ARCHIVE)
-_OF_ROOT = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)  # It has them on every volume.
+_OF_EA = int(FileAttributes.EA)
 _SETTABLE = sum(int(FileAttributes[name.upper()]) for name in ATTRIBUTES)
 _NO_TIMES: SomeTicks = (None, None, None, None)
 
@@ -143,22 +143,20 @@ class Overlay:
             yield MakeDirectory(
                 path,
                 planned.times,
-                planned.said_attributes or 0,
+                planned.attributes,
                 planned.posix_names,
                 planned.position,
                 planned.features,
             )
             return
         times, attributes = planned.said_times, planned.said_attributes
-        if attributes is not None and path == "/":
-            attributes |= _OF_ROOT
         above = self._descriptors.get(_above(planned.path))
         explicit = planned.said_features.traits.security
         if explicit is not None and self._on_conflict != "keep":
             self._descriptors[planned.path] = expected_security(self._base, found, explicit, above)
         self._say_times(planned.path, path, times, planned.said_features, planned.position, directory=True)
         features = lacking(self._base, found, planned.said_features, above)
-        same = features is NO_FEATURES and _agree(found, times, attributes)
+        same = features is NO_FEATURES and _agree(self._base, found, times, attributes)
         if same or self._on_conflict == "keep":
             yield Keep(path, True, _NO_TIMES if self._on_conflict == "keep" else times, planned.position)
         elif self._on_conflict == "error":
@@ -202,11 +200,12 @@ class Overlay:
                 return Keep(path, found.is_directory, _NO_TIMES, file.position)
             found = None
         if found is None and directory:
+            attributes = attributes_of(file.attributes, file.features, 0)
             return MakeDirectory(
-                path, file.times, file.attributes or 0, planned.posix_names, file.position, file.features
+                path, file.times, attributes, planned.posix_names, file.position, file.features
             )
         if found is None:
-            attributes = _ARCHIVE if file.attributes is None else file.attributes
+            attributes = attributes_of(file.attributes, file.features, ARCHIVE)
             return MakeFile(
                 path, self._pin(file.content), file.times, attributes, file.position, file.features
             )
@@ -220,7 +219,7 @@ class Overlay:
             self._check_other_names(shown, found, file)
         same_content = found.is_directory or self._has_content(found, file)
         features = lacking(self._base, found, file.features, above)
-        same = features is NO_FEATURES and _agree(found, file.said_times, file.attributes)
+        same = features is NO_FEATURES and _agree(self._base, found, file.said_times, file.attributes)
         if (same_content and same) or self._on_conflict == "keep":
             return Keep(path, found.is_directory, _NO_TIMES, file.position)
         if self._on_conflict == "error":
@@ -313,10 +312,14 @@ class Overlay:
         self._planner.say(position, path, f"is there already with other {what}")
 
 
-def _agree(found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
+def _agree(base: Base, found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
     """Whether what is said of times and attributes holds already."""
-    if attributes is not None and (found.attributes ^ attributes) & _SETTABLE:
-        return False
+    if attributes is not None:
+        others = (found.attributes ^ attributes) & _SETTABLE
+        if others & found.attributes & _OF_EA and base.traits(found.path).ea:
+            others &= ~_OF_EA  # It follows from them.
+        if others:
+            return False
     return all(said is None or said == there for said, there in zip(times, found.times, strict=True))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from ntfsbuild.compiler.features import FeaturePlanner
+from ntfsbuild.compiler.features import FeaturePlanner, attributes_of
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.content.model import Content, HostFile
 from ntfsbuild.content.read import size_of
@@ -95,7 +95,8 @@ class StepPlanner:
                     )
                     times = created, modified, changed, accessed
                 features = self._features_of(number, step)
-                return MkdirStep(step.path, times, step.attributes or 0, posix, ticks, origin, features)
+                attributes = attributes_of(step.attributes, features, 0)
+                return MkdirStep(step.path, times, attributes, posix, ticks, origin, features)
             case model.TouchStep():
                 return SetStep(step.path, _some(step.times), None, ticks, origin)
             case model.SetStep():

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ntfsbuild.compiler import short_names
-from ntfsbuild.compiler.features import FeaturePlanner, Rules, form_of_directory, link_spec
+from ntfsbuild.compiler.described_links import is_link, link_as_file
+from ntfsbuild.compiler.features import (
+    OF_ROOT,
+    FeaturePlanner,
+    Rules,
+    attributes_of,
+    link_spec,
+)
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.compiler.times import TimesRule
 from ntfsbuild.content.model import EMPTY, Content, HostFile, LinksRule, Segments
@@ -114,21 +121,6 @@ def _has(layer: Layer, name: str) -> bool:
     return name in layer.tree.names
 
 
-def _is_link(entry: DirectoryEntry, rules: Rules) -> bool:
-    """Whether a directory stands for something else, and so has nothing in it, and hands nothing down."""
-    leads_elsewhere = entry.features.reparse is not None or entry.features.symlink is not None
-    plain = leads_elsewhere and not entry.children and not entry.source
-    return plain and form_of_directory(entry.features, rules) in (None, "plain")
-
-
-def _link_as_file(entry: DirectoryEntry) -> FileEntry:
-    """The same as if it were described as a file."""
-    spec = entry.features._replace(compressed=None, encrypted=None, reparse_directory=True)
-    if spec.symlink is not None:
-        spec = spec._replace(symlink=replace(spec.symlink, directory=True))
-    return FileEntry(EMPTY, entry.position, entry.times, entry.attributes, features=spec)
-
-
 def _only_removing(root: DirectoryEntry) -> frozenset[int]:
     """Directories (by their `id`) that are only on the way to what must not be there."""
     every, pending = [], [root]
@@ -210,9 +202,7 @@ class TreePlanner:
         source_ticks = layers[-1].tree.mtime_ticks("") if layers and rule.from_source else None
         times = rule.of_source(source_ticks)
         names_rule = defaults.names or here.names
-        planned = PlannedDirectory(
-            here.path, position, times, (entry.attributes if entry else 0) or 0, names_rule == "posix"
-        )
+        planned = PlannedDirectory(here.path, position, times, 0, names_rule == "posix")
         # A default is not meant for directories that are there already and only on the way.
         if entry and isinstance(entry.times, Times):
             said = entry.times
@@ -248,6 +238,8 @@ class TreePlanner:
         if here.short_name is not None:
             features = features._replace(traits=features.traits._replace(short_name=here.short_name))
         planned.features = features
+        usual = OF_ROOT if here.path == "/" else 0
+        planned.attributes = attributes_of(planned.said_attributes, features, usual)
         if spec is not NO_FEATURE_SPEC or here.short_name is not None:
             planned.said_features = features
         elif source is not None:  # The source says it, not a default.
@@ -309,9 +301,9 @@ class TreePlanner:
         if not self._on_base:
             # How an empty directory that leads elsewhere is written makes no other image.
             for name, one in [*directories.items()]:
-                if name not in layered and _is_link(one, planned.rules):
+                if name not in layered and is_link(one, planned.rules):
                     del directories[name]
-                    entries[name] = _link_as_file(one)
+                    entries[name] = link_as_file(one)
         if any(layer.tree.links for layer in planned.layers):
             entries |= self._source_links(planned, entries)
         planned.entries = entries

@@ -23,7 +23,8 @@ class FileAttributes(IntFlag):
     ENCRYPTED = 0x4000
     INTEGRITY_STREAM = 0x8000
     NO_SCRUB_DATA = 0x20000
-    EA = 0x40000
+    RECALL_ON_OPEN = 0x40000
+    EA = 0x40000  # The same bit: Windows sets it where there are extended attributes.
     PINNED = 0x80000
     UNPINNED = 0x100000
     RECALL_ON_DATA_ACCESS = 0x400000

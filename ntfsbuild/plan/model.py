@@ -32,6 +32,7 @@ ATTRIBUTES: Final = (
     "no_scrub_data",
     "pinned",
     "unpinned",
+    "recall_on_open",
     "recall_on_data_access",
 )
 

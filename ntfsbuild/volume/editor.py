@@ -40,6 +40,7 @@ SETTABLE_ATTRIBUTES = int(
     | FileAttributes.NO_SCRUB_DATA
     | FileAttributes.PINNED
     | FileAttributes.UNPINNED
+    | FileAttributes.RECALL_ON_OPEN
     | FileAttributes.RECALL_ON_DATA_ACCESS
 )
 # What does not outlive that a file is overwritten.
@@ -173,7 +174,7 @@ class VolumeEditor(Featuring):
         state = self.file_at(path)
         old = state.information()
         if attributes is None:
-            attributes = old.attributes & SETTABLE_ATTRIBUTES | int(FileAttributes.ARCHIVE)
+            attributes = old.attributes & SETTABLE_ATTRIBUTES & ~parts.EA_BIT | int(FileAttributes.ARCHIVE)
         usual = (old.created_ticks, now, now, old.accessed_ticks)
         created, modified, changed, accessed = (
             mine if given is None else given for given, mine in zip(times, usual, strict=True)
@@ -270,6 +271,8 @@ class VolumeEditor(Featuring):
         """Set the FILE_ATTRIBUTE bits in `mask` to those of `attributes`."""
         state = self.settable_at(path)
         old = state.information().attributes
+        if state.find(attribute.EA) is not None:
+            mask &= ~(parts.EA_BIT & ~attributes)  # It follows from that.
         with self.whole_change():
             self._set(state, {"attributes": old & ~mask | attributes & mask, "changed_ticks": now})
 

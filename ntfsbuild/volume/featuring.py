@@ -80,10 +80,7 @@ class Featuring(Forming):
         """Let the attribute bits that follow from streams and traits say what the file is."""
         main = state.find(attribute.INDEX_ROOT, "$I30") if state.is_directory else state.find(attribute.DATA)
         reparse = state.find(attribute.REPARSE_POINT) is not None
-        ea = state.find(attribute.EA)
-        traits = Traits(
-            reparse=b"there" if reparse else None, ea=None if ea is None else self._streams.read(ea)
-        )
+        traits = Traits(reparse=b"there" if reparse else None)
         bits = parts.bits_of(traits, main.flags if main else 0)
         old = state.information().attributes
         new = old & ~parts.FOLLOWING_BITS | bits
@@ -171,9 +168,13 @@ class Featuring(Forming):
         if value:
             state.put(Attribute(type_code, name, 0, 0, value))
 
+    def _ea_of(self, state: FileState) -> bytes:
+        there = state.find(attribute.EA)
+        return self._streams.read(there) if there else b""
+
     def _set_ea(self, state: FileState, value: bytes) -> None:
-        # Whether there is one of WSL's among the new ones is found out later.
-        state.change_information({"attributes": state.information().attributes & ~parts.EA_BIT})
+        bits = state.information().attributes & ~parts.EA_BIT | (parts.EA_BIT if value else 0)
+        state.change_information({"attributes": bits})
         for one in parts.trait_attributes(Traits(ea=value)):
             self._replace(state, one.type_code, "", one.value or b"")
         if not value:
@@ -181,13 +182,13 @@ class Featuring(Forming):
                 self._replace(state, type_code, "", b"")
 
     def _set_unix(self, state: FileState, entries: bytes) -> None:
-        there = state.find(attribute.EA)
         tag = self._reparse_tag_of(state.attributes)
         entries = unix_metadata.typed(entries, tag, directory=state.is_directory)
         try:
-            self._set_ea(state, unix_metadata.merged(self._streams.read(there) if there else b"", entries))
+            value = unix_metadata.merged(self._ea_of(state), entries)
         except ValueError as error:  # Together they are too long.
             raise VolumeError(str(error)) from None
+        self._set_ea(state, value)
 
     def _set_reparse(self, state: FileState, value: bytes) -> None:
         self.unindex_reparse_point(state)

@@ -75,7 +75,9 @@ class NewVolume:
             self._descriptors.id_of(descriptor)
         self._heritage = Heritage()
         self._special = SpecialFiles(self._records, self._clusters.put_runs, options.cluster_bytes)
-        self._root = DirectoryBuilder(file_record.ROOT, file_record.ROOT, ".", options.times, 0, False)
+        self._root = DirectoryBuilder(
+            file_record.ROOT, file_record.ROOT, ".", options.times, SYSTEM_ATTRIBUTES, False
+        )
         self._secure_directory(self._root, security.ROOT)
         self._directories = {file_record.ROOT: self._root}
         self._paths = PathCache(self._directories)
@@ -157,8 +159,6 @@ class NewVolume:
         raw_name = _encode_name(name)
         parent = reference(directory.parent, system_sequence(directory.parent))
         attributes = directory.attributes | _DIRECTORY_INDEX
-        if directory is self._root:
-            attributes |= SYSTEM_ATTRIBUTES
         times = parts.chosen(directory.times, own_times)
         packed = 0 if directory.is_plain else parts.tag_or_ea_bytes(parts.trait_attributes(directory.traits))
         return parts.name_value(parent, times, (0, 0), attributes, packed, raw_name, namespace)
@@ -401,7 +401,7 @@ class NewVolume:
         if not root.is_plain:
             return self._special.root_record(root, self._root_key(root.traits.name_times), index, indexes)
         base = [
-            standard_information(root.times, root.attributes | SYSTEM_ATTRIBUTES, 0),
+            standard_information(root.times, root.attributes, 0),
             attribute.resident(attribute.FILE_NAME, key, indexed=True),
             attribute.resident(attribute.SECURITY_DESCRIPTOR, root.descriptor),
         ]

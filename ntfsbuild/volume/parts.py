@@ -43,15 +43,7 @@ def trait_attributes(traits: Traits) -> Iterator[Attribute]:
 def bits_of(traits: Traits, main_flags: int) -> int:
     """The FILE_ATTRIBUTE bits that follow from traits and from the flags of the main stream or index."""
     bits = sum(bit for flag, bit in _FLAG_BITS if main_flags & flag)
-    if traits.reparse:
-        bits |= _REPARSE_BIT
-    return bits | EA_BIT if traits.unix or (traits.ea and _has_unix_metadata(traits.ea)) else bits
-
-
-def _has_unix_metadata(ea: bytes) -> bool:
-    from ntfsbuild.ondisk import extended_attributes
-
-    return any(str(name).startswith("$LX") for name, _, _ in extended_attributes.unpack(ea))
+    return bits | _REPARSE_BIT if traits.reparse else bits
 
 
 def information(times: Ticks4, attributes: int, security_id: int, traits: Traits) -> Attribute:

@@ -25,7 +25,6 @@ from ntfsbuild.volume.record_layout import Layout
 from ntfsbuild.volume.record_reader import Attribute, parse_attribute
 from ntfsbuild.volume.record_store import RecordStore
 from ntfsbuild.volume.stream_maker import StreamMaker
-from ntfsbuild.volume.system_files import SYSTEM_ATTRIBUTES
 
 
 class _OpenFile:
@@ -183,7 +182,7 @@ class SpecialFiles:
 
     def root_record(self, root: DirectoryBuilder, key: bytes, index: Index, indexes: IndexWriter) -> bytes:
         """The root's record: it is found by its number, and all that it has must fit it."""
-        base = self._of_directory(root, [key], root.attributes | SYSTEM_ATTRIBUTES)
+        base = self._of_directory(root, [key], root.attributes)
         made = self._with_index(root, base, index, indexes, large=True)
         leave = StreamMaker(indexes.store, self._cluster_bytes).leave_record  # It is laid out twice.
         layout = record_layout.lay_out(

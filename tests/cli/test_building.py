@@ -98,7 +98,7 @@ def test_a_plan_for_people(run: Run) -> None:
     words = "the smallest that fits, label TEST, serial 1C2D3E4F50617283, sector 512 B"
     assert lines[0].startswith(f"format          auto  {words}")
     assert [" ".join(line.split()) for line in lines[1:]] == [
-        "directory /",
+        "directory / hidden, system",
         "directory /assets",
         "directory /docs hidden",
         "directory /docs/deep",

@@ -192,7 +192,7 @@ def test_encrypted_by_steps(tmp_path: Path, request: pytest.FixtureRequest, make
 ATTRIBUTES = {
     "readonly": 0x1, "hidden": 0x2, "system": 0x4, "archive": 0x20, "temporary": 0x100, "offline": 0x1000,
     "not_content_indexed": 0x2000, "integrity_stream": 0x8000, "no_scrub_data": 0x20000, "pinned": 0x80000,
-    "unpinned": 0x100000, "recall_on_data_access": 0x400000,
+    "unpinned": 0x100000, "recall_on_open": 0x40000, "recall_on_data_access": 0x400000,
 }  # fmt: skip
 VALID = {"half.bin": 32 * KIB, "odd.bin": 5001, "none.bin": 0}
 

@@ -33,7 +33,7 @@ def test_times_of_an_entry_go_with_the_file(tmp_path: Path) -> None:
         assert volume.traits("/b").entry_times is None
 
 
-def test_without_metadata_of_unix_no_bit_says_so(tmp_path: Path) -> None:
+def test_a_bit_says_that_there_are_extended_attributes(tmp_path: Path) -> None:
     tree = {name: {"text": "a", "unix": {"uid": 1}} for name in "abc"}
     steps: list[dict[str, Any]] = [
         {"set": "a", "ea": None},
@@ -42,7 +42,7 @@ def test_without_metadata_of_unix_no_bit_says_so(tmp_path: Path) -> None:
     ]
     with Volume.open(changed(tmp_path, tree, steps)) as volume:
         found = [bool(volume.stat(f"/{name}").attributes & FileAttributes.EA) for name in "abc"]
-    assert found == [False, False, True]
+    assert found == [False, True, True]
 
 
 def test_a_descriptor_is_inherited_by_the_name_that_is_said(tmp_path: Path) -> None:
