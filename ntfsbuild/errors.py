@@ -12,7 +12,9 @@ Anything else that is raised is our bug (exit code 70).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 EXIT_BUG = 70
@@ -94,3 +96,13 @@ class HostError(NtfsBuildError):
     """The host refused: no space, no permission, an I/O error."""
 
     exit_code = 4
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say which image it is whose volume is at fault."""
+    try:
+        yield
+    except VolumeError as error:
+        error.args = (f"{os.fspath(path)}: {error}",)
+        raise

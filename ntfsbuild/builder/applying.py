@@ -14,13 +14,13 @@ from ntfsbuild.builder.planning import (
     Planning,
     Report,
     Tell,
-    naming,
     open_base,
     opened_base,
     told,
 )
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.errors import naming
 from ntfsbuild.executor import execute_on_base
 from ntfsbuild.image.copying import copy_image
 from ntfsbuild.image.image_file import ImageFile

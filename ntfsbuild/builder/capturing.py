@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.capture.capture import manifest_lines
 from ntfsbuild.capture.contents import Hashed
+from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.volume.volume import Volume
 
@@ -36,7 +37,7 @@ def capture(
     It must not be there yet, or be empty.  With `metadata_only` contents are zeros of the same size.
     """
     notes: list[tuple[str, str]] = []
-    with Volume.open(image, offset=offset, partition=partition) as volume:
+    with naming(image), Volume.open(image, offset=offset, partition=partition) as volume:
         top = volume.resolve("/" + prefix.strip("/"))
         with new_folder(out) as folder:
             store = None if metadata_only else _Store(folder)

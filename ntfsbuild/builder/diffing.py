@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from ntfsbuild.builder.building import build
 from ntfsbuild.builder.differences import Change, Difference, differences
 from ntfsbuild.builder.planning import AnyPath, BaseImage
+from ntfsbuild.errors import naming
 from ntfsbuild.volume.volume import Volume
 
 __all__ = ["Change", "Difference", "diff"]
@@ -31,14 +32,20 @@ def diff(
         yield from differences(*volumes, layout=layout)
 
 
+def is_manifest(path: AnyPath) -> bool:
+    """Whether a path is, by its name, that of a manifest."""
+    return os.fsencode(path).lower().endswith(_MANIFESTS)
+
+
 @contextmanager
 def _opened(
     side: AnyPath | BaseImage, allow_outside: Sequence[AnyPath], default_ticks: int | None
 ) -> Iterator[Volume]:
     image = side if isinstance(side, BaseImage) else BaseImage(side)
-    path = os.fsencode(image.path)
-    if isinstance(side, BaseImage) or not path.lower().endswith(_MANIFESTS):
-        with Volume.open(image.path, offset=image.offset, partition=image.partition) as volume:
+    if isinstance(side, BaseImage) or not is_manifest(image.path):
+        with naming(image.path):
+            opened = Volume.open(image.path, offset=image.offset, partition=image.partition)
+        with opened as volume:
             yield volume
         return
     with tempfile.TemporaryDirectory(prefix="ntfsbuild-diff-") as folder:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ntfsbuild.builder import explanation
 from ntfsbuild.builder.explanation import Part
 from ntfsbuild.builder.planning import AnyPath
-from ntfsbuild.errors import CorruptVolume, ManifestError
+from ntfsbuild.errors import CorruptVolume, ManifestError, naming
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.boot_sector import BOOT_FILE_BYTES
 from ntfsbuild.ondisk.index import BLOCK_MAGIC
@@ -33,7 +33,7 @@ def explain(
     image: AnyPath, target: str, *, offset: int | None = None, partition: int | None = None
 ) -> list[Explained]:
     """The structures that a target means: a path (`/a`), a record (`12`), or a byte (`0x1f00`)."""
-    with Volume.open(image, offset=offset, partition=partition) as volume:
+    with naming(image), Volume.open(image, offset=offset, partition=partition) as volume:
         places = volume.locator()
         if target.startswith("/"):
             return [_record(places, number) for number in places.records_of(volume.stat(target).record)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.compiler.base import OnConflict
-from ntfsbuild.errors import ManifestError, Problem, VolumeError
+from ntfsbuild.errors import ManifestError, Problem, naming
 from ntfsbuild.executor import Progress
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partitions import narrow_to_volume
@@ -146,16 +146,6 @@ def told(plan: Plan, tell: Tell | None) -> Plan:
         return operation
 
     return dataclasses.replace(plan, operations=map(one, plan.operations))
-
-
-@contextlib.contextmanager
-def naming(path: AnyPath) -> Iterator[None]:
-    """Say which image it is whose volume is at fault."""
-    try:
-        yield
-    except VolumeError as error:
-        error.args = (f"{os.fspath(path)}: {error}",)
-        raise
 
 
 def open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = False) -> ImageFile:

@@ -13,6 +13,7 @@ from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.filetime import unix_ns_from_filetime
 
 _BLOCK_BYTES = 512
+_SHOWN_CHARACTERS = 80
 _SMALL_STREAM_BYTES = 64 << 10  # Larger ones are members of their own.
 _READONLY = int(FileAttributes.READONLY)
 _TYPES = {
@@ -96,7 +97,6 @@ class TarSink:
         numbers = [len(extents), *(number for begin, end in extents for number in (begin, end - begin))]
         sparse_map = "".join(f"{number}\n" for number in numbers).encode()
         sparse_map = sparse_map.ljust(-(-len(sparse_map) // _BLOCK_BYTES) * _BLOCK_BYTES, b"\0")
-        folder, _, name = info.name.rpartition("/")
         info.pax_headers = {
             **info.pax_headers,
             "GNU.sparse.major": "1",
@@ -104,7 +104,9 @@ class TarSink:
             "GNU.sparse.name": info.name,
             "GNU.sparse.realsize": str(content.size_bytes),
         }
-        info.name = f"{folder}/GNUSparseFile.0/{name}" if folder else f"GNUSparseFile.0/{name}"
+        # Short, and ASCII: else tarfile says it once more, and Python takes it for the name.
+        last = info.name.rpartition("/")[2].encode("ascii", "replace").decode()
+        info.name = f"GNUSparseFile.0/{last[:_SHOWN_CHARACTERS]}"
         info.size = len(sparse_map) + stored
         self._tar.addfile(info, _Reader([sparse_map], content))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ntfsbuild.builder.planning import AnyPath, BaseImage, naming
+from ntfsbuild.builder.planning import AnyPath, BaseImage
 from ntfsbuild.checks.checker import check_volume
 from ntfsbuild.checks.findings import Finding
 from ntfsbuild.checks.rules import RULES, Severity
 from ntfsbuild.checks.storage import Source
 from ntfsbuild.collector import garbage_collector_at_rest
-from ntfsbuild.errors import VolumeError
+from ntfsbuild.errors import VolumeError, naming
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partitions import narrow_to_volume
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ntfsbuild.capture.contents import Contents, Data, Store
-from ntfsbuild.capture.entries import Entries, Note, has_key_of_directory, object_id_data, times_data
+from ntfsbuild.capture.entries import Entries, Note, has_key_of_directory, is_text, object_id_data, times_data
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.standard_information import Ticks4
@@ -35,7 +35,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     yield "ntfsbuild: 1\n"
     said: Data = {
         "size": geometry.size_bytes,
-        "label": volume.label,
+        "label": volume.label if is_text(volume.label) else "",
         "serial": f"{geometry.serial:#018x}",
         "cluster": geometry.cluster_bytes,
         "sector": geometry.sector_bytes,
@@ -44,11 +44,13 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
         "sectors_per_track": volume.boot.sectors_per_track,
         "heads": volume.boot.heads,
     }
+    if not said["label"] and volume.label:
+        note("/$Volume", f"the label {volume.label!r} has half a surrogate pair")
     own_id = volume.traits("/$Volume").object_id
     if own_id:
         said["object_id"] = object_id_data(own_id)
     yield f"volume: {_text(said)}\n"
-    paths = ["/", *(path for path, _ in volume.walk())]
+    paths = ["/", *_sayable((path for path, _ in volume.walk()), note)]
     wanted = [path for path in paths if _is_below(path, prefix)]
     defaults: Data = {"times": times_data(times)}
     if short_names:
@@ -61,6 +63,19 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     for path, message in _NOT_SAID.items():
         if volume.exists(path):
             note(path, message)
+
+
+def _sayable(paths: Iterable[str], note: Note) -> Iterator[str]:
+    """Without what has a name that is no text; what lies in it goes with it."""
+    left_out: str | None = None
+    for path in paths:
+        if left_out is not None and path.startswith(left_out):
+            continue
+        if is_text(path):
+            yield path
+        else:
+            note(path, "its name has half a surrogate pair: it cannot be said, nor what is in it")
+            left_out = path + "/"
 
 
 def _tree(volume: Volume, entries: Entries, paths: Iterable[str], prefix: str) -> Iterator[str]:

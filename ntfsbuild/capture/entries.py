@@ -35,9 +35,22 @@ _COMPRESSED = int(FileAttributes.COMPRESSED)
 _HANDED_DOWN = _ENCRYPTED | _COMPRESSED
 
 
+def is_text(name: str) -> bool:
+    """Whether a name is made of whole characters; NTFS takes halves of surrogate pairs, too."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def has_key_of_directory(info: FileInfo) -> bool:
-    """Whether it is said as a directory: what leads elsewhere only where it is compressed or encrypted."""
-    return info.is_directory and not (info.reparse_tag and not info.attributes & _HANDED_DOWN)
+    """Whether it is said as a directory.
+
+    What leads elsewhere is, only where it may have children all the same, or is compressed or encrypted.
+    """
+    is_leaf = info.reparse_tag and not reparse_tags.may_have_children(info.reparse_tag)
+    return info.is_directory and not (is_leaf and not info.attributes & _HANDED_DOWN)
 
 
 class Entries:
@@ -69,13 +82,21 @@ class Entries:
         said |= self._security(path, above, info, traits)
         said |= self._traits(path, traits)
         streams = {
-            stream.name: self._contents.of(path, stream) or None for stream in info.streams if stream.name
+            stream.name: self._contents.of(path, stream) or None
+            for stream in info.streams
+            if stream.name and self._can_be_said(path, stream.name)
         }
         if streams:
             said["streams"] = streams
         self._encryption(path, info, traits, said)
         said |= self._compression(path, above, info, said)
         return said
+
+    def _can_be_said(self, path: str, stream: str) -> bool:
+        if is_text(stream):
+            return True
+        self._note(path, f"the name of its stream {stream!r} has half a surrogate pair: it cannot be said")
+        return False
 
     def _main_stream(self, path: str, info: FileInfo, traits: Traits) -> Data:
         main = next((stream for stream in info.streams if not stream.name), None)
@@ -263,7 +284,7 @@ def link_data(value: bytes, *, directory: bool) -> Data:
         key, make, beside = plain[tags[tag]]
         target = str(decoded.get("target") or shown)
         try:
-            if make() == value:
+            if is_text(target) and make() == value:
                 return {key: target} | beside
         except ValueError:
             pass

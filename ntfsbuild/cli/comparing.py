@@ -7,6 +7,7 @@ import json
 import click
 
 from ntfsbuild.cli.app import HostPath, allow_outside, app, common
+from ntfsbuild.cli.images import place_options
 from ntfsbuild.cli.plans import source_date_ticks
 from ntfsbuild.cli.settings import Settings
 
@@ -17,18 +18,31 @@ DIFFERENT = 1
 @click.argument("a", type=HostPath())
 @click.argument("b", type=HostPath())
 @click.option("--layout", is_flag=True, help="Compare records, runs, geometry and serial numbers, too.")
+@place_options
 @allow_outside
 @common
 @click.pass_obj
-def diff(settings: Settings, a: str, b: str, layout: bool, allow_outside: tuple[str, ...]) -> int:
+def diff(
+    settings: Settings,
+    a: str,
+    b: str,
+    layout: bool,
+    offset: int | None,
+    partition: int | None,
+    allow_outside: tuple[str, ...],
+) -> int:
     """Show how B differs from A: images, or manifests (.yaml, .yml, .json) of which images are built.
 
-    The exit code is 0 when they are the same, and 1 when they are not.
+    Where the volume lies (--offset, --partition) is said for all images together.  The exit code is 0
+    when they are the same, and 1 when they are not.
     """
-    from ntfsbuild.builder.diffing import diff
+    from ntfsbuild.builder import BaseImage
+    from ntfsbuild.builder.diffing import diff, is_manifest
     from ntfsbuild.report.differences import difference_data, difference_lines, summary
 
-    found = list(diff(a, b, layout=layout, allow_outside=allow_outside, default_ticks=source_date_ticks()))
+    sides = (side if is_manifest(side) else BaseImage(side, partition, offset) for side in (a, b))
+    ticks = source_date_ticks()
+    found = list(diff(*sides, layout=layout, allow_outside=allow_outside, default_ticks=ticks))
     if settings.json:
         same = {"same": not found, "differences": [difference_data(one) for one in found]}
         print(json.dumps(same, ensure_ascii=False))

@@ -27,7 +27,6 @@ LINK_KEYS: Final = (
     "app_exec_link",
     "reparse",
 )
-_MAY_HAVE_CHILDREN = 1 << 28  # Of a tag: directories that have it need not be empty.
 _NO_TAG = 0
 
 
@@ -51,7 +50,7 @@ class Link(NamedTuple):
     def must_be_empty(self) -> bool:
         """Whether a directory that has it cannot have children."""
         tag = int.from_bytes((self.reparse or b"")[:4], "little")
-        return self.symlink is not None or (tag != _NO_TAG and not tag & _MAY_HAVE_CHILDREN)
+        return self.symlink is not None or (tag != _NO_TAG and not reparse_tags.may_have_children(tag))
 
 
 NO_LINK: Final = Link()

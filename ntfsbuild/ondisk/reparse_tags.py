@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from ntfsbuild.ondisk.file_attributes import FileAttributes
+
 MOUNT_POINT = 0xA0000003
 SYMLINK = 0xA000000C
 NFS = 0x80000014
@@ -54,6 +56,8 @@ A0001027 WCI_LINK_1
 """
 _ACRONIS_FIRST = 0x60  # ACRONIS_HSM_0 to _F.
 
+_MAY_HAVE_CHILDREN = 1 << 28
+_NOT_HERE = int(FileAttributes.OFFLINE | FileAttributes.RECALL_ON_DATA_ACCESS)
 # What the unnamed stream of such a file holds are zeros, or nothing.
 _ELSEWHERE = {
     WOF: "Windows compressed it (WOF): its content is not in its main stream",
@@ -64,9 +68,17 @@ _ELSEWHERE = {
 }
 
 
-def where_content_is(tag: int) -> str | None:
-    """Why the unnamed stream of a file with that tag is not its content; None where it is."""
-    if tag & _CLOUD_MASK == _CLOUD:
+def may_have_children(tag: int) -> bool:
+    """Whether a directory with that tag need not be empty."""
+    return bool(tag & _MAY_HAVE_CHILDREN)
+
+
+def where_content_is(tag: int, attributes: int) -> str | None:
+    """Why the unnamed stream of a file with that tag is not its content; None where it is.
+
+    Files that a cloud keeps in step have their content here while nothing says that it is to be recalled.
+    """
+    if tag & _CLOUD_MASK == _CLOUD and attributes & _NOT_HERE:
         return "it is a placeholder: its content is in a cloud"
     return _ELSEWHERE.get(tag)
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 1 << 20
 _RAW_UNIT_BYTES = 512  # Of what is encrypted.
 
+_BITS_AT = 0x20  # In $STANDARD_INFORMATION.
+
 
 class Volume(Navigating):
     """A volume in an image file.  Use `Volume.open`, as a context manager or with `close`.
@@ -314,7 +316,8 @@ class Volume(Navigating):
 
     def _refuse_external(self, attributes: list[Attribute], path: str) -> None:
         """Say so where the unnamed stream of a file is not what it holds."""
-        if why := where_content_is(self._reparse_tag_of(attributes)):
+        tag = self._reparse_tag_of(attributes)
+        if tag and (why := where_content_is(tag, _attributes_of(attributes))):
             raise VolumeError(f"{path}: {why}")
 
     def _reparse_tag_of(self, attributes: list[Attribute]) -> int:
@@ -364,3 +367,10 @@ class Volume(Navigating):
         except VolumeError as error:
             faults[f"names {number}"] = str(error)
         return None
+
+
+def _attributes_of(attributes: list[Attribute]) -> int:
+    """The FILE_ATTRIBUTE bits of a file."""
+    found = select(attributes, attribute.STANDARD_INFORMATION, "")
+    value = found[0].value if found else None
+    return int.from_bytes(value[_BITS_AT : _BITS_AT + 4], "little") if value else 0

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ntfsbuild.volume.volume import Volume
 from tests.foreign.real_volumes import VOLUMES, unpack
 
 IMAGES = Path(__file__).parents[2] / "specs/images"
@@ -127,3 +128,37 @@ def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
     done = run("capture", image, "-o", out)
     assert done.returncode == 2 and "is there already" in done.stderr
     assert [path.name for path in out.iterdir()] == ["mine"]
+
+
+def test_what_a_cloud_keeps_in_step(tmp_path: Path) -> None:
+    """Directories that have both a tag and children; files whose content is here, and that is not."""
+    manifest, image = tmp_path / "a.yaml", tmp_path / "a.img"
+    cloud = "reparse: {tag: 0x9000601A, data: {hex: '00'}}"
+    manifest.write_text(
+        "ntfsbuild: 1\n"
+        "tree:\n"
+        f"  OneDrive/: {{.: {{{cloud}}}, empty/: {{.: {{{cloud}}}}}}}\n"
+        f"  OneDrive/here.txt: {{text: kept here, {cloud}}}\n"
+        f"  OneDrive/away.txt: {{size: 5, {cloud}, attributes: [archive, recall_on_data_access]}}\n"
+    )
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+    assert run("cat", image, "OneDrive/here.txt").stdout == "kept here"
+    assert "its content is in a cloud" in run("cat", image, "OneDrive/away.txt").stderr
+    back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
+    assert difference == {"same": True, "differences": []}
+    assert run("cat", back, "OneDrive/here.txt").stdout == "kept here"
+
+
+def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
+    manifest, image = tmp_path / "a.yaml", tmp_path / "a.img"
+    manifest.write_text("ntfsbuild: 1\nvolume: {size: 2MiB}\ntree: {a/b.txt: x, c.txt: y}\n")
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+    with Volume.open(image, "r+") as volume:
+        volume.rename("/a", "/a\ud83e", 0)
+        volume.commit()
+    found = captured(image, tmp_path / "captured")
+    assert [one["why"] for one in found["notes"]] == [
+        "its name has half a surrogate pair: it cannot be said, nor what is in it"
+    ]
+    text = (tmp_path / "captured/manifest.yaml").read_text("utf-8")
+    assert '"c.txt"' in text and "b.txt" not in text

@@ -136,3 +136,17 @@ def test_verify_compares_with_a_manifest(tmp_path: Path) -> None:
         jsonschema.validate(found, schema)
         assert (done.returncode, found["clean"]) == (code, True)
         assert [change["field"] for one in found["differences"] for change in one["changes"]] == fields
+
+
+def test_volumes_inside_of_images(tmp_path: Path) -> None:
+    manifest = write(tmp_path, "a.yaml", TREE)
+    disks = []
+    for name in ("one.img", "two.img"):
+        bare, disk = tmp_path / "bare.img", tmp_path / name
+        subprocess.run([sys.executable, "-m", "ntfsbuild", "build", "-q", manifest, "-o", bare], check=True)
+        disk.write_bytes(bytes(1 << 20) + bare.read_bytes())
+        bare.unlink()
+        disks.append(disk)
+    same = {"same": True, "differences": []}
+    assert diff(*disks, "--offset", "1MiB") == (0, same)
+    assert diff(manifest, disks[0], "--offset", "1MiB") == (0, same)

@@ -202,3 +202,19 @@ steps: [{delete: small.txt}, {delete: large.bin}]
     assert set(found) == {"small.txt", "large.bin"}
     assert found["small.txt"].read_text() == "still there"
     assert found["large.bin"].stat().st_size == 50_000
+
+
+def test_long_names_of_sparse_files(tmp_path: Path) -> None:
+    """Python and GNU's tar have to take them from where sparse archives say them."""
+    manifest, image, out = tmp_path / "a.yaml", tmp_path / "a.img", tmp_path / "out.tar"
+    name = "d/" + "ü" * 120 + ".db"
+    spec = "{size: 64MiB, sparse: true, data: [{at: 32MiB, text: there}]}"
+    manifest.write_text(f"ntfsbuild: 1\ntree: {{{name}: {spec}}}\n", "utf-8")
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+    assert run("extract", image, "-o", out).returncode == 0
+    with tarfile.open(out) as tar:
+        found = {member.name: member.size for member in tar if member.isfile()}
+    assert found == {name: 64 << 20}
+    if not missing(["ldd"]):  # It comes with GNU's libc.
+        command = ["tar", "--quoting-style=literal", "-tf", out]
+        assert name.encode() in subprocess.run(command, capture_output=True, check=True).stdout
