@@ -63,6 +63,10 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     for path, message in _NOT_SAID.items():
         if volume.exists(path):
             note(path, message)
+    if prefix == "/":
+        listed = {item.record for _, item in volume.walk(system=True)}
+        for number in volume.locator().unlisted(listed):
+            note(f"record {number}", "it is in use, and no directory lists it")
 
 
 def _sayable(paths: Iterable[str], note: Note) -> Iterator[str]:

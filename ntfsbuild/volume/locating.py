@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume
@@ -70,6 +70,13 @@ class Locator:
                 return number if number < self.record_count else None
             before += size
         return None
+
+    def unlisted(self, listed: Container[int]) -> Iterator[int]:
+        """The records of files in use that are not among those that directories list."""
+        for record in self._records():
+            is_file = record.number >= file_record.FIRST_FREE and not record.base_reference
+            if is_file and record.number not in listed:
+                yield record.number
 
     def owner_of(self, lcn: int) -> Owner | None:
         """What a cluster belongs to; None where it is free, or nobody's."""

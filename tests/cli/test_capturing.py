@@ -162,3 +162,17 @@ def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
     ]
     text = (tmp_path / "captured/manifest.yaml").read_text("utf-8")
     assert '"c.txt"' in text and "b.txt" not in text
+
+
+def test_files_that_no_directory_lists_are_told(tmp_path: Path) -> None:
+    manifest, image = tmp_path / "a.yaml", tmp_path / "a.img"
+    manifest.write_text("ntfsbuild: 1\ntree: {a.txt: x, b.txt: y}\nsteps: [{delete: b.txt}]\n")
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+    with Volume.open(image) as volume:
+        number = volume.stat("/a.txt").record + 1
+        at = volume.locator().offset_of_record(number)
+    with image.open("r+b") as file:
+        file.seek(at + 0x16)
+        file.write(b"\1")  # In use again, without a name in a directory.
+    found = captured(image, tmp_path / "captured")
+    assert found["notes"] == [{"path": f"record {number}", "why": "it is in use, and no directory lists it"}]
