@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import stat
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -142,9 +143,10 @@ class Entries:
 
     def _attributes(self, path: str, info: FileInfo, traits: Traits) -> Data:
         bits = info.attributes & ~int(_FOLLOWING)
-        names = [name for name in attribute_names(bits) if name in ATTRIBUTES]
-        others = [name for name in attribute_names(bits) if name not in ATTRIBUTES]
+        names = attribute_names(bits)
+        others = [name for name in names if name not in ATTRIBUTES]
         if others:
+            names = [name for name in names if name in ATTRIBUTES]
             self._note(path, f"its attributes {', '.join(others)} cannot be said")
         usual = ["hidden", "system"] if path == "/" else [] if info.is_directory else ["archive"]
         usual += ["recall_on_open"] if traits.ea else []
@@ -164,9 +166,9 @@ class Entries:
             return {} if own == security.ROOT else {"security": {"hex": own.hex()}}
         handing = self._descriptors.get(above) or security.DEFAULT_DIRECTORY
         try:
-            if own == security_inheritance.inherited(handing, directory=info.is_directory):
+            inherits, made = _handed_down(own, handing, info.is_directory)
+            if inherits:
                 return {}
-            made = security_inheritance.handed_down(own, handing, directory=info.is_directory)
         except ValueError as error:
             self._note(path, f"its security descriptor: {error}")
             return {}
@@ -261,6 +263,15 @@ def object_id_data(value: bytes) -> str | dict[str, str]:
         "birth_object": guid.text(found.birth_object_id),
         "domain": guid.text(found.domain_id),
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _handed_down(own: bytes, above: bytes, is_directory: bool) -> tuple[bool, bytes]:
+    """Whether a descriptor is what the directory's makes of none, and what is stored where it is said."""
+    inherited = security_inheritance.inherited(above, directory=is_directory)
+    if own == inherited:
+        return True, own
+    return False, security_inheritance.handed_down(own, above, directory=is_directory)
 
 
 def _ea_data(value: bytes, flags: int) -> Any:

@@ -32,8 +32,12 @@ class FileAttributes(IntFlag):
     VIEW_INDEX = 0x20000000
 
 
+_NAMED = [(int(flag), flag.name.lower()) for flag in FileAttributes if flag.name]
+_KNOWN = sum(bit for bit, _ in _NAMED)
+
+
 def attribute_names(value: int) -> list[str]:
     """The lower-case names of the bits set, in ascending order; unknown bits as hex."""
-    names = [flag.name.lower() for flag in FileAttributes if value & flag and flag.name]
-    unknown = value & ~sum(FileAttributes)
+    names = [name for bit, name in _NAMED if value & bit]
+    unknown = value & ~_KNOWN
     return [*names, f"{unknown:#x}"] if unknown else names
