@@ -6,11 +6,12 @@ import struct
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ntfsbuild.checks.state import Attribute, Volume, label
+from ntfsbuild.checks.state import I30, Attribute, Volume, label
 from ntfsbuild.checks.storage import decode_runs
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute import AttributeHeader, NonResidentHeader, ResidentHeader
-from ntfsbuild.ondisk.file_record import BAD_CLUSTERS
+from ntfsbuild.ondisk.file_record import BAD_CLUSTERS, FIRST_FREE, MFT
+from ntfsbuild.ondisk.file_record import BITMAP as BITMAP_FILE
 
 Say: TypeAlias = Callable[..., None]
 
@@ -42,7 +43,7 @@ _NEVER_NAMED = _ALWAYS_RESIDENT - {kinds.INDEX_ROOT} | {
     kinds.REPARSE_POINT,
     kinds.EA,
 }
-_NEVER_FLAGGED = frozenset(range(kinds.STANDARD_INFORMATION, kinds.DATA, 0x10))
+_OF_DIRECTORIES = (kinds.INDEX_ROOT, I30)  # Its flags are those that new files get.
 _SIZES = {  # By $AttrDef; a name of no units is no exception in any volume.
     kinds.FILE_NAME: (0x44, 0x240),
     kinds.OBJECT_ID: (16, 256),
@@ -54,6 +55,19 @@ _SIZES = {  # By $AttrDef; a name of no units is no exception in any volume.
     kinds.SECURITY_DESCRIPTOR: (20, 1 << 20),
     kinds.INDEX_ROOT: (0x30, 1 << 20),
 }
+_INITIALIZED = frozenset(
+    {
+        kinds.ATTRIBUTE_LIST,
+        kinds.SECURITY_DESCRIPTOR,
+        kinds.DATA,
+        kinds.BITMAP,
+        kinds.REPARSE_POINT,
+        kinds.EA,
+        kinds.LOGGED_UTILITY_STREAM,
+    }
+)
+_MAY_END_BEFORE = (MFT, BITMAP_FILE)  # Rules of their own say how far these go.
+_BAD = "$Bad".encode("utf-16-le")
 _ILLEGAL_UNITS = {0: "NUL", 0x2F: "/", 0x3A: ":"}
 
 
@@ -123,7 +137,7 @@ def _check_head(number: int, one: Attribute, non_resident: int, say: Say) -> Non
             say("A15", number, "1, 0x4000 or 0x8000", f"{flags:#x}", one.label, one.at + 0x0C)
         if flags & kinds.COMPRESSION_MASK and flags & kinds.ENCRYPTED:
             say("A16", number, "compressed or encrypted", "both", one.label, one.at + 0x0C)
-        if code in _NEVER_FLAGGED:
+        if code != kinds.DATA and (code, one.name) != _OF_DIRECTORIES:
             say("A17", number, 0, f"{flags:#x}", one.label, one.at + 0x0C)
 
 
@@ -157,6 +171,7 @@ def _read_non_resident(
     at, number = one.at, one.holder
     if one.length < NonResidentHeader.SIZE:
         say("A02", number, f"at least {NonResidentHeader.SIZE}", one.length, one.label, at + 4)
+        one.name = b""  # It was not looked at, and may be half of one.
         return
     fields = _NON_RESIDENT.unpack_from(record, at + 0x10)
     one.lowest, highest, runs_at, one.unit, one.allocated, one.size, one.initialized = fields
@@ -204,10 +219,9 @@ def _check_runs(volume: Volume, one: Attribute, broken: bool, say: Say) -> None:
     if not broken and one.highest + 1 - one.lowest != total:
         found = f"VCN {one.lowest} to {one.highest}"
         say("A22", number, f"{total} clusters", found, one.label, one.at + 0x10)
-    if holes and not one.flags & (kinds.COMPRESSION_MASK | kinds.SPARSE):
-        bad = "$Bad".encode("utf-16-le")
-        if number != BAD_CLUSTERS or one.name != bad:
-            say("A31", number, "no holes", "holes", one.label, one.at)
+    squeezed = one.flags & (kinds.COMPRESSION_MASK | kinds.SPARSE)
+    if holes and not squeezed and (number != BAD_CLUSTERS or one.name != _BAD):
+        say("A31", number, "no holes", "holes", one.label, one.at)
 
 
 def _inside(run: tuple[int | None, int], clusters: int) -> tuple[int | None, int]:
@@ -230,9 +244,22 @@ def _check_sizes(volume: Volume, one: Attribute, squeezed: bool, say: Say) -> No
         say("A29", number, f"0 to {_UNIT}", one.unit, one.label, at + 0x22)
     if one.initialized > one.size:
         say("A23", number, f"at most {one.size}", one.initialized, one.label, at + 0x38)
+    elif one.initialized < one.size and one.type in _INITIALIZED:
+        _check_initialized(volume, one, say)
     if one.size > one.allocated:
         say("A24", number, f"at most {one.allocated}", one.size, one.label, at + 0x30)
     _check_size(one, one.size, say)
+
+
+def _check_initialized(volume: Volume, one: Attribute, say: Say) -> None:
+    """What drivers write as a whole; of files only data may end before its size."""
+    number, own_bitmap = one.holder, (MFT, kinds.BITMAP)
+    if one.type == kinds.DATA:
+        if number < FIRST_FREE and number not in _MAY_END_BEFORE and one.name != _BAD:
+            say("Y57", number, one.size, one.initialized, one.label, one.at + 0x38)
+    # That of the $MFT may have room behind the last record.
+    elif (number, one.type) != own_bitmap or one.initialized * 8 < volume.records:
+        say("A33", number, one.size, one.initialized, one.label, one.at + 0x38)
 
 
 def _check_order(volume: Volume, number: int, found: list[Attribute], say: Say) -> None:

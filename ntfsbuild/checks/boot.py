@@ -121,8 +121,11 @@ def _check_size(source: Source, geometry: Geometry, data: bytes, findings: Findi
     if there < last + 1:
         findings.add("B09", None, f"{last + 1} sectors", there, at=0x28)
         return
-    backup = source.read(last * sector, sector)
-    if backup != data[:sector] and sector >= _HEAD_BYTES:  # mkntfs puts it elsewhere where they are smaller.
+    # It belongs behind the volume; there are makers that take its last sector, or that of the partition.
+    copies = [
+        place for place in (last, last - 1, there - 1) if source.read(place * sector, sector) == data[:sector]
+    ]
+    if not copies and sector >= _HEAD_BYTES:  # mkntfs puts it elsewhere where they are smaller.
         findings.add("B11", None, "a copy of the first sector", "something else", at=last * sector)
-    if there > last + 1 and sector != 256 and source.read((there - 1) * sector, sector) != data[:sector]:
+    if there > last + 1 and sector != 256 and there - 1 not in copies:
         findings.add("B10", None, f"{last + 1} sectors", there, at=0x28)

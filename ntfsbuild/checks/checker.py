@@ -17,7 +17,7 @@ from ntfsbuild.checks.findings import Finding, Findings, nothing
 from ntfsbuild.checks.information import check_information
 from ntfsbuild.checks.journal import check_journal
 from ntfsbuild.checks.lists import assembled, check_extension, check_left_over, file_of, list_of
-from ntfsbuild.checks.names import Names
+from ntfsbuild.checks.names import Names, check_secured
 from ntfsbuild.checks.paths import Paths
 from ntfsbuild.checks.records import MasterFileTable, Record, check_records
 from ntfsbuild.checks.rules import RULES
@@ -89,6 +89,7 @@ class _Check:
         stream = bitmap.stream(kinds.DATA) if bitmap else None
         check_cluster_bitmap(volume, file_record.BITMAP, stream, used)
         self._names.check_parents(volume)
+        check_secured(volume)
         self._check_indexes()
 
     def _files(self) -> Iterator[File]:

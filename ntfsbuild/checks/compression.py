@@ -12,6 +12,8 @@ from ntfsbuild.ondisk.runs import Run
 
 _UNIT = lznt1.UNIT_CLUSTERS
 _CHUNK = lznt1.CHUNK_BYTES
+_COMPRESSED, _LENGTH_MASK = 0x8000, 0x0FFF  # In the header of a chunk.
+_SIGNATURE, _SIGNATURE_MASK = 0x3000, 0x7000
 _UNITS_DECODED = 64  # Of a volume: decoding is slow; of all others the chunks are counted.
 _WOF_STREAM = "WofCompressedData".encode("utf-16-le")
 _WOF_CHUNKS = {0: 4096, 1: 32768, 2: 8192, 3: 16384}
@@ -67,22 +69,32 @@ def _units(runs: list[Run]) -> Iterator[tuple[int, int, bool]]:
 
 def _unit_problem(volume: Volume, data: bytes, size: int) -> str:
     """What is wrong with a compressed unit."""
+    if problem := _chunk_problem(data, size):
+        return problem
     volume.units_decoded += 1
     if volume.units_decoded <= _UNITS_DECODED:
         try:
             lznt1.decompress(data, size)
         except (CorruptVolume, IndexError) as error:
             return str(error)
-        return ""
+    return ""
+
+
+def _chunk_problem(data: bytes, size: int) -> str:
+    """What is wrong with the headers of a unit's chunks, of which each stands for 4096 bytes."""
     at = chunks = 0
-    while at + 2 <= len(data) and chunks * _CHUNK < size:
+    while chunks * _CHUNK < size:
         header = int.from_bytes(data[at : at + 2], "little")
         if not header:
-            break
-        at += 3 + (header & 0x0FFF)
-        chunks += 1
+            return f"it ends behind {chunks} chunks"
+        if header & _SIGNATURE_MASK != _SIGNATURE:
+            return f"chunk {chunks} has the header {header:#06x}"
+        if not header & _COMPRESSED and header & _LENGTH_MASK != _CHUNK - 1:
+            return f"chunk {chunks} is not compressed, and has {(header & _LENGTH_MASK) + 1} bytes"
+        at += 3 + (header & _LENGTH_MASK)
         if at > len(data):
             return f"chunk {chunks} ends behind it"
+        chunks += 1
     return ""
 
 
@@ -92,6 +104,9 @@ def check_wof(volume: Volume, file: File, data: bytes) -> None:
     main, packed = file.stream(kinds.DATA), file.stream(kinds.DATA, _WOF_STREAM)
     if len(data) < 16 or int.from_bytes(data[4:8], "little") != _WOF_FILE:
         return
+    if int.from_bytes(data[:4], "little") != 1 or int.from_bytes(data[8:12], "little") != 1:
+        found = f"{int.from_bytes(data[:4], 'little')} and {int.from_bytes(data[8:12], 'little')}"
+        say("F14", number, "versions 1 and 1", found, label(kinds.REPARSE_POINT))
     what = label(kinds.DATA, _WOF_STREAM)
     chunk = _WOF_CHUNKS.get(int.from_bytes(data[12:16], "little"), 0)
     if main is None or packed is None or not chunk:

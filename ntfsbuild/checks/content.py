@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from ntfsbuild.checks.compression import check_units, check_wof
-from ntfsbuild.checks.state import File, Stream, Volume, label
+from ntfsbuild.checks.encryption import what_is_wrong_with_keys
+from ntfsbuild.checks.links import what_is_wrong_with_link
+from ntfsbuild.checks.security import without
+from ntfsbuild.checks.state import File, Stream, Volume, label, text_of
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute as kinds
-from ntfsbuild.ondisk import efs, reparse_point, reparse_tags, security_descriptor
+from ntfsbuild.ondisk import efs, object_id, reparse_point, reparse_tags, security_descriptor
 from ntfsbuild.ondisk import extended_attributes as ea
 from ntfsbuild.ondisk.extended_attributes import EaEntry, EaInformation
+from ntfsbuild.ondisk.file_record import MFT, VOLUME
 from ntfsbuild.ondisk.unix_metadata import MODE_TYPES
 
 _EFS = "$EFS".encode("utf-16-le")
@@ -16,37 +23,83 @@ _DATA_NAMES = frozenset(range(0x21, 0x7F))
 _LAID_OUT = {*MODE_TYPES, reparse_tags.SYMLINK, reparse_tags.MOUNT_POINT}
 _DEVICES = (reparse_tags.LX_CHR, reparse_tags.LX_BLK)
 _MOST_DESCRIPTOR_BYTES = 1 << 20
+_PLAIN_STREAMS = 3  # What every file has: information, names, data or an index.
+_INDEX_PARTS = (kinds.INDEX_ROOT, kinds.INDEX_ALLOCATION, kinds.BITMAP)
 
 
 def check_content(volume: Volume, file: File) -> None:
     """Everything that only some files have."""
     streams = file.streams
-    entries: dict[bytes, bytes] = {}
     for (code, name), stream in streams.items():
-        if code == kinds.DATA:
-            if stream.first.flags & kinds.COMPRESSION_MASK and not stream.first.resident:
-                check_units(volume, file.number, stream)
-        elif code == kinds.SECURITY_DESCRIPTOR:
-            data = volume.content(stream, _MOST_DESCRIPTOR_BYTES)
-            if problem := security_descriptor.what_is_wrong(data):
-                volume.say("S14", file.number, "a sound descriptor", problem, label(code))
-        elif code == kinds.OBJECT_ID:
-            _check_object_id(volume, file, stream)
-        elif code in (kinds.EA, kinds.EA_INFORMATION):
-            entries = _check_attributes(volume, file) if code == kinds.EA_INFORMATION else entries
-            if code == kinds.EA and (kinds.EA_INFORMATION, b"") not in streams:
-                volume.say("F10", file.number, "$EA_INFORMATION", "none", label(code))
-        elif code == kinds.LOGGED_UTILITY_STREAM and name == _EFS:
-            try:
-                efs.decode_efs(volume.content(stream, efs.LARGEST_BYTES))
-            except (CorruptVolume, ValueError) as error:
-                volume.say("F19", file.number, "a sound $EFS", str(error), label(code, name))
+        check = _CHECKS.get(code)
+        if check is not None:
+            check(volume, file, name, stream)
+    if len(streams) > _PLAIN_STREAMS:
+        _check_case(volume, file)
+    entries: dict[bytes, bytes] = {}
+    if (kinds.EA_INFORMATION, b"") in streams:
+        entries = _check_attributes(volume, file)
     if (kinds.REPARSE_POINT, b"") in streams:
         _check_reparse_point(volume, file, streams[kinds.REPARSE_POINT, b""], entries)
 
 
-def _check_object_id(volume: Volume, file: File, stream: Stream) -> None:
+def _check_data(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+    if stream.first.flags & kinds.COMPRESSION_MASK and not stream.first.resident:
+        check_units(volume, file.number, stream)
+
+
+def _check_descriptor(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+    data, what = volume.content(stream, _MOST_DESCRIPTOR_BYTES), label(kinds.SECURITY_DESCRIPTOR)
+    if problem := security_descriptor.what_is_wrong(data):
+        volume.say("S14", file.number, "a sound descriptor", problem, what)
+    elif missing := without(data):
+        volume.say("S18", file.number, "an owner and a group", missing, what)
+
+
+def _check_case(volume: Volume, file: File) -> None:
+    seen: dict[tuple[int, bytes], bytes] = {}
+    for code, name in file.streams:
+        other = seen.setdefault((code, volume.folded(name)), name) if name else name
+        if other != name:
+            found = f"{text_of(other)!r} and {text_of(name)!r}"
+            volume.say("A34", file.number, "names that differ in more than case", found, label(code, name))
+
+
+def _check_index_part(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+    """The blocks of an index, or its bitmap; that of the $MFT stands for records."""
+    if file.number == MFT and not name:
+        return
+    missing = [kinds.TYPE_NAMES[code] for code in _INDEX_PARTS if (code, name) not in file.streams]
+    if missing:
+        volume.say(
+            "I48", file.number, "root, blocks and bitmap", f"no {', no '.join(missing)}", stream.first.label
+        )
+
+
+def _check_of_volume(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+    if file.number != VOLUME:
+        volume.say(
+            "Y63", file.number, f"in record {VOLUME} alone", "here", stream.first.label, stream.first.at
+        )
+
+
+def _check_keys(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+    if name != _EFS:
+        return
+    data = volume.content(stream, efs.LARGEST_BYTES)
+    try:
+        efs.decode_efs(data)
+        problem = what_is_wrong_with_keys(data)
+    except (CorruptVolume, ValueError) as error:
+        problem = str(error)
+    if problem:
+        volume.say("F19", file.number, "a sound $EFS", problem, stream.first.label)
+
+
+def _check_object_id(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
     value, what = stream.first.value, label(kinds.OBJECT_ID)
+    if len(value) not in (object_id.SHORT_BYTES, object_id.ObjectId.SIZE):
+        volume.say("F38", file.number, "16 or 64 bytes", len(value), what)
     if len(value) < 16 or not any(value[:16]):
         volume.say("F21", file.number, "16 bytes that are not all zeros", value[:16].hex(), what)
         return
@@ -56,6 +109,11 @@ def _check_object_id(volume: Volume, file: File, stream: Stream) -> None:
 
 
 # ---------------------------------------------------------------------- extended attributes
+
+
+def _check_has_information(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+    if (kinds.EA_INFORMATION, b"") not in file.streams:
+        volume.say("F10", file.number, "$EA_INFORMATION", "none", label(kinds.EA))
 
 
 def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
@@ -68,6 +126,7 @@ def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
         return {}
     data = volume.content(stream, ea.MAX_BYTES + 4096)
     found: dict[bytes, bytes] = {}
+    seen: set[bytes] = set()
     at, needed, packed = 0, 0, 0
     while at < len(data):
         end = at
@@ -84,7 +143,9 @@ def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
             say("F11", number, "entries, each as long as it says", f"{len(data) - at} bytes", what, at)
             return found
         name = data[at + EaEntry.SIZE : at + EaEntry.SIZE + head.name_bytes]
-        _check_name(volume, number, name, found)
+        if data[at + EaEntry.SIZE + head.name_bytes]:
+            say("F11", number, "a NUL behind the name", data[at + EaEntry.SIZE + head.name_bytes], what, at)
+        _check_name(volume, number, name, seen)
         if head.flags not in (0, ea.NEED_EA):
             say("F36", number, f"0 or {ea.NEED_EA:#x}", f"{head.flags:#x}", what, at + 4)
         found[name] = data[end - head.value_bytes : end]
@@ -98,11 +159,12 @@ def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
     return found
 
 
-def _check_name(volume: Volume, number: int, name: bytes, found: dict[bytes, bytes]) -> None:
+def _check_name(volume: Volume, number: int, name: bytes, seen: set[bytes]) -> None:
     if not name or not _DATA_NAMES.issuperset(name) or name in (b".", b".."):
         volume.say("F13", number, "printable", repr(name), label(kinds.EA))
-    if name in found:
+    if name.upper() in seen:  # Windows files all of them in upper case.
         volume.say("F32", number, "each name once", repr(name), label(kinds.EA))
+    seen.add(name.upper())
 
 
 # ---------------------------------------------------------------------- reparse points
@@ -115,6 +177,8 @@ def _check_reparse_point(volume: Volume, file: File, stream: Stream, entries: di
         say("F07", number, "a reparse point", problem, what)
     elif tag_of(value) in _LAID_OUT and (problem := reparse_point.what_is_wrong(value)):
         say("F08", number, "data that fits its tag", problem, what)
+    elif problem := what_is_wrong_with_link(value):
+        say("F08", number, "a link as Windows makes it", problem, what)
     if len(value) < 4:
         return
     tag = tag_of(value)
@@ -147,3 +211,17 @@ def _check_unix(volume: Volume, file: File, tag: int, entries: dict[bytes, bytes
         say("F09", number, f"{MODE_TYPES[tag]:#o}", f"{int.from_bytes(mode, 'little'):#o}", label(kinds.EA))
     if tag in _DEVICES and len(entries.get(b"$LXDEV", b"")) != 8:
         say("F34", number, "$LXDEV of 8 bytes", len(entries.get(b"$LXDEV", b"")), label(kinds.EA))
+
+
+_Check: TypeAlias = Callable[[Volume, File, bytes, Stream], None]
+_CHECKS: dict[int, _Check] = {
+    kinds.OBJECT_ID: _check_object_id,
+    kinds.SECURITY_DESCRIPTOR: _check_descriptor,
+    kinds.VOLUME_NAME: _check_of_volume,
+    kinds.VOLUME_INFORMATION: _check_of_volume,
+    kinds.DATA: _check_data,
+    kinds.INDEX_ALLOCATION: _check_index_part,
+    kinds.BITMAP: _check_index_part,
+    kinds.EA: _check_has_information,
+    kinds.LOGGED_UTILITY_STREAM: _check_keys,
+}

@@ -61,6 +61,8 @@ def check_directory(volume: Volume, file: File, say: Say) -> None:
             continue
         parent, allocated, size, attributes, tag, _, namespace = _KEY.unpack_from(key)
         volume.unlisted[number] = (volume.unlisted[number] - name_hash(parent, key[0x40:])) & _U64_MASK
+        if (key[0x0F] | key[0x17] | key[0x1F] | key[0x27]) & 0x80:
+            say("N21", own_number, "times less than 2**63", f"others for {text_of(name)!r}", _ROOT_LABEL)
         if parent != own:
             found = f"{text_of(name)!r}: {parent & NUMBER_MASK}, {parent >> 48}"
             say("I30", own_number, f"record {own_number}, sequence {own >> 48}", found, _ROOT_LABEL)

@@ -20,6 +20,7 @@ _HEADER = IndexHeader.LAYOUT
 _ENTRY = struct.Struct("<QHHHH")
 _VIEW = struct.Struct("<HHI")
 _U64 = struct.Struct("<Q")
+_LSN_AND_VCN = struct.Struct("<QQ")
 _U32 = struct.Struct("<I")
 _NAME_LENGTH_AT, _NAME_AT = 0x40, 0x42
 _COLLATIONS = {
@@ -28,8 +29,20 @@ _COLLATIONS = {
     "$R": index.COLLATE_ULONGS,
     "$Q": index.COLLATE_ULONG,
 }
+_COLLATIONS_OF_O = {"$Quota": index.COLLATE_SID, "$ObjId": index.COLLATE_ULONGS}
 
-Key: TypeAlias = tuple[bytes, bytes] | tuple[int, ...] | None
+
+class _Sid(NamedTuple):
+    """The key of an owner: SIDs ascend as bytes, or as numbers; which of the two nobody has written down."""
+
+    raw: bytes
+
+    def __lt__(self, other: object) -> bool:
+        assert isinstance(other, _Sid)
+        return self.raw < other.raw or _numbers(self.raw) < _numbers(other.raw)
+
+
+Key: TypeAlias = tuple[bytes, bytes] | tuple[int, ...] | _Sid | None
 
 
 class Entry(NamedTuple):
@@ -44,7 +57,8 @@ class Entry(NamedTuple):
 class Tree:
     """One index of a file, walked in the order of its keys."""
 
-    def __init__(self, volume: Volume, file: File, name: bytes, say: Say) -> None:
+    def __init__(self, volume: Volume, file: File, name: bytes, say: Say, owner: str = "") -> None:
+        """`owner`: the name of one of NTFS's own files; what "$O" is sorted by depends on it."""
         self._volume = volume
         self._say = say
         self._number = file.number
@@ -52,6 +66,7 @@ class Tree:
         self._what = label(kinds.INDEX_ROOT, name)
         self._blocks_what = label(kinds.INDEX_ALLOCATION, name)
         self._is_directory = name == I30
+        self._owner = owner
         self._blocks = file.stream(kinds.INDEX_ALLOCATION, name)
         self._bitmap_stream = file.stream(kinds.BITMAP, name)
         self._bitmap = volume.content(self._bitmap_stream, _MOST_BITMAP_BYTES)
@@ -80,6 +95,8 @@ class Tree:
         self._check_large(bool(flags & index.HAS_CHILDREN))
         header = _HEADER.unpack_from(root, IndexRoot.SIZE)
         offset, length, allocated, _, more = header
+        if flags > index.HAS_CHILDREN:
+            say("I47", number, "0 or 1", flags, what, 0x1C)
         if any(reserved) or any(more):
             say("I39", number, "zeros", (reserved + more).hex(), what, 0x0D)
         there = len(root) - IndexRoot.SIZE
@@ -140,7 +157,12 @@ class Tree:
             say("I25" if problem.startswith("torn") else "I09", number, "whole", problem, what, at)
             if not problem.startswith("torn"):
                 return []
-        (own_vcn,) = _U64.unpack_from(data, 0x10)
+        lsn, own_vcn = _LSN_AND_VCN.unpack_from(data, 8)
+        if self._volume.log_lsn is not None and lsn > self._volume.log_lsn:
+            say("I45", number, f"at most {self._volume.log_lsn:#x}", f"{lsn:#x}", what, at + 8)
+        usa_offset = raw[4] | raw[5] << 8
+        if not any(raw[usa_offset : usa_offset + 2]):
+            say("I46", number, "not 0", 0, what, at + usa_offset)
         if own_vcn != vcn:
             say("I26", number, vcn, own_vcn, what, at + 0x10)
         return self._block_entries(data, at, depth)
@@ -148,11 +170,13 @@ class Tree:
     def _block_entries(self, data: bytes, at: int, depth: int) -> list[Entry]:
         say, number, what = self._say, self._number, self._blocks_what
         offset, length, allocated, flags, reserved = _HEADER.unpack_from(data, IndexBlock.SIZE)
+        if flags > index.HAS_CHILDREN:
+            say("I47", number, "0 or 1", flags, what, at + 0x24)
         if any(reserved):
             say("I43", number, "zeros", reserved.hex(), what, at + 0x25)
         there = len(data) - IndexBlock.SIZE
         usa_end = (data[4] | data[5] << 8) + 2 * (data[6] | data[7] << 8)
-        sound = usa_end - IndexBlock.SIZE <= offset <= length <= allocated <= there
+        sound = usa_end - IndexBlock.SIZE <= offset <= length <= allocated == there
         if not sound or offset % 8 or length % 8:
             say(
                 "I10",
@@ -217,7 +241,9 @@ class Tree:
     def _view_entry(
         self, data: bytes, at: int, length: int, key: bytes, vcn: int, what: str, place: int
     ) -> Entry:
-        data_at, size, _ = _VIEW.unpack_from(data, at)
+        data_at, size, reserved = _VIEW.unpack_from(data, at)
+        if reserved:
+            self._say("I42", self._number, 0, reserved, what, place + at + 4)
         if size and not IndexEntry.SIZE + len(key) <= data_at <= length - size:
             found = f"{size} bytes at {data_at:#x}"
             self._say("I36", self._number, f"inside {length} bytes", found, what, place + at)
@@ -233,7 +259,8 @@ class Tree:
         if kind != wanted:
             say("I02", number, f"{wanted:#x}", f"{kind:#x}", what, 0)
         name = text_of(self._name)
-        collation = index.COLLATE_FILE_NAME if self._is_directory else _COLLATIONS.get(name, self._collation)
+        known = _COLLATIONS.get(name) or _COLLATIONS_OF_O.get(self._owner if name == "$O" else "")
+        collation = index.COLLATE_FILE_NAME if self._is_directory else known or self._collation
         if self._collation != collation:
             say("I07", number, f"{collation:#x}", f"{self._collation:#x}", what, 4)
         if block_bytes != geometry.block_bytes:
@@ -248,9 +275,12 @@ class Tree:
         if self._blocks is None or self._blocks.first.resident:
             return
         size, first = self._volume.geometry.block_bytes, self._blocks.first
-        if first.initialized != first.size or first.size % size:
-            found = f"{first.initialized} of {first.size}"
-            say("I23", number, f"a multiple of {size}", found, self._blocks_what, first.at + 0x30)
+        in_use = int.from_bytes(self._bitmap, "little").bit_length() * size
+        if first.size % size:
+            say("I23", number, f"a multiple of {size}", first.size, self._blocks_what, first.at + 0x30)
+        elif first.initialized < min(in_use, first.size):  # Makers leave blocks behind for later.
+            expected, found = f"initialized up to {min(in_use, first.size)}", first.initialized
+            say("I23", number, expected, found, self._blocks_what, first.at + 0x38)
         if len(self._bitmap) * 8 < self._block_count:
             found_bits = 8 * len(self._bitmap)
             say("I24", number, f"{self._block_count} bits", found_bits, label(kinds.BITMAP, self._name))
@@ -274,6 +304,8 @@ class Tree:
     def _key_of(self) -> Callable[[bytes], Key]:
         if self._collation == index.COLLATE_FILE_NAME:
             return self._name_key
+        if self._collation == index.COLLATE_SID:
+            return _Sid
         numbers = (index.COLLATE_ULONG, index.COLLATE_SECURITY_HASH, index.COLLATE_ULONGS)
         return _numbers if self._collation in numbers else _no_order
 
@@ -287,7 +319,7 @@ class Tree:
         return repr(text_of(key[_NAME_AT:])) if self._is_directory else key.hex()
 
 
-def _numbers(key: bytes) -> Key:
+def _numbers(key: bytes) -> tuple[int, ...]:
     return tuple(one[0] for one in _U32.iter_unpack(key[: len(key) & ~3]))
 
 

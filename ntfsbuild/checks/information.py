@@ -77,7 +77,7 @@ def _check_value(volume: Volume, file: File, value: bytes) -> int:
         # The short form has no place for one: chkdsk gives it to what it finds, and no descriptor either.
         has_descriptor = security_id or (kinds.SECURITY_DESCRIPTOR, b"") in file.streams
         if number >= FIRST_FREE and not has_descriptor:
-            say("S13", number, "a security id or a descriptor", "neither", _WHAT, 0x34)
+            volume.unsecured.append(number)
     has_reparse = (kinds.REPARSE_POINT, b"") in file.streams
     if bool(attributes & _REPARSE_POINT) != has_reparse:
         say(
@@ -140,5 +140,7 @@ def _check_forms(volume: Volume, file: File, main: Stream | None, attributes: in
     )
     if not has_keys and encrypted:
         say("F18", number, "$EFS", "none")
+    elif not has_keys and attributes & _ENCRYPTED and file.flags & IS_DIRECTORY:
+        say("F37", number, "$EFS", "none")
     if has_keys and not attributes & _ENCRYPTED:
         say("F20", number, f"{_ENCRYPTED:#x}", f"{attributes:#x}", _WHAT, 0x20)

@@ -8,7 +8,7 @@ from ntfsbuild.checks.state import EXTENSION, Attribute, File, Stream, Volume, l
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute_list import NAME_OFFSET, AttributeListEntry
-from ntfsbuild.ondisk.file_record import NUMBER_MASK
+from ntfsbuild.ondisk.file_record import IN_USE, NUMBER_MASK
 from ntfsbuild.ondisk.layout import align
 
 _ENTRY = AttributeListEntry.LAYOUT
@@ -110,6 +110,8 @@ def check_extension(volume: Volume, record: Record) -> None:
             volume.say("L10", record.number, "in the base record", "in an extension", one.label, one.at)
     if record.links:
         volume.say("L16", record.number, 0, record.links, at=0x12)
+    if record.flags != IN_USE:
+        volume.say("L20", record.number, IN_USE, record.flags, at=0x16)
 
 
 def check_left_over(volume: Volume, record: Record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from ntfsbuild.checks.state import Stream, Volume, label
 from ntfsbuild.checks.storage import Extents, restored
@@ -14,10 +15,32 @@ _WHAT = label(kinds.DATA)
 _LEAST_BYTES = 256 << 10
 _PIECE_BYTES = 1 << 20
 _HEAD = struct.Struct("<QIIHhh")  # From 0x08 on: LSN of chkdsk, page sizes, area, versions.
-_AREA = struct.Struct("<QHHHHIHHQ")  # LSN, clients, lists, flags, sequence bits, lengths, file size.
+_AREA = struct.Struct("<QHHHHIHHQIHH")
+_AREA_BYTES = 0x30
+_CLIENT_BYTES = 0xA0
+_PREVIOUS_AT = 0x10  # In a client's record.
+_FIRST_SECTOR_BYTES = 510  # Up to the update sequence number.
+_SEQUENCE_BITS_AND_SIZE_BITS = 67  # An LSN has 64 bits, and counts in units of 8 bytes.
 _CLEAN = 2
 _NO_CLIENT = 0xFFFF
 _VERSIONS = ((1, 0), (1, 1), (2, 0))
+
+
+class _Area(NamedTuple):
+    """A restart area; the clients' records lie behind it."""
+
+    lsn: int
+    clients: int
+    free: int
+    in_use: int
+    flags: int
+    sequence_bits: int
+    length: int
+    clients_at: int
+    file_size: int
+    last_bytes: int
+    record_header_bytes: int
+    page_data_at: int
 
 
 def check_log(volume: Volume, stream: Stream | None) -> None:
@@ -43,12 +66,21 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
     if not good:
         say("Y26", LOG_FILE, "ff throughout, or restart pages", first[:16].hex(" "), _WHAT, 0)
         return
-    lsn, clients, in_use, flags = max(good)
-    clean = in_use == _NO_CLIENT or bool(flags & _CLEAN)
+    area, _ = max(good, key=lambda one: one[0].lsn)  # Of two of one age the first one counts.
+    clean = area.in_use == _NO_CLIENT or bool(area.flags & _CLEAN)
     if not clean:
-        say("Y27", LOG_FILE, "closed", f"{clients} client in use", _WHAT)
+        say("Y27", LOG_FILE, "closed", f"{area.clients} client in use", _WHAT)
     elif len(good) == len(areas):
-        volume.log_lsn = lsn
+        volume.log_lsn = area.lsn
+    if len(good) == len(areas) and good[0][0].lsn == good[1][0].lsn and good[0] != good[1]:
+        say(
+            "Y58",
+            LOG_FILE,
+            "the same in both pages",
+            "something else in the second one",
+            _WHAT,
+            LOG_PAGE_BYTES,
+        )
     _check_pages(volume, extents, size)
 
 
@@ -68,8 +100,8 @@ def _is_empty(extents: Extents, size: int) -> bool:
     return True
 
 
-def _restart(volume: Volume, page: bytes, at: int, size: int) -> tuple[int, int, int, int] | None:
-    """LSN, clients, list and flags of a restart page; None where it is none."""
+def _restart(volume: Volume, page: bytes, at: int, size: int) -> tuple[_Area, bytes] | None:
+    """The restart area of a page, and its bytes with those of the clients; None where it is none."""
     say = volume.say
     if page[:4] not in (b"RSTR", b"CHKD"):
         say("Y32", LOG_FILE, "RSTR", page[:4].hex(" "), _WHAT, at)
@@ -78,18 +110,63 @@ def _restart(volume: Volume, page: bytes, at: int, size: int) -> tuple[int, int,
     if problem:
         say("Y41", LOG_FILE, "a whole restart page", problem, _WHAT, at)
         return None
-    _, system_page, log_page, area_at, minor, major = _HEAD.unpack_from(data, 8)
+    chkdsk_lsn, system_page, log_page, area_at, minor, major = _HEAD.unpack_from(data, 8)
     if system_page != LOG_PAGE_BYTES or log_page != LOG_PAGE_BYTES or (major, minor) not in _VERSIONS:
         found = f"pages of {system_page} and {log_page}, version {major}.{minor}"
         say("Y42", LOG_FILE, "pages of 4096, version 1.0, 1.1 or 2.0", found, _WHAT, at)
         return None
-    if area_at % 8 or not 0x30 <= area_at <= len(data) - _AREA.size:
+    if chkdsk_lsn and page[:4] == b"RSTR":
+        say("Y62", LOG_FILE, 0, f"{chkdsk_lsn:#x}", _WHAT, at + 8)
+    if area_at % 8 or not 0x30 <= area_at <= len(data) - _AREA_BYTES:
         say("Y43", LOG_FILE, "a restart area in its page", f"{area_at:#x}", _WHAT, at + 0x18)
         return None
-    lsn, clients, _, in_use, flags, _, _, _, file_size = _AREA.unpack_from(data, area_at)
-    if file_size > size:
-        say("Y44", LOG_FILE, f"at most {size}", file_size, _WHAT, at + area_at)
-    return lsn, clients, in_use, flags
+    area = _Area(*_AREA.unpack_from(data, area_at))
+    if area.file_size > size:
+        say("Y44", LOG_FILE, f"at most {size}", area.file_size, _WHAT, at + area_at)
+    _check_numbers(volume, area, at + area_at)
+    if _check_extent(volume, area, at, area_at):
+        _check_clients(volume, area, data[area_at + area.clients_at :], at + area_at)
+    return area, data[area_at : area_at + max(area.length, _AREA_BYTES)]
+
+
+def _check_numbers(volume: Volume, area: _Area, at: int) -> None:
+    bits = _SEQUENCE_BITS_AND_SIZE_BITS - area.file_size.bit_length()
+    if area.sequence_bits != bits:
+        volume.say("Y61", LOG_FILE, f"{bits} sequence bits", area.sequence_bits, _WHAT, at + 0x10)
+    if area.record_header_bytes % 8 or area.page_data_at % 8:
+        found = f"{area.record_header_bytes:#x}, {area.page_data_at:#x}"
+        volume.say("Y61", LOG_FILE, "multiples of 8", found, _WHAT, at + 0x24)
+
+
+def _check_extent(volume: Volume, area: _Area, at: int, area_at: int) -> bool:
+    """Whether the area, and the clients in it, end in their page."""
+    needed = area.clients_at + area.clients * _CLIENT_BYTES
+    sound = (
+        not area.clients_at % 8
+        and area.clients_at >= _AREA.size
+        and area_at + area.clients_at <= _FIRST_SECTOR_BYTES
+        and needed <= area.length <= LOG_PAGE_BYTES - area_at
+    )
+    if not sound:
+        found = f"{area.length:#x} bytes, {area.clients} clients from {area.clients_at:#x} on"
+        volume.say("Y59", LOG_FILE, "an area that holds its clients", found, _WHAT, at + area_at)
+    return sound
+
+
+def _check_clients(volume: Volume, area: _Area, records: bytes, at: int) -> None:
+    for first in (area.free, area.in_use):
+        if first == _NO_CLIENT:
+            continue
+        if first >= area.clients:
+            volume.say("Y60", LOG_FILE, f"one of {area.clients} clients", first, _WHAT, at + 0x0A)
+            continue
+        place = first * _CLIENT_BYTES + _PREVIOUS_AT
+        previous = int.from_bytes(records[place : place + 2], "little")
+        if previous != _NO_CLIENT:
+            found = f"client {previous}"
+            volume.say(
+                "Y60", LOG_FILE, f"no client before client {first}", found, _WHAT, at + area.clients_at
+            )
 
 
 def _check_pages(volume: Volume, extents: Extents, size: int) -> None:

@@ -63,11 +63,12 @@ class Names:
                 say("N02", number, f"{NAME_AT + 2} bytes at least", len(value), _NAME, one.at)
                 continue
             parent, *times, units, namespace = _FIXED.unpack_from(value)
+            name = value[NAME_AT : NAME_AT + 2 * units]
             if len(value) != NAME_AT + 2 * units:
                 say("N02", number, NAME_AT + 2 * units, len(value), _NAME, one.at)
+                name = name[: len(name) & ~1]  # Half of a code unit is none.
             if max(times) >= LARGEST_TIME:
                 say("N21", number, "less than 2**63", max(times), _NAME, one.at)
-            name = value[NAME_AT : NAME_AT + 2 * units]
             _check_name(volume, number, name, namespace, one.at)
             if (parent, namespace, name) in seen:
                 say("N19", number, "each name once", repr(text_of(name)), _NAME, one.at)
@@ -184,6 +185,14 @@ def check_extend_flag(volume: Volume, number: int) -> None:
     """A record says that it lives in $Extend only where it does."""
     if volume.kinds[number] & IN_EXTEND and not is_in_extend(volume, number):
         volume.say("R27", number, "below $Extend", "elsewhere", at=0x16)
+
+
+def check_secured(volume: Volume) -> None:
+    """Who may do what with a file; what lies below $Extend nobody opens, and Windows leaves some without."""
+    for number in volume.unsecured:
+        if not is_in_extend(volume, number):
+            what = label(kinds.STANDARD_INFORMATION)
+            volume.say("S13", number, "a security id or a descriptor", "neither", what, 0x34)
 
 
 def is_in_extend(volume: Volume, number: int) -> bool:

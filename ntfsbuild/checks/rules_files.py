@@ -65,7 +65,7 @@ I08 E A block of an index begins with INDX
   Its entries are lost. | all drivers
 I09 E The update sequence array fits its block
   Its entries are lost. | all drivers
-I10 E A block's entries lie in it
+I10 E A block's entries lie in it, and all that is left is theirs
   Drivers refuse the block; Windows takes the volume as damaged. | ntfs-3g, ntfs.sys
 I11 E An entry ends in its node, and holds its key
   This and all behind it are lost. | ntfs-3g, ntfs3
@@ -91,7 +91,7 @@ I21 W No leaf is empty, but the only one
   ntfs-3g and Windows take it away. | Windows volumes
 I22 E A tree has few levels
   It is a loop. | layout
-I23 E The blocks of an index are whole, and initialized
+I23 E The blocks of an index are whole, and initialized if they are in use
   Those behind are lost. | ntfs-3g, ntfs3
 I24 E The bitmap of an index covers its blocks
   Those behind are taken as free. | chkdsk
@@ -133,6 +133,14 @@ I43 W Reserved bytes of a block's header are zero
   They hint at damage. | Windows volumes
 I44 N All entries of a file repeat what it is
   Windows keeps up the one through which it was changed. | Windows
+I45 W No block of an index is newer than the log
+  The log is that of another time. | chkdsk
+I46 N The update sequence number of a block is not 0
+  Windows never uses it, one maker of volumes does. | Windows volumes
+I47 E The flags of a node are 1 where it has children, else 0
+  Drivers refuse the index, or lose what lies below. | layout
+I48 E Root, blocks and bitmap of an index come together
+  Blocks are lost, or the next one has no bit. | ntfs-3g, chkdsk
 F01 E A file has $STANDARD_INFORMATION
   It has no times, and no owner. | chkdsk
 F02 E $STANDARD_INFORMATION has 48 or 72 bytes
@@ -148,7 +156,7 @@ F06 W A directory has no unnamed $DATA
 F07 E A reparse point says how long it is, and has a tag
   Windows cannot open the file. | ntfs.sys
 F08 E A link's data is what its tag demands
-  It leads nowhere. | Windows, WSL
+  It leads nowhere, or Windows cannot open it. | Windows, WSL
 F09 W A special file of WSL is of the kind that its mode says
   Linux shows another kind. | WSL
 F10 E $EA and $EA_INFORMATION come together
@@ -159,7 +167,7 @@ F12 E $EA_INFORMATION says what $EA holds
   Drivers read too much or too little. | ntfs-3g, chkdsk
 F13 W Names of extended attributes are printable
   Nobody can name them. | Windows
-F14 E A file of WOF has its chunks, and a hole for content
+F14 E A file of WOF has its chunks, and versions that are known
   It cannot be read. | Windows
 F15 E The chunks of WOF lie in their stream, in order
   The file cannot be read. | ntfs3, wimlib
@@ -169,7 +177,7 @@ F17 E A compressed unit begins with its clusters, and ends in its hole
   The file cannot be read. | ntfs-3g, ntfs3
 F18 E An encrypted file has $EFS
   It cannot be read by anybody. | Windows
-F19 E $EFS can be read
+F19 E $EFS can be read, and has a key for somebody
   The file cannot be decrypted. | Windows
 F20 W What has $EFS says that it is encrypted
   It is shown as plain. | Windows
@@ -189,8 +197,8 @@ F30 E A file says that it is sparse exactly if it is
   chkdsk corrects it. | chkdsk
 F31 E A file says that it is encrypted exactly if it is
   Windows opens it wrong. | chkdsk
-F32 E An extended attribute is there once
-  Only one of them is found. | ntfs-3g
+F32 E An extended attribute is there once, in any case
+  Only one of them is found. | Windows, ntfs-3g
 F33 W A special file of WSL has no content
   Nobody reads it. | WSL
 F34 W A device of WSL has its numbers
@@ -199,4 +207,8 @@ F35 E The content of a file of WOF is a hole
   Drivers read the wrong one. | Windows
 F36 W An extended attribute is needed (0x80), or has no flags
   Windows knows no others. | Windows
+F37 W An encrypted directory has $EFS
+  Windows does not know for whom to encrypt new files. | Windows
+F38 W An object id has 16 or 64 bytes
+  Windows writes no others. | Windows volumes
 """

@@ -81,7 +81,7 @@ A15 E An attribute has no unknown flags, and LZNT1 for compression
   Nobody can read it. | layout
 A16 E An attribute is not compressed and encrypted
   Nobody can read it. | Windows
-A17 E Only data is compressed, sparse or encrypted
+A17 E Only data is compressed, sparse or encrypted, or a directory for new files
   Drivers refuse the record. | layout
 A19 E The run list lies in its attribute, behind header and name
   The content cannot be found. | all drivers
@@ -111,6 +111,10 @@ A31 E Only compressed and sparse attributes have holes
   ntfs3 refuses the file, others read zeros. | ntfs3
 A32 W Reserved bytes of a non-resident header are zero
   They hint at damage. | Windows volumes
+A33 E Of attributes that are no data all is initialized
+  What is behind reads as zeros. | ntfs-3g, Windows volumes
+A34 E Streams of a file differ in more than case
+  Windows opens the first of them only. | Windows
 L01 E The entries of an attribute list can be read
   All behind is lost. | all drivers
 L02 E The entries of an attribute list are sorted
@@ -147,4 +151,6 @@ L18 E An attribute has a first piece
   Its sizes are lost. | ntfs-3g, ntfs3
 L19 E A list's clusters hold it
   Attributes are lost. | ntfs-3g, ntfs3
+L20 W An extension has no flag but that it is in use
+  What a file is, its base record says. | Windows volumes
 """

@@ -21,7 +21,7 @@ B09 E The image holds the whole volume
   It was cut: ntfs3 refuses it or goes read-only. | ntfs3
 B10 N The volume reaches to the end of its image
   Windows looks for the backup in the last sector of the partition. | Windows volumes
-B11 E The last sector is a copy of the first
+B11 E The last sector, or that of the partition, is a copy of the first
   The volume cannot be repaired from it; chkdsk rewrites it. | chkdsk, ntfsfix
 B12 E $MFT begins inside of the volume
   Nothing can be found. | all drivers
@@ -87,7 +87,7 @@ S10 E A descriptor in $SDS is sound
   Windows takes the files as inaccessible. | chkdsk
 S12 E A security id in use is in $SII
   Windows takes the file as inaccessible; chkdsk gives it another. | chkdsk
-S13 W A file that can have a security id has one, or a descriptor
+S13 W A file has a security id, or a descriptor, but below $Extend and where there is no room
   Windows denies access. | ntfs.sys
 S14 E A file's own descriptor is sound
   Windows takes the file as inaccessible. | chkdsk
@@ -97,6 +97,8 @@ S16 E $SDS is not resident
   Windows reads it from clusters. | Windows volumes
 S17 E What is in $SDH is in $SII
   A descriptor is found that no file can name. | chkdsk
+S18 W A descriptor has an owner and a group
+  Windows writes none without; nobody may change it. | Windows volumes
 V01 E An entry of $SII is an id and where its descriptor lies
   Descriptors are not found. | layout
 V02 E An entry of $SDH is a hash, an id, and where its descriptor lies
@@ -243,4 +245,18 @@ Y55 E The root is a directory
   No file can be found. | all drivers
 Y56 E $MFT begins with its own record
   Only the copy in $MFTMirr makes sense. | chkdsk
+Y57 E The streams of NTFS's own files are initialized to their end
+  What is behind reads as zeros. | Windows volumes
+Y58 W Restart pages of one age say the same
+  It depends on the driver which of them counts. | ntfs-3g
+Y59 E A restart area holds its clients, and lies in its page
+  Drivers refuse the page. | ntfs-3g
+Y60 E The lists of a log begin with a client that is there, and is the first
+  Drivers refuse the page. | ntfs-3g
+Y61 E A restart area has sequence bits that fit the size of the log, and lengths that are multiples of 8
+  Drivers refuse the page. | ntfs-3g
+Y62 E Only chkdsk writes its LSN into a restart page, which then begins with CHKD
+  Drivers refuse the page. | ntfs-3g
+Y63 E Label and version are those of $Volume alone
+  Nobody looks for them elsewhere. | layout
 """

@@ -65,6 +65,12 @@ def check_security(volume: Volume, file: File | None, by_id: Listed | None, by_h
     _check_spans(volume, there, sorted(spans))
 
 
+def without(descriptor: bytes) -> str:
+    """What a sound descriptor lacks: Windows writes none without an owner and a group."""
+    owner, group = (int.from_bytes(descriptor[at : at + 4], "little") for at in (4, 8))
+    return " and ".join(what for what, at in (("no owner", owner), ("no group", group)) if not at)
+
+
 def _check_hash_index(volume: Volume, key: bytes, data: bytes, by_hash: Listed) -> None:
     number = int.from_bytes(key, "little")
     other = by_hash.get(data[:4] + key)
@@ -85,8 +91,10 @@ def _check_entry(volume: Volume, there: _Stream, key: bytes, data: bytes) -> tup
     if begin % _ALIGNMENT or begin // BLOCK_BYTES % 2 or (end - 1) // BLOCK_BYTES != begin // BLOCK_BYTES:
         say("S06", SECURE, "a multiple of 16, in one block", shown, _SII)
     raw = there.extents.read(begin, head.size_bytes)
-    if raw[: SecurityEntry.SIZE] != data or data[4:8] != key:
-        say("S03", SECURE, data.hex(), raw[: SecurityEntry.SIZE].hex(), _WHAT, begin)
+    wanted = data[:4] + key + data[8:]
+    if wanted != data or raw[: SecurityEntry.SIZE] != data:
+        there_is = data if wanted != data else raw[: SecurityEntry.SIZE]
+        say("S03", SECURE, wanted.hex(), there_is.hex(), _WHAT, begin)
         return begin, end
     descriptor = raw[SecurityEntry.SIZE :]
     if security.descriptor_hash(descriptor) != head.hash:
@@ -94,6 +102,8 @@ def _check_entry(volume: Volume, there: _Stream, key: bytes, data: bytes) -> tup
         say("S04", SECURE, f"{security.descriptor_hash(descriptor):#010x}", found, _WHAT, begin)
     if problem := security_descriptor.what_is_wrong(descriptor):
         say("S10", SECURE, "a sound descriptor", f"id {head.security_id:#x}: {problem}", _WHAT, begin)
+    elif missing := without(descriptor):
+        say("S18", SECURE, "an owner and a group", f"id {head.security_id:#x}: {missing}", _WHAT, begin)
     mirror = (
         there.extents.read(begin + BLOCK_BYTES, head.size_bytes) if end + BLOCK_BYTES <= there.size else b""
     )

@@ -138,6 +138,9 @@ class Volume:
         self.security_ids: set[int] = set()
         self.used_security_ids: dict[int, int] = {}  # And the first record that has it.
         self.owner_ids: dict[int, int] = {}
+        self.unsecured = array(
+            "Q"
+        )  # Records that have room for a security id, and neither that nor a descriptor.
         self.ea_sizes: dict[int, int] = {}  # Packed, of reparse points.
         self.reparse_points: dict[bytes, int] = {}  # By the keys that $R should have.
         self.object_ids: dict[bytes, int] = {}

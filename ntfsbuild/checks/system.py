@@ -23,6 +23,7 @@ _REPAIR_FLAGS = 0xC000
 _OTHER_FLAGS = 0x0002 | 0x0004 | 0x0010 | 0x0020
 _CRC_AT = struct.Struct("<8xQ")
 _INFO_BYTES = 32
+_SECURITY_ID = slice(0x34, 0x38)
 _DEFINITION_BYTES = 160
 _CRC_POLYNOMIAL = 0x9A6C9329AC4BC9B5
 
@@ -196,6 +197,10 @@ def _check_extend(volume: Volume, file: File) -> None:
 
 
 def _check_root(volume: Volume, file: File) -> None:
+    information = file.stream(kinds.STANDARD_INFORMATION)
+    security_id = information.first.value[_SECURITY_ID] if information else b""
+    if not any(security_id) and (kinds.SECURITY_DESCRIPTOR, b"") not in file.streams:
+        volume.say("S13", file.number, "a security id or a descriptor", "neither")
     if not file.flags & IS_DIRECTORY:
         volume.say("Y55", file.number, "a directory", f"flags {file.flags:#x}")
 

@@ -39,7 +39,8 @@ class Views:
             if code != kinds.INDEX_ROOT or name == "$I30".encode("utf-16-le"):
                 continue
             key = owner, text_of(name)
-            found = {one.key: one.data for one in Tree(volume, file, name, volume.say).entries() if one.key}
+            tree = Tree(volume, file, name, volume.say, owner)
+            found = {one.key: one.data for one in tree.entries() if one.key}
             if key not in _SHAPES:
                 continue
             self.listed[key] = found

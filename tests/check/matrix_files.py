@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from ntfsbuild.ondisk.attribute import COMPRESSED, non_resident, resident
+from ntfsbuild.ondisk.efs import Efs, KeyHolder, encode_efs
+from ntfsbuild.ondisk.reparse_point import junction
 from tests.check.matrix_records import FREE, I30, listed, of
-from tests.check.matrix_volume import Mutation
+from tests.check.matrix_volume import Mutation, log
 from tests.check.mutating import (
     BITMAP,
     BLOCK,
@@ -26,6 +29,7 @@ from tests.check.mutating import (
 LONG = "A long file name.text"
 ROOT_REFERENCE = 5 << 48 | 5
 CHUNKS = (DATA, "WofCompressedData")
+PLACE = "\\??\\C:\\place"
 KEY = 0x10  # Of an entry; a $FILE_NAME.
 
 
@@ -132,6 +136,42 @@ def hole_first(i: Image) -> None:
     i.replace(number, DATA, new)
 
 
+def newer_block(i: Image) -> None:
+    log()(i)
+    i.block(i["big"], I30, i.leaf(i["big"]), 8, "<Q", 1 << 40)
+
+
+def number_zero(i: Image) -> None:
+    place = i.place(i["big"], (BLOCKS, I30), i.leaf(i["big"]) * BLOCK)
+    for at in (0x28, *range(510, BLOCK, 512)):
+        i.data[place + at : place + at + 2] = b"\0\0"
+
+
+def mount_point(at: int, form: str, *values: int) -> Mutation:
+    """A sound one but for a field, in the place of a symbolic link."""
+    value = bytearray(junction(PLACE.removeprefix("\\??\\")))
+    struct.pack_into(form, value, at, *values)
+    return lambda i: i.replace(i["link"], REPARSE, resident(REPARSE, bytes(value)))
+
+
+def chunk_header(change: Callable[[int], int]) -> Mutation:
+    """Another header of the first chunk of comp.bin."""
+
+    def mutate(i: Image) -> None:
+        at = i.place(i["comp.bin"], DATA)
+        struct.pack_into("<H", i.data, at, change(struct.unpack_from("<H", i.data, at)[0]))
+
+    return mutate
+
+
+def keys(at: int, value: int) -> Mutation:
+    """A sound $EFS with keys for two, but for a number."""
+    holder = KeyHolder(bytes(20), bytes(range(64)), container="container", provider="provider")
+    data = bytearray(encode_efs(Efs(bytes(range(16)), (holder,), (holder,))))
+    struct.pack_into("<I", data, at, value)
+    return lambda i: i.add(i["plain.txt"], resident(UTILITY, bytes(data), name="$EFS"))
+
+
 MATRIX: dict[str, Mutation] = {
     "N01": lambda i: i.remove(i["plain.txt"], NAME),
     "N02": name(0x40, "<B", 200),
@@ -154,6 +194,7 @@ MATRIX: dict[str, Mutation] = {
     "N19": lambda i: i.add(i["plain.txt"], i.get(i["plain.txt"], NAME)),
     "N20": same_but_case,
     "N21": name(8, "<Q", 1 << 63),
+    "N21 entry": entry(0, KEY + 0x18, "<Q", 1 << 63),
     "N23": lambda i: i.value(i[LONG], NAME, 0, "<Q", reference(i, "small")),
     "N24": lambda i: i.value(4, NAME, 0x42, "<H", ord("X")),
     "I01": of("small", (ROOT, I30), 0x10, "<I", 8),
@@ -166,6 +207,7 @@ MATRIX: dict[str, Mutation] = {
     "I08": raw_block(0, b"XXXX"),
     "I09": raw_block(6, b"\x77"),
     "I10": leaf(0x1C, "<I", 5000),
+    "I10 left": leaf(0x20, "<I", 0xFE0),
     "I11": entry(0, 8, "<H", 7),
     "I12": entry(-1, 0x0C, "<H", 0),
     "I13": lambda i: i.entry(i["big"], 0, 0x0C, "<H", 2),
@@ -179,6 +221,7 @@ MATRIX: dict[str, Mutation] = {
     "I21": empty_leaf,
     "I22": chain,
     "I23": of("big", (BLOCKS, I30), 0x38, "<Q", BLOCK),
+    "I23 size": of("big", (BLOCKS, I30), 0x30, "<QQ", BLOCK - 8, BLOCK - 8),
     "I24": of("big", (BITMAP, I30), 0x10, "<I", 0),
     "I25": raw_block(510, b"\xee\xee"),
     "I26": leaf(0x10, "<Q", 77),
@@ -197,8 +240,16 @@ MATRIX: dict[str, Mutation] = {
     "I40": of("big", (BITMAP, I30), 0x10, "<I", 7),
     "I41": entry(0, 0x0A, "<H", 0x44),
     "I42": entry(0, 0x0E, "<H", 1),
+    "I42 view": lambda i: i.entry(9, 0, 4, "<I", 1, name="$SII"),
     "I43": leaf(0x25, "<B", 1),
     "I44": entry(4, KEY + 0x30, "<Q", 7),
+    "I45": newer_block,
+    "I46": number_zero,
+    "I47": leaf(0x24, "<B", 2),
+    "I47 root": in_("small", (ROOT, I30), 0x1C, "<B", 2),
+    "I48": lambda i: i.remove(i["big"], (BITMAP, I30)),
+    "I48 blocks": lambda i: i.remove(i["big"], (BLOCKS, I30)),
+    "I48 root": lambda i: i.add(i["plain.txt"], resident(BITMAP, bytes(8), name="$X")),
     "F01": lambda i: i.remove(i["plain.txt"], SI),
     "F02": of("plain.txt", SI, 0x10, "<I", 56),
     "F03": attributes(0x420),
@@ -207,17 +258,36 @@ MATRIX: dict[str, Mutation] = {
     "F06": lambda i: i.add(i["small"], i.get(i["plain.txt"], DATA)),
     "F07": in_("link", REPARSE, 4, "<H", 1),
     "F08": in_("link", REPARSE, 8, "<H", 0x101),
+    "F08 absolute": in_("link", REPARSE, 0x10, "<I", 0),
+    "F08 flags": in_("link", REPARSE, 0x10, "<I", 3),
+    "F08 first": mount_point(0x08, "<HH", 2, 8),
+    "F08 shown": mount_point(0x0C, "<H", 0),
+    "F08 NUL": mount_point(0x10 + 2 * len(PLACE), "<H", ord("x")),
+    "F08 end": mount_point(0x12 + 4 * len(PLACE) - 8, "<H", ord("x")),
+    "F08 place": mount_point(0x10, "<H", ord("x")),
     "F09": extended(b"$LXMOD\0", 7, struct.pack("<I", 0o010600)),
     "F10": lambda i: i.remove(i["ea.txt"], EA),
     "F11": in_("ea.txt", EA, 0, "<I", 3),
+    "F11 NUL": extended(b"ONE", 3, b"X", "ea.txt"),
     "F12": in_("ea.txt", EA_INFORMATION, 0, "<H", 1),
     "F13": in_("ea.txt", EA, 8, "<B", 7),
     "F14": lambda i: i.remove(i["wof.bin"], CHUNKS),
+    "F14 version": in_("wof.bin", REPARSE, 8, "<I", 2),
     "F15": in_("wof.bin", CHUNKS, 0, "<I", 9_999_999),
     "F16": lambda i: i.stream(i["comp.bin"], DATA, 0, "<H", 0xBFFF),
+    "F16 signature": chunk_header(lambda header: header ^ 0x1000),
+    "F16 stored": chunk_header(lambda header: header & 0x7FFF),
+    "F16 end": chunk_header(lambda header: 0),
     "F17": hole_first,
     "F18": of("data.bin", DATA, 0x0C, "<H", 0x4000),
     "F19": lambda i: i.add(i["plain.txt"], resident(UTILITY, b"xx", name="$EFS")),
+    "F19 nobody": keys(0x54, 0),
+    "F19 thumbprint": keys(0x58 + 0x14 + 0x1C + 4, 19),
+    "F19 key": keys(0x58 + 8, 0),
+    "F19 certificate": keys(0x58 + 0x14 + 0x10, 0x10),
+    "F19 text": keys(0x58 + 0x14 + 0x1C + 8, 0x14),
+    "F19 credential": keys(0x58 + 0x0C, 0x20),
+    "F19 lists": keys(0x44, 0x60),
     "F20": lambda i: i.add(i["plain.txt"], resident(UTILITY, b"xx", name="$EFS")),
     "F21": in_("id.txt", OBJECT_ID, 0, "<QQ", 0, 0),
     "F22": lambda i: i.replace(i["id2.txt"], OBJECT_ID, i.get(i["id.txt"], OBJECT_ID)),
@@ -228,8 +298,11 @@ MATRIX: dict[str, Mutation] = {
     "F30": attributes(0x220, "data.bin"),
     "F31": attributes(0x4020, "data.bin"),
     "F32": extended(b"TWO", 0, b"ONE", "ea.txt"),
+    "F32 case": extended(b"TWO", 0, b"one", "ea.txt"),
     "F33": lambda i: i.replace(i["fifo"], DATA, i.get(i["plain.txt"], DATA)),
     "F34": extended(b"$LXDEV", 5, b"X"),
     "F36": in_("ea.txt", EA, 4, "<B", 1),
+    "F37": attributes(0x4000, "small"),
+    "F38": lambda i: i.replace(i["id.txt"], OBJECT_ID, resident(OBJECT_ID, bytes(range(24)))),
     "F35": lambda i: i.replace(i["wof.bin"], DATA, i.get(i["sparse.bin"], DATA)),
 }

@@ -7,7 +7,7 @@ import struct
 from ntfsbuild.ondisk.attribute import non_resident, resident
 from ntfsbuild.ondisk.attribute_list import AttributeListEntry
 from tests.check.matrix_volume import Mutation, log
-from tests.check.mutating import BLOCKS, DATA, LIST, NAME, OBJECT_ID, SI, Image
+from tests.check.mutating import BITMAP, BLOCKS, DATA, LIST, NAME, OBJECT_ID, ROOT, SI, Image
 
 I30 = "$I30"
 FREE = 1 << 48 | 23  # A record that is not in use.
@@ -154,6 +154,8 @@ MATRIX: dict[str, Mutation] = {
     "A15": of("plain.txt", DATA, 0x0C, "<H", 2),
     "A16": of("plain.txt", DATA, 0x0C, "<H", 0x4001),
     "A17": of("plain.txt", SI, 0x0C, "<H", 0x8000),
+    "A17 blocks": of("big", (BLOCKS, I30), 0x0C, "<H", 0x4000),
+    "A17 view": lambda i: i.attribute(9, (ROOT, "$SII"), 0x0C, "<H", 0x4000),
     "A19": of("data.bin", DATA, 0x20, "<H", 0x41),
     "A20": of("data.bin", DATA, 0x40, "<B", 0xFF),
     "A21": other_runs((10_000_000, 40)),
@@ -168,6 +170,9 @@ MATRIX: dict[str, Mutation] = {
     "A30": of("data.bin", DATA, 0x22, "<B", 4),
     "A31": other_runs((4000, 10), (None, 30)),
     "A32": of("data.bin", DATA, 0x23, "<B", 1),
+    "A33": of("many.bin", LIST, 0x38, "<Q", 8),
+    "A33 $MFT": lambda i: i.attribute(0, BITMAP, 0x38, "<Q", 8),
+    "A34": of("streams.txt", (DATA, "two"), 0x18, "6s", "ONE".encode("utf-16-le")),
     "L01": in_list("pieces.bin", 4, "<H", 7),
     "L02": swapped,
     "L03": in_list("pieces.bin", 0x20, "<I", LIST),
@@ -185,5 +190,6 @@ MATRIX: dict[str, Mutation] = {
     "L15": lambda i: i.put(listed(i, 3)[0], 0x20, "<Q", 1 << 48 | i["plain.txt"]),
     "L16": extension(0x12, "<H", 1),
     "L18": in_list("pieces.bin", 0x40, "<I", 0x90),
+    "L20": extension(0x16, "<H", 9),
     "L19": of("many.bin", LIST, 0x28, "<QQQ", 8192, 8192, 8192),
 }

@@ -24,6 +24,7 @@ Mutation = Callable[[Image], object]
 SDS = (DATA, "$SDS")
 J, MAX = (DATA, "$J"), (DATA, "$Max")
 PAGE = 4096
+AREA, CLIENT = 0x30, 0x70  # In a restart page.
 
 
 def first_sector(at: int, form: str, value: int) -> Mutation:
@@ -113,10 +114,12 @@ def log_page(magic: bytes, usa: int, fill: bytes) -> bytearray:
     return page
 
 
-def restart_page(size: int, *, version: int = 1, area: int = 0x30, flags: int = 2) -> bytearray:
+def restart_page(size: int, *, version: int = 1, area: int = AREA, flags: int = 2) -> bytearray:
     page = bytearray(0x200)
     struct.pack_into("<QIIHhh", page, 8, 0, PAGE, PAGE, area, 1, version)
-    struct.pack_into("<QHHHHIHHQ", page, 0x30, 0x100, 1, 0xFFFF, 0, flags, 45, 0xE0, 0x40, size)
+    counts = 1, 0xFFFF, 0, flags, 67 - size.bit_length(), 0xE0, 0x40
+    struct.pack_into("<QHHHHIHHQIHH", page, AREA, 0x100, *counts, size, 0x70, 0x30, 0x40)
+    struct.pack_into("<QQHHH6xI8s", page, CLIENT, 0, 0, 0xFFFF, 0xFFFF, 0, 8, "NTFS".encode("utf-16-le"))
     return log_page(b"RSTR", 0x1E, bytes(page))
 
 
@@ -138,6 +141,16 @@ def log(change: Callable[[list[bytearray]], object] | None = None, more: int = 0
 def spoil(which: int, at: int, data: bytes) -> Mutation:
     def change(pages: list[bytearray]) -> None:
         pages[which][at : at + len(data)] = data
+
+    return log(change)
+
+
+def in_restart(at: int, form: str, value: int, which: slice = slice(2)) -> Mutation:
+    """A field of restart pages; none of these lies at the end of a sector."""
+
+    def change(pages: list[bytearray]) -> None:
+        for page in pages[which]:
+            struct.pack_into(form, page, at, value)
 
     return log(change)
 
@@ -166,6 +179,26 @@ def in_journal(at: int, form: str, value: int) -> Mutation:
     return journal(lambda i: i.stream(i["$UsnJrnl"], J, at, form, value))
 
 
+def journal_of_version_3(at: int, form: str, value: int) -> Mutation:
+    """One record, of which a field is changed."""
+    name = "one.txt".encode("utf-16-le")
+    record = struct.pack("<IHH16s16sQQIIIIHH", 0x60, 3, 0, b"\x1e", b"\5", 0, 0, 1, 0, 0, 0, len(name), 0x4C)
+    data = bytearray((record + name).ljust(0x60, b"\0").ljust(512, b"\0"))
+    struct.pack_into(form, data, at, value)
+    return journal(lambda i: i.stream(i["$UsnJrnl"], J, 0, "512s", bytes(data)))
+
+
+def owners_in_disorder(i: Image) -> None:
+    """Two in $Quota:$O, the greater one first."""
+    value = i.get(24, (ROOT, "$O"))
+    value = bytearray(value[struct.unpack_from("<H", value, 0x14)[0] :])
+    entry = bytearray(value[0x20:0x48])
+    entry[0x1C] -= 1
+    value[0x48:0x48] = entry
+    struct.pack_into("<II", value, 0x14, len(value) - 0x10, len(value) - 0x10)
+    i.replace(24, (ROOT, "$O"), resident(ROOT, bytes(value), name="$O"))
+
+
 MATRIX: dict[str, Mutation] = {
     "B01": lambda i: i.boot(3, "4s", b"XTFS"),
     "B02": lambda i: i.boot(0x1FE, "<B", 0),
@@ -178,6 +211,9 @@ MATRIX: dict[str, Mutation] = {
     "B09": cut,
     "B10": longer,
     "B11": lambda i: struct.pack_into("<B", i.data, len(i.data) - 300, 1),
+    "I07 $Quota": lambda i: i.value(24, (ROOT, "$O"), 4, "<I", 0x13),
+    "I07 $ObjId": lambda i: i.value(25, (ROOT, "$O"), 4, "<I", 0x10),
+    "I18 $Quota": owners_in_disorder,
     "B12": first_sector(0x30, "<Q", 0),
     "B13": lambda i: i.boot(0x38, "<Q", 0),
     "B14": first_sector(0x40, "<b", 3),
@@ -211,10 +247,13 @@ MATRIX: dict[str, Mutation] = {
     "S10": spoil_descriptor(0),
     "S12": lambda i: i.value(i["plain.txt"], SI, 0x34, "<I", 0x999),
     "S13": lambda i: i.value(i["plain.txt"], SI, 0x34, "<I", 0),
+    "S13 root": lambda i: i.remove(5, SECURITY),
     "S14": lambda i: i.value(7, SECURITY, 0, "<B", 9),
     "S15": lambda i: i.entry(9, 0, 0x28, "<I", 5, name="$SDH"),
     "S16": lambda i: i.replace(9, SDS, resident(DATA, b"", name="$SDS")),
     "S17": lambda i: i.entry(9, 0, 0x14, "<I", 0x999, name="$SDH"),
+    "S18": lambda i: i.value(7, SECURITY, 4, "<I", 0),
+    "S18 in $SDS": lambda i: i.stream(9, SDS, 0x14 + 8, "<I", 0),
     "V01": lambda i: i.entry(9, 0, 2, "<H", 16, name="$SII"),
     "V02": lambda i: i.entry(9, 0, 2, "<H", 16, name="$SDH"),
     "V03": lambda i: i.entry(26, 0, 0x0A, "<H", 8, name="$R"),
@@ -235,6 +274,8 @@ MATRIX: dict[str, Mutation] = {
     "V19": lambda i: i.entry(24, 0, 0x14, "<I", 9, name="$Q"),
     "V20": lambda i: i.entry(24, 1, 0x46, "<B", 9, name="$Q"),
     "Y01": lambda i: i.put(4, 0x16, "<H", 0),
+    "Y57": lambda i: i.attribute(9, SDS, 0x38, "<Q", 512),
+    "Y57 log": lambda i: i.attribute(2, DATA, 0x38, "<Q", 0),
     "Y04": lambda i: struct.pack_into("<B", i.data, i.mirror + RECORD + 0x60, 0x77),
     "Y05": lambda i: i.attribute(1, DATA, 0x30, "<QQ", RECORD, RECORD),
     "Y06": lambda i: resize(i, 0, DATA, 100, initialized=False),
@@ -259,6 +300,7 @@ MATRIX: dict[str, Mutation] = {
     "Y25": lambda i: i.replace(3, VOLUME_NAME, resident(VOLUME_NAME, b"abc")),
     "Y26": garbage_log,
     "Y27": log(flags=0),
+    "Y27 first": in_restart(AREA + 0x0E, "<H", 0, slice(1)),
     "Y28": lambda i: i.remove(2, DATA),
     "Y29": lambda i: resize(i, 2, DATA, -100),
     "Y30": spoil(2, 510, b"\xee\xee"),
@@ -268,7 +310,10 @@ MATRIX: dict[str, Mutation] = {
     "Y34": lambda i: i.put(26, 0x16, "<H", 9),
     "Y35": journal(lambda i: i.replace(i["$UsnJrnl"], MAX, resident(DATA, bytes(8), name="$Max"))),
     "Y36": in_journal(0, "<I", 12),
+    "Y36 behind": in_journal(0x50, "<I", 0),
+    "Y36 version 3": journal_of_version_3(0, "<I", 0x48),
     "Y37": in_journal(0x18, "<Q", 8),
+    "Y37 version 3": journal_of_version_3(0x28, "<Q", 8),
     "Y38": in_journal(4, "<H", 9),
     "Y39": lambda i: i.add(12, i.get(i["plain.txt"], NAME)),
     "Y40": journal(lambda i: i.attribute(i["$UsnJrnl"], J, 0x42, "<H", ord("K"))),
@@ -278,6 +323,10 @@ MATRIX: dict[str, Mutation] = {
     "Y44": log(more=4096),
     "Y45": spoil(3, 0, b"XXXX"),
     "Y46": in_journal(0x38, "<H", 5000),
+    "Y46 none": in_journal(0x38, "<H", 0),
+    "Y46 odd": in_journal(0x38, "<H", 13),
+    "Y46 head": in_journal(0x3A, "<H", 0x38),
+    "Y46 version 3": journal_of_version_3(0x4A, "<H", 0x3C),
     "Y47": lambda i: i.put(12, 0x16, "<H", 0),
     "Y48": lambda i: i.value(3, VOLUME_INFORMATION, 10, "<H", 2),
     "Y49": lambda i: i.remove(3, VOLUME_NAME),
@@ -287,5 +336,17 @@ MATRIX: dict[str, Mutation] = {
     "Y53": lambda i: i.replace(10, (DATA, "$Info"), resident(DATA, bytes(16), name="$Info")),
     "Y54": lambda i: i.put(11, 0x16, "<H", 1),
     "Y55": lambda i: i.put(5, 0x16, "<H", 1),
+    "Y58": in_restart(AREA + 0x20, "<I", 0x71, slice(1, 2)),
+    "Y59": in_restart(AREA + 0x14, "<H", 0x48),
+    "Y59 clients": in_restart(AREA + 0x16, "<H", 0x3C),
+    "Y60": in_restart(AREA + 0x0C, "<H", 7),
+    "Y60 free": in_restart(AREA + 0x0A, "<H", 1),
+    "Y60 first": in_restart(CLIENT + 0x10, "<H", 0),
+    "Y61": in_restart(AREA + 0x10, "<I", 1),
+    "Y61 record": in_restart(AREA + 0x24, "<H", 0x2F),
+    "Y61 page": in_restart(AREA + 0x26, "<H", 0x3F),
+    "Y62": in_restart(8, "<Q", 1),
+    "Y63": lambda i: i.add(i["plain.txt"], i.get(3, VOLUME_NAME)),
+    "Y63 version": lambda i: i.add(i["plain.txt"], i.get(3, VOLUME_INFORMATION)),
     "Y56": lambda i: struct.pack_into("4s", i.data, i.mft, b"XXXX"),
 }
