@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ntfsbuild.capture.contents import Contents, Data, Store
 from ntfsbuild.capture.entries import Entries, Note, has_key_of_directory, is_text, object_id_data, times_data
+from ntfsbuild.capture.first_names import first_names
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES
+from ntfsbuild.volume.info import DirectoryItem
 from ntfsbuild.volume.volume import Volume
 
 _NOT_SAID = {
@@ -50,8 +52,10 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     if own_id:
         said["object_id"] = object_id_data(own_id)
     yield f"volume: {_text(said)}\n"
-    paths = ["/", *_sayable((path for path, _ in volume.walk()), note)]
+    walked = [("/", 0), *_sayable(volume.walk(), note)]
+    paths = [path for path, _ in walked]
     wanted = [path for path in paths if _is_below(path, prefix)]
+    said_as = first_names((path, record) for path, record in walked if record and _is_below(path, prefix))
     defaults: Data = {"times": times_data(times)}
     if short_names:
         defaults["short_names"] = True
@@ -59,7 +63,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
         defaults["names"] = "posix"
     yield f"defaults: {_text(defaults)}\n"
     yield "tree:\n"
-    yield from _tree(volume, entries, paths, prefix)
+    yield from _tree(volume, entries, paths, prefix, said_as)
     for path, message in _NOT_SAID.items():
         if volume.exists(path):
             note(path, message)
@@ -69,35 +73,37 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
             note(f"record {number}", "it is in use, and no directory lists it")
 
 
-def _sayable(paths: Iterable[str], note: Note) -> Iterator[str]:
-    """Without what has a name that is no text; what lies in it goes with it."""
+def _sayable(walked: Iterable[tuple[str, DirectoryItem]], note: Note) -> Iterator[tuple[str, int]]:
+    """Paths, those that are said as files with their records.
+
+    Left out is what has a name that is no text, and what lies in it.
+    """
     left_out: str | None = None
-    for path in paths:
+    for path, item in walked:
         if left_out is not None and path.startswith(left_out):
             continue
         if is_text(path):
-            yield path
+            yield path, 0 if has_key_of_directory(item) else item.record
         else:
             note(path, "its name has half a surrogate pair: it cannot be said, nor what is in it")
             left_out = path + "/"
 
 
-def _tree(volume: Volume, entries: Entries, paths: Iterable[str], prefix: str) -> Iterator[str]:
+def _tree(
+    volume: Volume, entries: Entries, paths: Iterable[str], prefix: str, said_as: Mapping[int, str]
+) -> Iterator[str]:
     """The entries; directories on the way to the prefix are looked at for what they hand down."""
-    first_names: dict[int, str] = {}
     for path in paths:
         info = volume.stat(path)
         if not _is_below(path, prefix):
             if info.is_directory and _is_below(prefix, path):
                 yield _line(path, entries.of(path, info), directory=True)
             continue
-        if info.link_count > 1 and not info.is_directory:
-            first = first_names.setdefault(info.record, path)
-            if first != path:
-                said = {"hardlink": first[1:]} | entries.name(path)
-                yield _line(path, said, directory=False)
-                continue
-        yield _line(path, entries.of(path, info), directory=has_key_of_directory(info))
+        first = path if info.is_directory else said_as.get(info.record, path)
+        if first != path:
+            yield _line(path, {"hardlink": first[1:]} | entries.name(path), directory=False)
+        else:
+            yield _line(path, entries.of(path, info), directory=has_key_of_directory(info))
 
 
 def _line(path: str, said: Data, *, directory: bool) -> str:

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.efs import UNIT_BYTES
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
+from ntfsbuild.ondisk.runs import encode_runs
 from ntfsbuild.volume.info import StreamInfo
+from ntfsbuild.volume.record_layout import SMALLEST_PIECE_BYTES
 from ntfsbuild.volume.run_list import data_extents, has_holes
 from ntfsbuild.volume.volume import Volume
 
@@ -45,9 +48,33 @@ class Contents:
             data["sparse"] = True
         elif stream.form == "encrypted":
             data["encrypted"] = {"size": stream.size_bytes}
-        if stream.initialized_bytes < stream.size_bytes and stream.form != "encrypted":
-            data["valid_data"] = stream.initialized_bytes  # What lies behind reads as zeros, and is taken so.
+        if self._needs_valid_data(path, stream):
+            data["valid_data"] = stream.initialized_bytes
         return data
+
+    def _needs_valid_data(self, path: str, stream: StreamInfo) -> bool:
+        """Where not all of it was written; and where it would not leave its record if nobody said that."""
+        if stream.resident:
+            return False
+        if stream.initialized_bytes < stream.size_bytes:
+            return True
+        if stream.form == "encrypted":
+            return False
+        record_bytes = self._volume.geometry.record_bytes
+        if stream.form == "sparse" or not 0 < stream.size_bytes <= record_bytes:
+            return False
+        if stream.size_bytes <= SMALLEST_PIECE_BYTES:
+            return True
+        details = self._volume.details(path)
+        locator, number = self._volume.locator(), details.info.record
+        others = (one for one in locator.record(number).attributes if one.type_code != attribute.DATA)
+        if details.has_attribute_list or any(one.value is None for one in others):
+            return False  # All data that may leave the record has left it before.
+        used = int.from_bytes(locator.raw_record(number)[0x18:0x1C], "little")
+        around = align(2 * len(stream.name), 8)
+        header = NonResidentHeader.SIZE + (8 if stream.form == "compressed" else 0)
+        there = align(header + around + len(encode_runs(stream.runs)), 8)
+        return used - there + align(ResidentHeader.SIZE + around + stream.size_bytes, 8) <= record_bytes
 
     def _bytes_of(self, path: str, stream: StreamInfo) -> Data:
         if self._store is None:

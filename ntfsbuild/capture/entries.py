@@ -22,7 +22,7 @@ from ntfsbuild.ondisk.unix_metadata import (
     without_unix_metadata,
 )
 from ntfsbuild.plan.model import ATTRIBUTES
-from ntfsbuild.volume.info import FileInfo
+from ntfsbuild.volume.info import DirectoryItem, FileInfo
 from ntfsbuild.volume.volume import Volume
 
 Note = Callable[[str, str], None]
@@ -45,7 +45,7 @@ def is_text(name: str) -> bool:
     return True
 
 
-def has_key_of_directory(info: FileInfo) -> bool:
+def has_key_of_directory(info: FileInfo | DirectoryItem) -> bool:
     """Whether it is said as a directory.
 
     What leads elsewhere is, only where it may have children all the same, or is compressed or encrypted.
@@ -163,7 +163,9 @@ class Entries:
             self._note(path, "it has no security descriptor")
             return {}
         if path == "/":
-            return {} if own == security.ROOT else {"security": {"hex": own.hex()}}
+            # Whoever says something of the root gets the long form of $STANDARD_INFORMATION.
+            usual = own == security.ROOT and traits.owner_id is None
+            return {} if usual else {"security": {"hex": own.hex()}}
         handing = self._descriptors.get(above) or security.DEFAULT_DIRECTORY
         try:
             inherits, made = _handed_down(own, handing, info.is_directory)
@@ -185,7 +187,7 @@ class Entries:
             own = bool(info.attributes & _COMPRESSED)
             self._compressed[path] = own
             return {} if own == handed or not has_key_of_directory(info) else {"compressed": own}
-        if handed and not said.keys() & {"compressed", "sparse", "encrypted", "hardlink"}:
+        if handed and not info.reparse_tag and not said.keys() & {"compressed", "sparse", "encrypted"}:
             return {"compressed": False}
         return {}
 

@@ -56,6 +56,9 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
     if said == NO_TRAITS:
         return NO_TRAITS
     there = base.traits(found.path)
+    if said.unix is not None:
+        tag = int.from_bytes(((there.reparse if said.reparse is None else said.reparse) or b"")[:4], "little")
+        said = said._replace(unix=unix_metadata.typed(said.unix, tag, directory=found.is_directory))
     lacks = {}
     for name, value in said._asdict().items():
         if value is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from ntfsbuild.content.model import Content, HostFile
-from ntfsbuild.content.read import Piece, pieces, read, size_of
+from ntfsbuild.content.read import Piece, pieces, read, size_of, valid_pieces
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.executor.filling import OpenedFile, Space, can_be_copied, fill_from_pieces, refuse_own_image
 from ntfsbuild.executor.placing import Teller
@@ -88,7 +88,7 @@ class Storing:
         elif form == "plain":
             made = self._plain(name, content)
         else:
-            made = self._in_units(name, content, form)
+            made = self._in_units(name, content, form, valid_bytes)
         if valid_bytes is None:
             return made
         if valid_bytes > made.size_bytes:
@@ -115,14 +115,17 @@ class Storing:
             fill_from_pieces(space, content, self._teller)
         return self._volume.maker.mapped(name, "plain", space.runs, space.size_bytes)
 
-    def _in_units(self, name: str, content: Content, form: Form) -> Attribute:
+    def _in_units(self, name: str, content: Content, form: Form, valid_bytes: int | None) -> Attribute:
+        """In units of 16 clusters; what lies behind the valid data is nowhere there."""
         maker, cluster_bytes = self._volume.maker, self._volume.cluster_bytes
         if form == "compressed" and cluster_bytes * UNIT_CLUSTERS > LARGEST_UNIT_BYTES:
             raise ManifestError(f"NTFS compresses nothing in clusters of {cluster_bytes} bytes: 4096 at most")
         size = size_of(content)
         if not size or (form == "compressed" and size <= cluster_bytes):
-            return maker.resident(name, form, read(content))  # It may fit the record.
-        return maker.in_units(name, form, self._counted(pieces(content)), size, self._compress_many)
+            data = read(content)[:valid_bytes]
+            return maker.resident(name, form, data.ljust(size, b"\0"))  # It may fit the record.
+        written = self._counted(valid_pieces(content, valid_bytes))
+        return maker.in_units(name, form, written, size, self._compress_many)
 
     def _counted(self, found: Iterator[Piece]) -> Iterator[Piece]:
         for at, data in found:

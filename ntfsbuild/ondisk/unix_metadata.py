@@ -69,8 +69,14 @@ def merged(ea: bytes, unix: bytes) -> bytes:
 
 
 def typed(unix: bytes, tag: int, *, directory: bool) -> bytes:
-    """With the type of the file in a mode that has none; `tag` is that of its reparse point, or 0."""
-    kind = MODE_TYPES.get(tag, _LINK if tag == reparse_tags.SYMLINK else _DIRECTORY if directory else _FILE)
+    """With the type of the file in a mode that has none; `tag` is that of its reparse point, or 0.
+
+    What a mode has to say of other reparse points is nobody's business.
+    """
+    if tag:
+        kind = MODE_TYPES.get(tag, _LINK if tag == reparse_tags.SYMLINK else 0)
+    else:
+        kind = _DIRECTORY if directory else _FILE
 
     def with_type(name: str, value: bytes) -> bytes:
         mode = _number(value) if name == _NAMES[2] else None

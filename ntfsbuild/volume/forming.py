@@ -13,6 +13,7 @@ from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.traits import Form
 from ntfsbuild.volume.file_state import FileState
 from ntfsbuild.volume.naming import Naming
+from ntfsbuild.volume.parts import EFS_NAME
 from ntfsbuild.volume.record_reader import Attribute
 from ntfsbuild.volume.stream_maker import FLAGS, StreamMaker
 
@@ -55,9 +56,20 @@ class Forming(Naming):
         assert root is not None
         state.put(root._replace(flags=root.flags & ~_HANDED_DOWN | FLAGS[form]))
 
+    def _drop_efs(self, state: FileState) -> None:
+        """A directory that no longer encrypts needs no $EFS, unless streams of its own are encrypted."""
+        streams = (one for one in state.attributes if one.type_code == attribute.DATA)
+        if any(one.flags & attribute.ENCRYPTED for one in streams):
+            raise VolumeError("the directory has encrypted streams: they have to be written anew")
+        old = state.drop(attribute.LOGGED_UTILITY_STREAM, EFS_NAME)
+        if old is not None:
+            self.streams.free(old)
+
     def convert(self, state: FileState, form: Form) -> None:
         """Let the main stream lie in another form; of a directory, hand it down."""
         if state.is_directory:
+            if form != "encrypted":
+                self._drop_efs(state)
             self.hand_down(state, form)
             return
         main = state.find(attribute.DATA)

@@ -52,6 +52,10 @@ class Locator:
         size = self.geometry.record_bytes
         return self._streams.read_at(self._mft, number * size, size)
 
+    def record(self, number: int) -> Record:
+        """A record, taken apart."""
+        return self._record(number)
+
     def offset_of_record(self, number: int) -> int:
         """Where a record lies on the volume."""
         size = self.geometry.record_bytes

@@ -31,7 +31,7 @@ _MOVABLE = (
 )
 
 # The header of a non-resident attribute and one run; a longer list of runs is cut.
-_SMALLEST_PIECE_BYTES = NonResidentHeader.SIZE + 8 + 24
+SMALLEST_PIECE_BYTES = NonResidentHeader.SIZE + 8 + 24
 
 
 class Piece(NamedTuple):
@@ -122,7 +122,7 @@ def _move_out(
         candidates = [
             (_MOVABLE.index(one.type_code), -len(packed[k]), k)
             for k, one in enumerate(ordered)
-            if one.value is not None and one.type_code in _MOVABLE and len(one.value) > _SMALLEST_PIECE_BYTES
+            if one.value is not None and one.type_code in _MOVABLE and len(one.value) > SMALLEST_PIECE_BYTES
         ]
         if not candidates:
             break
@@ -140,7 +140,7 @@ class _Spread:
         self._leave = leave
         self._reference_of = reference_of
         # A list in clusters takes the least room in the base: whether it may stay is seen at the end.
-        self._reserved = _SMALLEST_PIECE_BYTES
+        self._reserved = SMALLEST_PIECE_BYTES
         self._records: list[list[Piece]] = [[]]
         self._rooms = [room - self._reserved]
 

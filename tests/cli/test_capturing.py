@@ -176,3 +176,31 @@ def test_files_that_no_directory_lists_are_told(tmp_path: Path) -> None:
         file.write(b"\1")  # In use again, without a name in a directory.
     found = captured(image, tmp_path / "captured")
     assert found["notes"] == [{"path": f"record {number}", "why": "it is in use, and no directory lists it"}]
+
+
+def test_what_is_easily_lost_comes_back_to_the_byte(tmp_path: Path) -> None:
+    """Links that sort before their files, small content outside of the record, units written in part."""
+    manifest, image = tmp_path / "a.yaml", tmp_path / "a.img"
+    large = "v" * 400
+    manifest.write_text(
+        "ntfsbuild: 1\n"
+        "tree:\n"
+        "  .: {security: everyone_full}\n"
+        "  m.txt: m\n"
+        "  z.txt: {text: z}\n"
+        "  a link.txt: {hardlink: z.txt}\n"
+        "  b/link.txt: {hardlink: q.txt}\n"
+        "  q: {junction: 'C:\\q'}\n"
+        "  q.txt: {text: q}\n"
+        "  small.bin: {size: 1, valid_data: 1}\n"
+        "  larger.bin: {size: 500, fill: random, valid_data: 500}\n"
+        f"  full.txt: {{size: 400, fill: random, ea: {{ONE: {large}}}}}\n"
+        "  d/: {.: {compressed: true}, part.bin: {size: 100000, fill: random, valid_data: 28903}}\n"
+        "  d/link: {wsl_symlink: /etc}\n"
+        "  owned.txt: {text: x, unix: {uid: 1, mode: '0600'}, attributes: [archive]}\n"
+        "  e.txt: {text: x, ea: {$LXUID: {hex: '01000000'}, user.a: b}}\n"
+    )
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+    back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
+    assert difference == {"same": True, "differences": []}
+    assert filecmp.cmp(image, back, shallow=False)

@@ -193,6 +193,9 @@ def test_steps_encrypt_all_streams_and_limit_valid_data(tmp_path: Path) -> None:
         assert volume.traits("/a").efs and volume.traits("/d").efs
         assert volume.read("/c") == b"val\0\0"
         assert volume.read("/d/f") == b"plain"
+    plain = built(tmp_path, {"d/": {".": {"encrypted": to}}}, steps=[{"set": "d", "compressed": False}])
+    with Volume.open(plain) as volume:
+        assert volume.traits("/d").efs is None
     with pytest.raises(ManifestError, match="it is encrypted already"):
         built(tmp_path, tree, steps=[{"set": "e", "encrypted": to}])
     with pytest.raises(ManifestError, match="valid_data is 6, and it has 5 bytes"):
