@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
 import shutil
 from pathlib import Path
 
@@ -24,8 +27,10 @@ def test_build_and_read(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_offered_is_there() -> None:
+    for module in pkgutil.walk_packages(ntfsbuild.__path__, "ntfsbuild."):
+        importlib.import_module(module.name)  # A package of the same name would take its place.
     for name in ntfsbuild.__all__:
-        assert getattr(ntfsbuild, name) is not None
+        assert not inspect.ismodule(getattr(ntfsbuild, name)), name
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         ntfsbuild.nothing  # noqa: B018
 

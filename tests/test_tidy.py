@@ -15,7 +15,7 @@ LAYERS = [
     "ondisk image",
     "content crypto",
     "manifest plan volume",
-    "capture compiler executor checks",
+    "capturing compiler executor checks",
     "builder",
     "report",
     "cli",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ntfsbuild.builder.planning import AnyPath
-from ntfsbuild.capture.capture import manifest_lines
-from ntfsbuild.capture.contents import Hashed
+from ntfsbuild.capturing.capture import manifest_lines
+from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.volume.volume import Volume

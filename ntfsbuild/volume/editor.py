@@ -43,6 +43,7 @@ SETTABLE_ATTRIBUTES = int(
     | FileAttributes.RECALL_ON_OPEN
     | FileAttributes.RECALL_ON_DATA_ACCESS
 )
+_OF_WHAT_GOES = parts.EA_BIT | int(FileAttributes.RECALL_ON_DATA_ACCESS)
 # What does not outlive that a file is overwritten.
 _OVERWRITTEN = (
     attribute.DATA,
@@ -174,7 +175,7 @@ class VolumeEditor(Featuring):
         state = self.file_at(path)
         old = state.information()
         if attributes is None:
-            attributes = old.attributes & SETTABLE_ATTRIBUTES & ~parts.EA_BIT | int(FileAttributes.ARCHIVE)
+            attributes = old.attributes & SETTABLE_ATTRIBUTES & ~_OF_WHAT_GOES | int(FileAttributes.ARCHIVE)
         usual = (old.created_ticks, now, now, old.accessed_ticks)
         created, modified, changed, accessed = (
             mine if given is None else given for given, mine in zip(times, usual, strict=True)

@@ -210,7 +210,7 @@ def test_content_that_lies_elsewhere_is_refused(image: Path, tag: int, message: 
         state = volume.file_at("/f")
         value = tag.to_bytes(4, "little") + bytes(4)
         state.put(Attribute(attribute.REPARSE_POINT, "", 0, 0, value))
-        volume._set(state, {"attributes": 0x420})
+        volume._set(state, {"attributes": 0x400420})  # To be recalled, if it is in a cloud.
         volume.commit()
         assert volume.listdir()[0].reparse_tag == tag
         volume.rename("/f", "/g", START)

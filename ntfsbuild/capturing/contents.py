@@ -67,14 +67,16 @@ class Contents:
             return True
         details = self._volume.details(path)
         locator, number = self._volume.locator(), details.info.record
-        others = (one for one in locator.record(number).attributes if one.type_code != attribute.DATA)
-        if details.has_attribute_list or any(one.value is None for one in others):
+        outside = [one for one in locator.record(number).attributes if one.value is None]
+        if details.has_attribute_list or any(one.type_code != attribute.DATA for one in outside):
             return False  # All data that may leave the record has left it before.
         used = int.from_bytes(locator.raw_record(number)[0x18:0x1C], "little")
         around = align(2 * len(stream.name), 8)
         header = NonResidentHeader.SIZE + (8 if stream.form == "compressed" else 0)
         there = align(header + around + len(encode_runs(stream.runs)), 8)
-        return used - there + align(ResidentHeader.SIZE + around + stream.size_bytes, 8) <= record_bytes
+        here = align(ResidentHeader.SIZE + around + stream.size_bytes, 8)
+        # Before it was known where things lie, each list of runs may have been taken for a longer one.
+        return used - there + here + 8 * len(outside) <= record_bytes
 
     def _bytes_of(self, path: str, stream: StreamInfo) -> Data:
         if self._store is None:

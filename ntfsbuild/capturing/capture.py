@@ -6,9 +6,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ntfsbuild.capture.contents import Contents, Data, Store
-from ntfsbuild.capture.entries import Entries, Note, has_key_of_directory, is_text, object_id_data, times_data
-from ntfsbuild.capture.first_names import first_names
+from ntfsbuild.capturing.contents import Contents, Data, Store
+from ntfsbuild.capturing.entries import (
+    Entries,
+    Note,
+    has_key_of_directory,
+    is_text,
+    object_id_data,
+    times_data,
+)
+from ntfsbuild.capturing.first_names import first_names
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.standard_information import Ticks4

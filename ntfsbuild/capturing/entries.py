@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ntfsbuild.capture.contents import Contents, Data, inline
+from ntfsbuild.capturing.contents import Contents, Data, inline
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import guid, object_id, reparse_point, reparse_tags, security, security_inheritance
 from ntfsbuild.ondisk.extended_attributes import NEED_EA, pack, unpack
