@@ -23,7 +23,7 @@ _BITS: tuple[tuple[int, Form], ...] = (
     (int(FileAttributes.ENCRYPTED), "encrypted"),
 )
 _TIMES = ("name_times", "entry_times")
-_BYTES = ("reparse", "ea", "object_id", "efs")  # None and nothing are the same where they are not there.
+_BYTES = ("reparse", "object_id", "efs")  # None and nothing are the same where they are not there.
 
 
 def lacking(base: Base, found: BaseEntry, features: Features, above: bytes | None = None) -> Features:
@@ -56,9 +56,6 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
     if said == NO_TRAITS:
         return NO_TRAITS
     there = base.traits(found.path)
-    if said.unix is not None:
-        tag = int.from_bytes(((there.reparse if said.reparse is None else said.reparse) or b"")[:4], "little")
-        said = said._replace(unix=unix_metadata.typed(said.unix, tag, directory=found.is_directory))
     lacks = {}
     for name, value in said._asdict().items():
         if value is None:
@@ -70,10 +67,8 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
             same = has is not None if value == MADE_SHORT_NAME else (has or NO_SHORT_NAME) == value
         elif name in _TIMES:
             same = _same_times(value, has or found.times)
-        elif name == "unix":
-            same = unix_metadata.merged(there.ea or b"", value) == (there.ea or b"")
-        elif name == "ea" and said.unix is not None:
-            same = unix_metadata.merged(value, said.unix) == (there.ea or b"")
+        elif name in ("ea", "unix"):  # One value on the disk: what is said of it is set together.
+            same = _all_ea(said, there, directory=found.is_directory) == (there.ea or b"")
         elif name in _BYTES:
             same = value == (has or b"")
         else:
@@ -81,6 +76,16 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
         if not same:
             lacks[name] = value
     return Traits(**lacks) if lacks else NO_TRAITS
+
+
+def _all_ea(said: Traits, there: Traits, *, directory: bool) -> bytes:
+    """The value of $EA that comes of what is said of a file that has `there`."""
+    ea = (there.ea if said.ea is None else said.ea) or b""
+    if said.unix is None:
+        return ea
+    reparse = (there.reparse if said.reparse is None else said.reparse) or b""
+    tag = int.from_bytes(reparse[:4], "little")
+    return unix_metadata.merged(ea, unix_metadata.typed(said.unix, tag, directory=directory))
 
 
 def expected_security(base: Base, found: BaseEntry, explicit: bytes, above: bytes | None) -> bytes:

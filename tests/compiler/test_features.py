@@ -156,6 +156,21 @@ def test_room_for_steps(
     built(tmp_path, tree, volume={"cluster": cluster}, steps=steps)
 
 
+def test_extended_attributes_and_those_of_wsl_change_together(tmp_path: Path) -> None:
+    """They are one value on the disk: where one of them changes, the other stays."""
+    old, new = ({"user.a": "old"}, {"uid": 1}), ({"user.a": "new"}, {"uid": 2})
+    for name, (ea, unix) in {"ea": (new[0], old[1]), "unix": (old[0], new[1])}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        image = built(folder, {"f": {"text": "x", "ea": old[0], "unix": old[1]}})
+        tree = {"f": {"text": "x", "ea": ea, "unix": unix}}
+        assert applied(image, tree).changed
+        expected = built(tmp_path, tree)
+        with Volume.open(image) as volume, Volume.open(expected) as fresh:
+            assert volume.traits("/f").ea == fresh.traits("/f").ea
+        assert not applied(image, tree).changed
+
+
 KEPT = {"hex": "00" * 40}
 CIPHER = {"size": 1024, "fill": "random", "seed": 1, "encrypted": {"efs": KEPT, "size": 1000}}
 CIPHER["streams"] = {"s": {"size": 512, "fill": "random", "seed": 2, "encrypted": {"size": 5}}}
