@@ -59,7 +59,8 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     if own_id:
         said["object_id"] = object_id_data(own_id)
     yield f"volume: {_text(said)}\n"
-    walked = [("/", 0), *_sayable(volume.walk(), note)]
+    listed: set[int] = set()  # The records of everything that some directory lists.
+    walked = [("/", 0), *_sayable(_noted(volume.walk(), listed), note)]
     paths = [path for path, _ in walked]
     wanted = [path for path in paths if _is_below(path, prefix)]
     said_as = first_names((path, record) for path, record in walked if record and _is_below(path, prefix))
@@ -75,9 +76,21 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
         if volume.exists(path):
             note(path, message)
     if prefix == "/":
-        listed = {item.record for _, item in volume.walk(system=True)}
-        for number in volume.locator().unlisted(listed):
+        for number in volume.locator().unlisted(listed | _in_extend(volume)):
             note(f"record {number}", "it is in use, and no directory lists it")
+
+
+def _noted(
+    walked: Iterable[tuple[str, DirectoryItem]], listed: set[int]
+) -> Iterator[tuple[str, DirectoryItem]]:
+    for path, item in walked:
+        listed.add(item.record)
+        yield path, item
+
+
+def _in_extend(volume: Volume) -> set[int]:
+    """The records of what NTFS keeps for itself outside of the reserved records."""
+    return {item.record for _, item in volume.walk("/$Extend")} if volume.exists("/$Extend") else set()
 
 
 def _sayable(walked: Iterable[tuple[str, DirectoryItem]], note: Note) -> Iterator[tuple[str, int]]:
@@ -115,14 +128,10 @@ def _tree(
 
 def _line(path: str, said: Data, *, directory: bool) -> str:
     if path == "/":
-        return _root_line(said)
+        return f'  ".": {_text(said)}\n'
     if directory:
         return f"  {_text(path[1:] + '/')}: {_text({'.': said} if said else {})}\n"
     return f"  {_text(path[1:])}: {_text(said) if said else 'null'}\n"
-
-
-def _root_line(said: Data) -> str:
-    return f'  ".": {_text(said)}\n'
 
 
 def _is_below(path: str, prefix: str) -> bool:

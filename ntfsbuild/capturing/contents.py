@@ -8,13 +8,12 @@ from typing import Any, Protocol
 
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute
-from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.efs import UNIT_BYTES
+from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
-from ntfsbuild.ondisk.runs import encode_runs
 from ntfsbuild.volume.info import StreamInfo
-from ntfsbuild.volume.record_layout import SMALLEST_PIECE_BYTES
+from ntfsbuild.volume.record_layout import SMALLEST_PIECE_BYTES, pack
 from ntfsbuild.volume.run_list import data_extents, has_holes
 from ntfsbuild.volume.volume import Volume
 
@@ -70,11 +69,12 @@ class Contents:
         outside = [one for one in locator.record(number).attributes if one.value is None]
         if details.has_attribute_list or any(one.type_code != attribute.DATA for one in outside):
             return False  # All data that may leave the record has left it before.
-        used = int.from_bytes(locator.raw_record(number)[0x18:0x1C], "little")
-        around = align(2 * len(stream.name), 8)
-        header = NonResidentHeader.SIZE + (8 if stream.form == "compressed" else 0)
-        there = align(header + around + len(encode_runs(stream.runs)), 8)
-        here = align(ResidentHeader.SIZE + around + stream.size_bytes, 8)
+        used = FileRecordHeader.unpack(locator.raw_record(number)).used_bytes
+        it = next(one for one in outside if one.name == stream.name)
+        there, here = (
+            len(pack(one, self._volume.geometry.cluster_bytes))
+            for one in (it, it._replace(value=bytes(stream.size_bytes)))
+        )
         # Before it was known where things lie, each list of runs may have been taken for a longer one.
         return used - there + here + 8 * len(outside) <= record_bytes
 

@@ -239,9 +239,7 @@ class FeaturePlanner:
         if not spec.streams:
             return ()
         # In the order in which NTFS has them: how a manifest is written makes no other image.
-        by_name = sorted(
-            spec.streams, key=lambda name: upcase.upper(name).encode("utf-16-be", "surrogatepass")
-        )
+        by_name = sorted(spec.streams, key=lambda name: upcase.code_units(upcase.upper(name)))
         return tuple(self._stream(name, spec.streams[name], encrypted) for name in by_name)
 
     def _stream(self, name: str, spec: StreamSpec, encrypted: bool) -> NamedStream:

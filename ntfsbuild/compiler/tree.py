@@ -73,11 +73,11 @@ class PlannedDirectory:
         "times",
     )
 
-    def __init__(self, path: str, position: int, times: Ticks4, attributes: int, posix_names: bool) -> None:
+    def __init__(self, path: str, position: int, times: Ticks4, posix_names: bool) -> None:
         self.path = path
         self.position = position
         self.times = times
-        self.attributes = attributes
+        self.attributes = 0
         self.posix_names = posix_names
         self.said_times: SomeTicks = (None, None, None, None)  # Those that the manifest says.
         self.said_attributes: int | None = None
@@ -202,7 +202,7 @@ class TreePlanner:
         source_ticks = layers[-1].tree.mtime_ticks("") if layers and rule.from_source else None
         times = rule.of_source(source_ticks)
         names_rule = defaults.names or here.names
-        planned = PlannedDirectory(here.path, position, times, 0, names_rule == "posix")
+        planned = PlannedDirectory(here.path, position, times, names_rule == "posix")
         # A default is not meant for directories that are there already and only on the way.
         if entry and isinstance(entry.times, Times):
             said = entry.times

@@ -23,9 +23,7 @@ class Traits(NamedTuple):
     `entry_times` those of the entry in the directory; what they leave out is as in $STANDARD_INFORMATION.
     """
 
-    security: bytes | None = (
-        None  # A self-relative descriptor; AR in it asks for what the directory hands down.
-    )
+    security: bytes | None = None  # Self-relative; AR in it asks for what the directory hands down.
     short_name: str | None = None
     reparse: bytes | None = None  # The value of $REPARSE_POINT; empty takes it away.
     ea: bytes | None = None  # The value of $EA, but for what `unix` says; empty takes it away.

@@ -66,7 +66,7 @@ class Featuring(Forming):
         if traits.unix is not None:
             self._set_unix(state, traits.unix)
         if traits.efs is not None:
-            self._replace(state, attribute.LOGGED_UTILITY_STREAM, parts.EFS_NAME, traits.efs)
+            self.replace_value(state, attribute.LOGGED_UTILITY_STREAM, parts.EFS_NAME, traits.efs)
         if said := traits.information():
             self._lengthen(state)
             state.change_information(said)
@@ -160,14 +160,6 @@ class Featuring(Forming):
         if len(found.value) < StandardInformation.SIZE:
             state.put(found._replace(value=found.value.ljust(StandardInformation.SIZE, b"\0")))
 
-    def _replace(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
-        """Put a value in place of an attribute, or take it away where there is none."""
-        old = state.drop(type_code, name)
-        if old is not None:
-            self.streams.free(old)
-        if value:
-            state.put(Attribute(type_code, name, 0, 0, value))
-
     def _ea_of(self, state: FileState) -> bytes:
         there = state.find(attribute.EA)
         return self._streams.read(there) if there else b""
@@ -176,10 +168,10 @@ class Featuring(Forming):
         bits = state.information().attributes & ~parts.EA_BIT | (parts.EA_BIT if value else 0)
         state.change_information({"attributes": bits})
         for one in parts.trait_attributes(Traits(ea=value)):
-            self._replace(state, one.type_code, "", one.value or b"")
+            self.replace_value(state, one.type_code, "", one.value or b"")
         if not value:
             for type_code in (attribute.EA_INFORMATION, attribute.EA):
-                self._replace(state, type_code, "", b"")
+                self.replace_value(state, type_code, "", b"")
 
     def _set_unix(self, state: FileState, entries: bytes) -> None:
         tag = self._reparse_tag_of(state.attributes)
@@ -192,7 +184,7 @@ class Featuring(Forming):
 
     def _set_reparse(self, state: FileState, value: bytes) -> None:
         self.unindex_reparse_point(state)
-        self._replace(state, attribute.REPARSE_POINT, "", value)
+        self.replace_value(state, attribute.REPARSE_POINT, "", value)
         view = self.view_in_extend("$Reparse", "$R")
         if value and view is not None:
             tag = int.from_bytes(value[:4], "little")
@@ -200,7 +192,7 @@ class Featuring(Forming):
 
     def _set_object_id(self, state: FileState, value: bytes) -> None:
         self.unindex_object_id(state)
-        self._replace(state, attribute.OBJECT_ID, "", value[: object_id.SHORT_BYTES])
+        self.replace_value(state, attribute.OBJECT_ID, "", value[: object_id.SHORT_BYTES])
         view = self.view_in_extend("$ObjId", "$O")
         if value and view is not None:
             key, data = object_id.index_entry(value, state.reference)

@@ -56,14 +56,20 @@ class Forming(Naming):
         assert root is not None
         state.put(root._replace(flags=root.flags & ~_HANDED_DOWN | FLAGS[form]))
 
+    def replace_value(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
+        """Put a value in place of an attribute, or take it away where there is none."""
+        old = state.drop(type_code, name)
+        if old is not None:
+            self.streams.free(old)
+        if value:
+            state.put(Attribute(type_code, name, 0, 0, value))
+
     def _drop_efs(self, state: FileState) -> None:
         """A directory that no longer encrypts needs no $EFS, unless streams of its own are encrypted."""
         streams = (one for one in state.attributes if one.type_code == attribute.DATA)
         if any(one.flags & attribute.ENCRYPTED for one in streams):
             raise VolumeError("the directory has encrypted streams: they have to be written anew")
-        old = state.drop(attribute.LOGGED_UTILITY_STREAM, EFS_NAME)
-        if old is not None:
-            self.streams.free(old)
+        self.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, b"")
 
     def convert(self, state: FileState, form: Form) -> None:
         """Let the main stream lie in another form; of a directory, hand it down."""

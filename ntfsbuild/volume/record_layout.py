@@ -61,7 +61,7 @@ def sort_key(one: Attribute) -> tuple[int, bytes, bytes, int]:
 
     By type, by name in upper case, names of a file by their bytes, pieces by VCN.
     """
-    folded = upcase.upper(one.name).encode("utf-16-be", "surrogatepass") if one.name else b""
+    folded = upcase.code_units(upcase.upper(one.name)) if one.name else b""
     names = one.value if one.type_code == attribute.FILE_NAME and one.value is not None else b""
     return one.type_code, folded, names, one.lowest_vcn
 
@@ -211,7 +211,7 @@ class _Spread:
 
 
 def _piece_key(piece: Piece) -> tuple[int, bytes, bytes, int]:
-    folded = upcase.upper(piece.name).encode("utf-16-be", "surrogatepass")
+    folded = upcase.code_units(upcase.upper(piece.name))
     names = piece.data[attribute.ResidentHeader.SIZE :] if piece.type_code == attribute.FILE_NAME else b""
     return piece.type_code, folded, names, piece.lowest_vcn
 

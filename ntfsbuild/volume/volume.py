@@ -18,6 +18,7 @@ from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.reparse_tags import where_content_is
+from ntfsbuild.ondisk.standard_information import StandardInformation
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.ondisk.volume_information import VolumeInformation
 from ntfsbuild.volume.describing import described, listed
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 20
 _RAW_UNIT_BYTES = 512  # Of what is encrypted.
-
-_BITS_AT = 0x20  # In $STANDARD_INFORMATION.
 
 
 class Volume(Navigating):
@@ -372,5 +371,5 @@ class Volume(Navigating):
 def _attributes_of(attributes: list[Attribute]) -> int:
     """The FILE_ATTRIBUTE bits of a file."""
     found = select(attributes, attribute.STANDARD_INFORMATION, "")
-    value = found[0].value if found else None
-    return int.from_bytes(value[_BITS_AT : _BITS_AT + 4], "little") if value else 0
+    value = (found[0].value if found else None) or b""
+    return StandardInformation.unpack(value.ljust(StandardInformation.SIZE, b"\0")).attributes
