@@ -14,7 +14,7 @@ from ntfsbuild.volume.record_reader import Attribute, Record
 from ntfsbuild.volume.run_list import clusters_of
 from ntfsbuild.volume.traits_reader import information_times, times_of
 
-_DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
+_DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
 
 
 def listed(entry: NameEntry) -> DirectoryItem:
@@ -29,7 +29,8 @@ def listed(entry: NameEntry) -> DirectoryItem:
         entry.attributes & ~_DIRECTORY_INDEX,
         times_of(entry),
         entry.namespace,
-        entry.reparse_tag,
+        # Without a reparse point the size of the EAs stands there.
+        entry.reparse_tag if entry.attributes & _REPARSE_POINT else 0,
     )
 
 

@@ -45,6 +45,13 @@ def test_a_bit_says_that_there_are_extended_attributes(tmp_path: Path) -> None:
     assert found == [False, True, True]
 
 
+def test_the_size_of_extended_attributes_is_no_tag(tmp_path: Path) -> None:
+    """An entry has them in one place."""
+    tree = {"d/": {".": {"ea": {"user.a": "b"}}}, "link": {"wsl_symlink": "/etc"}}
+    with Volume.open(changed(tmp_path, tree, [])) as volume:
+        assert {item.name: item.reparse_tag for item in volume.listdir()} == {"d": 0, "link": 0xA000001D}
+
+
 def test_a_descriptor_is_inherited_by_the_name_that_is_said(tmp_path: Path) -> None:
     tree = {
         "a": "a",
