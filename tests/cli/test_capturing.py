@@ -38,6 +38,12 @@ def rebuilt(image: Path, folder: Path, tmp_path: Path) -> tuple[Path, dict[str, 
     return back, json.loads(run("diff", "--json", image, back).stdout)
 
 
+def assert_back_to_the_byte(image: Path, tmp_path: Path) -> None:
+    back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
+    assert difference == {"same": True, "differences": []}
+    assert filecmp.cmp(image, back, shallow=False)
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in IMAGES.glob("*.yaml")))
 def test_our_images_come_back_to_the_byte(tmp_path: Path, name: str) -> None:
     image = tmp_path / "image.img"
@@ -64,9 +70,7 @@ def test_links_of_both_spellings_come_back_to_the_byte(tmp_path: Path) -> None:
         "  f/c.txt: c\n"
     )
     assert run("build", "-q", manifest, "-o", image).returncode == 0
-    back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
-    assert difference == {"same": True, "differences": []}
-    assert filecmp.cmp(image, back, shallow=False)
+    assert_back_to_the_byte(image, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(VOLUMES))
@@ -100,9 +104,7 @@ def test_names_have_times_of_their_own(tmp_path: Path) -> None:
         "d.txt": [usual, "2004"],
         "e.txt": [usual, usual],
     }
-    back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
-    assert difference == {"same": True, "differences": []}
-    assert filecmp.cmp(image, back, shallow=False)
+    assert_back_to_the_byte(image, tmp_path)
 
 
 def test_a_part_and_metadata_alone(tmp_path: Path) -> None:
@@ -201,6 +203,4 @@ def test_what_is_easily_lost_comes_back_to_the_byte(tmp_path: Path) -> None:
         "  e.txt: {text: x, ea: {$LXUID: {hex: '01000000'}, user.a: b}}\n"
     )
     assert run("build", "-q", manifest, "-o", image).returncode == 0
-    back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
-    assert difference == {"same": True, "differences": []}
-    assert filecmp.cmp(image, back, shallow=False)
+    assert_back_to_the_byte(image, tmp_path)
