@@ -42,9 +42,9 @@ from ntfsbuild.plan.model import (
     ReplaceFile,
     SetMetadata,
 )
-from ntfsbuild.volume.editor import VolumeEditor
-from ntfsbuild.volume.unit_pool import UnitPool
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.compression_pool import UnitPool
+from ntfsbuild.volume.write.editor import VolumeEditor
 
 
 class Applied(NamedTuple):

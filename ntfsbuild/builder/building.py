@@ -17,8 +17,8 @@ from ntfsbuild.image.raw import NoStorage, PrefilledImage, RawImage
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.manifest import Manifest, load
 from ntfsbuild.plan.model import Plan
-from ntfsbuild.volume.unit_pool import UnitPool
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.compression_pool import UnitPool
 
 
 class BuildResult(NamedTuple):

@@ -11,7 +11,7 @@ from ntfsbuild.capturing.capture import manifest_lines
 from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 
 _CONTENT = "content"
 

@@ -13,8 +13,8 @@ from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.standard_information import TIME_NAMES
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume import run_list
-from ntfsbuild.volume.info import DirectoryItem, FileInfo, StreamInfo
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.info import DirectoryItem, FileInfo, StreamInfo
+from ntfsbuild.volume.read.volume import Volume
 
 _BLOCK_BYTES = 1 << 20
 _DIRECTORY = int(FileAttributes.DIRECTORY_INDEX)

@@ -15,7 +15,7 @@ from ntfsbuild.builder.tar_sink import TarSink
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.image.replacing import replacing
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 
 
 class Extracted(NamedTuple):

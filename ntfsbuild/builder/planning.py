@@ -16,8 +16,8 @@ from ntfsbuild.image.partitions import narrow_to_volume
 from ntfsbuild.manifest import Manifest
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.plan.model import Operation, Plan
-from ntfsbuild.volume.info import FileInfo
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.info import FileInfo
+from ntfsbuild.volume.read.volume import Volume
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Report: TypeAlias = Callable[[Progress], None]

@@ -20,8 +20,8 @@ from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES
-from ntfsbuild.volume.info import DirectoryItem
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.info import DirectoryItem
+from ntfsbuild.volume.read.volume import Volume
 
 _NOT_SAID = {
     "/$Extend/$UsnJrnl": "the journal of changes ($UsnJrnl) cannot be said",

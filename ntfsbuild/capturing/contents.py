@@ -12,10 +12,10 @@ from ntfsbuild.ondisk.efs import UNIT_BYTES
 from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
-from ntfsbuild.volume.info import StreamInfo
-from ntfsbuild.volume.record_layout import SMALLEST_PIECE_BYTES, pack
+from ntfsbuild.volume.read.info import StreamInfo
+from ntfsbuild.volume.read.volume import Volume
 from ntfsbuild.volume.run_list import data_extents, has_holes
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.write.record_layout import SMALLEST_PIECE_BYTES, pack
 
 _INLINE_BYTES = 256
 _PIECE_BYTES = 1 << 20

@@ -18,8 +18,8 @@ from ntfsbuild.errors import HostError, ManifestError, VolumeError
 if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.report.listing import Listed
-    from ntfsbuild.volume.info import DirectoryItem
-    from ntfsbuild.volume.volume import Volume
+    from ntfsbuild.volume.read.info import DirectoryItem
+    from ntfsbuild.volume.read.volume import Volume
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -175,7 +175,7 @@ def _opened(image: str, offset: int | None, partition: int | None) -> Iterator[V
 
 
 def _open(image: str, offset: int | None, partition: int | None) -> Volume:
-    from ntfsbuild.volume.volume import Volume
+    from ntfsbuild.volume.read.volume import Volume
 
     try:
         return Volume.open(image, offset=offset, partition=partition)

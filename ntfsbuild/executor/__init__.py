@@ -17,10 +17,10 @@ from ntfsbuild.executor.fresh import FreshExecution
 from ntfsbuild.executor.placing import Executed, Progress, Report
 from ntfsbuild.image.raw import ChangeableStorage, Storage
 from ntfsbuild.plan.model import Format, OpenBase, Plan
-from ntfsbuild.volume.unit_writer import CompressMany, one_by_one
+from ntfsbuild.volume.write.compression_units import CompressMany, one_by_one
 
 if TYPE_CHECKING:
-    from ntfsbuild.volume.editor import VolumeEditor
+    from ntfsbuild.volume.write.editor import VolumeEditor
 
 __all__ = ["Executed", "Progress", "Report", "execute", "execute_on_base"]
 
@@ -50,7 +50,7 @@ def execute(
         return done
     assert changeable is not None, "steps need storage that can be read and changed"
     from ntfsbuild.executor.changing import ChangeExecution  # Late: most plans have no steps.
-    from ntfsbuild.volume.editor import VolumeEditor
+    from ntfsbuild.volume.write.editor import VolumeEditor
 
     volume = VolumeEditor(changeable())
     steps = ChangeExecution(plan.manifest_file, volume, report, target, compress_many)

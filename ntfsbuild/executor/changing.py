@@ -37,9 +37,9 @@ from ntfsbuild.plan.model import (
     TruncateStep,
     WriteStep,
 )
-from ntfsbuild.volume.editor import SETTABLE_ATTRIBUTES, VolumeEditor
-from ntfsbuild.volume.record_reader import Attribute
-from ntfsbuild.volume.unit_writer import CompressMany
+from ntfsbuild.volume.read.records import Attribute
+from ntfsbuild.volume.write.compression_units import CompressMany
+from ntfsbuild.volume.write.editor import SETTABLE_ATTRIBUTES, VolumeEditor
 
 _ARCHIVE = int(FileAttributes.ARCHIVE)
 _ZEROS = bytes(1 << 20)

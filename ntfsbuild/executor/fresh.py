@@ -19,11 +19,11 @@ from ntfsbuild.image.raw import Storage
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.plan.features import NO_FEATURES
 from ntfsbuild.plan.model import Format, LinkFile, MakeDirectory, MakeFile, Operation
-from ntfsbuild.volume.cluster_writer import LANDING_BYTES
-from ntfsbuild.volume.format_options import FormatOptions
+from ntfsbuild.volume.format.cluster_writer import LANDING_BYTES
+from ntfsbuild.volume.format.new_volume import NewVolume
+from ntfsbuild.volume.format.options import FormatOptions
 from ntfsbuild.volume.geometry import Geometry
-from ntfsbuild.volume.new_volume import NewVolume
-from ntfsbuild.volume.unit_writer import CompressMany
+from ntfsbuild.volume.write.compression_units import CompressMany
 
 if TYPE_CHECKING:
     from ntfsbuild.executor.storing import Storing

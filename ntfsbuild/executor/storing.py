@@ -16,9 +16,9 @@ from ntfsbuild.ondisk.lznt1 import LARGEST_UNIT_BYTES, UNIT_CLUSTERS
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.traits import Form
 from ntfsbuild.plan.features import Features
-from ntfsbuild.volume.record_reader import Attribute
-from ntfsbuild.volume.stream_maker import StreamMaker
-from ntfsbuild.volume.unit_writer import CompressMany
+from ntfsbuild.volume.read.records import Attribute
+from ntfsbuild.volume.write.compression_units import CompressMany
+from ntfsbuild.volume.write.stream_maker import StreamMaker
 
 IN_MEMORY_BYTES = 128 << 10
 _BLOCK_BYTES = 1 << 20

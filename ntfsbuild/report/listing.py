@@ -13,7 +13,7 @@ from ntfsbuild.report.words import count_text, escaped, exact_time, time_text
 
 if TYPE_CHECKING:
     from ntfsbuild.volume.geometry import Geometry
-    from ntfsbuild.volume.info import DirectoryItem, FileDetails, StreamInfo
+    from ntfsbuild.volume.read.info import DirectoryItem, FileDetails, StreamInfo
 
 _NAMESPACES = {
     file_name.POSIX: "posix",

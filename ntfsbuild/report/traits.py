@@ -13,7 +13,7 @@ from ntfsbuild.ondisk.sddl_words import sid_text
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata, unix_metadata
 
 if TYPE_CHECKING:
-    from ntfsbuild.volume.info import FileDetails
+    from ntfsbuild.volume.read.info import FileDetails
 
 _FIELDS = ("owner_id", "quota_charged", "usn", "version_max", "version", "class_id")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partitions import narrow_to_volume
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 
 
 def open_volume(
@@ -27,7 +27,7 @@ def open_volume(
         if mode == "r":
             return Volume(file)
         from ntfsbuild.image.journal import JournaledStorage  # Late: who only reads needs no writer.
-        from ntfsbuild.volume.editor import VolumeEditor
+        from ntfsbuild.volume.write.editor import VolumeEditor
 
         return VolumeEditor(JournaledStorage(file), force=force)
     except BaseException:

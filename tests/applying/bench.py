@@ -10,7 +10,7 @@ from typing import Any
 import ntfsbuild
 from ntfsbuild.builder import Applied
 from ntfsbuild.image.journal_file import journal_beside
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 from tests.applying.bases import Base, base
 from tests.applying.contents import write_change
 from tests.applying.reading import contents, faults_of, used_extents

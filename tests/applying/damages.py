@@ -9,7 +9,7 @@ from pathlib import Path
 import ntfsbuild
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.runs import Run, encode_runs
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 from tests.applying.contents import write_manifest
 
 PAGE = 4096

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from ntfsbuild import builder
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 
 CHUNKS, CHUNK_BYTES = 25, 10
 WOF_REPARSE = struct.pack("<4I", 1, 2, 1, 0).hex()

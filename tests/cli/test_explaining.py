@@ -104,7 +104,7 @@ def test_a_byte_is_told_with_its_field_and_its_file(image: Path) -> None:
 
 def test_an_index_block_is_told(image: Path) -> None:
     from ntfsbuild.ondisk import attribute
-    from ntfsbuild.volume.volume import Volume
+    from ntfsbuild.volume.read.volume import Volume
 
     with Volume.open(image) as volume:
         places = volume.locator()

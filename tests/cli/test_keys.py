@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ntfsbuild.crypto import derive_efs_id, derive_file_key, encrypt_units, load_key
 from ntfsbuild.errors import CorruptVolume, ManifestError, VolumeError
 from ntfsbuild.ondisk.efs import Efs, decode_efs, encode_efs
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 from tests.cli.conftest import environment
 from tests.crypto.identities import PASSPHRASE, RECOVERY, USER, identity
 from tests.foreign.test_efs_opens import SEED, SID, SIZES, UNIT, content, sealed

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ntfsbuild.volume.editor import VolumeEditor
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.oracle import (
     READERS,
     Entry,

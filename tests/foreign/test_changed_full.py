@@ -11,8 +11,8 @@ import pytest
 from ntfsbuild.errors import NoRoom
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal import JournaledStorage
-from ntfsbuild.volume.editor import VolumeEditor
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.conftest import Cases
 from tests.foreign.changed import ARCHIVE, START, World, by_us, snapshot, sound
 from tests.oracle import Tree, specimen

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ntfsbuild.volume.editor import VolumeEditor
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.foreign.changed import (
     SECOND,
     START,

@@ -11,8 +11,8 @@ import pytest
 
 from ntfsbuild.errors import NoRoom, VolumeError
 from ntfsbuild.ondisk import file_record
-from ntfsbuild.volume import mft_editor
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write import mft as mft_editor
 from tests.foreign.changed import Dice, World, all_by_ntfs3, by_ntfs3g, by_us, snapshot, sound
 from tests.oracle import READERS, Geometry, Reader, judge_all, menagerie, ntfs3_vm, specimen
 from tests.oracle.facts import layout_of_mft

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ntfsbuild.volume.editor import VolumeEditor
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.foreign.changed import (
     ARCHIVE,
     SECOND,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from ntfsbuild.ondisk.attribute import DATA
 from ntfsbuild.ondisk.file_name import DOS, WIN32
-from ntfsbuild.volume.info import DirectoryItem, FileInfo
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
+from ntfsbuild.volume.read.volume import Volume
 from tests.model.model import Model, Node, parts, units
 from tests.model.steps import TIMES
 from tests.oracle.model import Tree, directory, file

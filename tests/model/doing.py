@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntfsbuild.volume.editor import VolumeEditor
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.model.model import ARCHIVE, SETTABLE
 from tests.model.steps import (
     TIMES,

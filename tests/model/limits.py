@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ntfsbuild.ondisk.attribute import INDEX_ALLOCATION
 from ntfsbuild.ondisk.file_record import ROOT
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 from tests.model.model import SPARSE, Model, Node, units
 from tests.model.steps import ATTRIBUTES
 from tests.oracle import Geometry

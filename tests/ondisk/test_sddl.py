@@ -17,8 +17,8 @@ from ntfsbuild.ondisk import attribute, file_record, sddl, security
 from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.sddl_words import DOMAIN, KINDS, RIGHTS
 from ntfsbuild.ondisk.security import SecurityEntry
-from ntfsbuild.volume.index_reader import leaf_entries
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.indexes import leaf_entries
+from ntfsbuild.volume.read.volume import Volume
 from tests.foreign.real_volumes import VOLUMES, unpack
 
 WORLD = "010100000000000100000000"

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from ntfsbuild.volume.editor import VolumeEditor
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.oracle.model import Entry, Tree, directory, file
 
 START = 133_000_000_000_000_000

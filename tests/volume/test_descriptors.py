@@ -19,11 +19,11 @@ from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.sddl_words import KINDS
 from ntfsbuild.ondisk.security import Ace, SecurityEntry
 from ntfsbuild.ondisk.security_templates import TEMPLATES
-from ntfsbuild.volume.descriptors import DescriptorStore, place_of_next
-from ntfsbuild.volume.editor import VolumeEditor
-from ntfsbuild.volume.format_options import FormatOptions
-from ntfsbuild.volume.new_volume import NewVolume
-from ntfsbuild.volume.security_editor import SecurityEditor
+from ntfsbuild.volume.format.new_volume import NewVolume
+from ntfsbuild.volume.format.options import FormatOptions
+from ntfsbuild.volume.write.descriptors import DescriptorStore, place_of_next
+from ntfsbuild.volume.write.editor import VolumeEditor
+from ntfsbuild.volume.write.secure import SecurityEditor
 from tests.foreign.real_volumes import VOLUMES, unpack
 from tests.oracle.ntfs3g import check_ntfssecaudit
 from tests.volume.changing import START, PlainStorage

@@ -12,7 +12,7 @@ import pytest
 from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
 from ntfsbuild.ondisk import attribute
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
 from tests.volume.changing import SECOND, START, editor

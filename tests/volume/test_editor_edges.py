@@ -12,8 +12,8 @@ from ntfsbuild.errors import CorruptVolume, NoRoom, VolumeError
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.volume.record_reader import Attribute
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.records import Attribute
+from ntfsbuild.volume.read.volume import Volume
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
 from tests.volume.changing import SECOND, START, editor

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ntfsbuild.volume.editor import VolumeEditor
-from ntfsbuild.volume.volume import Volume
+from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.volume.changing import START, editor
 from tests.volume.test_editor import TIMES, formatted_by_us
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ntfsbuild import builder
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.volume.space import fitting, smallest, tail_of
+from ntfsbuild.volume.format.size import fitting, smallest, tail_of
 
 CLUSTERS = st.sampled_from([1 << shift for shift in range(9, 22)])
 

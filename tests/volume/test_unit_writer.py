@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from ntfsbuild.errors import HostError
 from ntfsbuild.ondisk import lznt1
 from ntfsbuild.ondisk.runs import Run
-from ntfsbuild.volume import unit_pool
 from ntfsbuild.volume.run_list import clusters_of
-from ntfsbuild.volume.unit_pool import UnitPool
-from ntfsbuild.volume.unit_writer import Piece, compressed_runs, one_by_one, sparse_runs
+from ntfsbuild.volume.write import compression_pool as unit_pool
+from ntfsbuild.volume.write.compression_pool import UnitPool
+from ntfsbuild.volume.write.compression_units import Piece, compressed_runs, one_by_one, sparse_runs
 
 UNIT = lznt1.UNIT_CLUSTERS
 MIB = 1 << 20
@@ -262,7 +262,7 @@ def test_a_child_that_dies_is_an_error() -> None:
 
 INTERRUPTED = """
 import sys
-from ntfsbuild.volume.unit_pool import UnitPool
+from ntfsbuild.volume.write.compression_pool import UnitPool
 def endless():
     while True:
         yield b"some text" * 7000

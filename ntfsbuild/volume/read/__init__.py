@@ -1,0 +1,1 @@
+"""The reader: records, indexes, paths and files of a volume of any maker."""

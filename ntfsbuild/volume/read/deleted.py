@@ -1,0 +1,47 @@
+"""Files whose records are free, for as long as nobody has written over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ntfsbuild.ondisk import attribute, file_name
+from ntfsbuild.ondisk.standard_information import StandardInformation
+from ntfsbuild.volume.read.file import described
+from ntfsbuild.volume.read.info import FileInfo
+from ntfsbuild.volume.read.records import Attribute, Record
+
+ReadPart = Callable[[Attribute, int, int], bytes]
+
+
+class DeletedFile(NamedTuple):
+    """A file that was deleted: what its record still says, and how to read a part of a stream.
+
+    Its clusters are free, and may hold something else by now.
+    """
+
+    info: FileInfo
+    name: str
+    read: Callable[[str, int, int], bytes]  # Stream, offset, bytes.
+
+
+def is_deleted_file(record: Record) -> bool:
+    """Whether a record is that of a file, and free."""
+    return not (record.in_use or record.is_directory or record.base_reference)
+
+
+def deleted_file(
+    record: Record, information: StandardInformation, cluster_bytes: int, read_part: ReadPart
+) -> DeletedFile | None:
+    """The file of a free record; None where it has no name.  Only what this record holds is known."""
+    tag = 0  # What it led to is gone with it.
+    info = described("", record, record.attributes, information, tag, cluster_bytes)
+    names = [name for name in info.names if name.namespace != file_name.DOS]
+    if not names:
+        return None
+    streams = {one.name: one for one in record.attributes if one.type_code == attribute.DATA}
+
+    def read(name: str, at: int, size_bytes: int) -> bytes:
+        return read_part(streams[name], at, size_bytes)
+
+    return DeletedFile(info, names[0].name, read)

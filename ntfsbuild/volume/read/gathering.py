@@ -1,0 +1,53 @@
+"""The attributes of a file from all its records, as its $ATTRIBUTE_LIST names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import attribute, attribute_list, file_record
+from ntfsbuild.volume.read.records import Attribute, Record, joined
+
+
+def gathered(
+    record: Record, read: Callable[[Attribute], bytes], referenced: Callable[[int], Record]
+) -> list[Attribute]:
+    """All attributes of a file, those of its other records included, pieces joined."""
+    lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
+    if not lists:
+        return list(record.attributes)
+    records = {record.number: record}
+    found: dict[tuple[int, str, int, int], list[Attribute]] = {}
+    for entry in attribute_list.entries(read(lists[0])):
+        number = entry.reference & file_record.NUMBER_MASK
+        if number not in records:
+            records[number] = referenced(entry.reference)
+        one = _listed_attribute(records[number], entry)
+        # A file has many names, each an attribute of its own; all else with one name is in pieces.
+        which = (number, one.instance) if one.type_code == attribute.FILE_NAME else (0, 0)
+        found.setdefault((one.type_code, one.name, *which), []).append(one)
+    return [joined(pieces) for pieces in found.values()]
+
+
+def records_of(record: Record, read: Callable[[Attribute], bytes]) -> tuple[tuple[int, ...], bool]:
+    """The numbers of the records of a file, its own first, and whether it has a list of attributes."""
+    lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
+    if not lists:
+        return (record.number,), False
+    numbers = {entry.reference & file_record.NUMBER_MASK for entry in attribute_list.entries(read(lists[0]))}
+    return (record.number, *sorted(numbers - {record.number})), True
+
+
+def select(attributes: Sequence[Attribute], type_code: int, name: str) -> list[Attribute]:
+    """The attributes of that type and name."""
+    return [one for one in attributes if one.type_code == type_code and one.name == name]
+
+
+def _listed_attribute(record: Record, entry: attribute_list.AttributeListEntry) -> Attribute:
+    for one in record.attributes:
+        if one.type_code == entry.type_code and one.instance == entry.instance:
+            return one
+    raise CorruptVolume(
+        f"record {record.number}: $ATTRIBUTE_LIST names an attribute {entry.type_code:#x} "
+        f"with the id {entry.instance}, which is not there"
+    )

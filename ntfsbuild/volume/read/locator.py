@@ -1,0 +1,139 @@
+"""Where things lie, and what lies somewhere: records by number, clusters by their owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from typing import NamedTuple
+
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import attribute, file_name, file_record
+from ntfsbuild.ondisk.file_name import NAME_AT, FileName
+from ntfsbuild.volume.geometry import Geometry
+from ntfsbuild.volume.read.boot import Reader
+from ntfsbuild.volume.read.records import Attribute, Record
+from ntfsbuild.volume.read.streams import StreamReader
+from ntfsbuild.volume.run_list import extents
+
+_MOST_LEVELS = 4096
+
+
+class Owner(NamedTuple):
+    """What a cluster belongs to: the record of the file, the piece of an attribute, the VCN in it."""
+
+    record: int
+    attribute: Attribute
+    vcn: int
+
+
+class Locator:
+    """Looks a volume over; every question may read the whole $MFT."""
+
+    def __init__(
+        self,
+        storage: Reader,
+        streams: StreamReader,
+        mft: Attribute,
+        geometry: Geometry,
+        record: Callable[[int], Record],
+    ) -> None:
+        self._storage = storage
+        self._streams = streams
+        self._mft = mft
+        self._record = record
+        self.geometry = geometry
+        self.record_count = mft.data_bytes // geometry.record_bytes
+
+    def bytes_at(self, at: int, size_bytes: int) -> bytes:
+        """Bytes of the volume as they lie on it."""
+        return self._storage.read(at, size_bytes)
+
+    def raw_record(self, number: int) -> bytes:
+        """A record as it lies in $MFT."""
+        size = self.geometry.record_bytes
+        return self._streams.read_at(self._mft, number * size, size)
+
+    def record(self, number: int) -> Record:
+        """A record, taken apart."""
+        return self._record(number)
+
+    def offset_of_record(self, number: int) -> int:
+        """Where a record lies on the volume."""
+        size = self.geometry.record_bytes
+        place, _ = next(extents(self._mft.runs, self.geometry.cluster_bytes, number * size, size))
+        assert place is not None, "$MFT has no holes"
+        return place
+
+    def record_at(self, at: int) -> int | None:
+        """The number of the record that a byte of the volume lies in; None where it lies in none."""
+        before = 0
+        for lcn, clusters in self._mft.runs:
+            size = clusters * self.geometry.cluster_bytes
+            begin = (lcn or 0) * self.geometry.cluster_bytes
+            if lcn is not None and begin <= at < begin + size:
+                number = (before + at - begin) // self.geometry.record_bytes
+                return number if number < self.record_count else None
+            before += size
+        return None
+
+    def unlisted(self, listed: Container[int]) -> Iterator[int]:
+        """The records of files in use that are not among those that directories list."""
+        for record in self._records():
+            is_file = record.number >= file_record.FIRST_FREE and not record.base_reference
+            if is_file and record.number not in listed:
+                yield record.number
+
+    def owner_of(self, lcn: int) -> Owner | None:
+        """What a cluster belongs to; None where it is free, or nobody's."""
+        for record in self._records():
+            base = record.base_reference & file_record.NUMBER_MASK
+            for one in record.attributes:
+                vcn = one.lowest_vcn
+                for first, count in one.runs:
+                    if first is not None and first <= lcn < first + count:
+                        return Owner(base or record.number, one, vcn + lcn - first)
+                    vcn += count
+        return None
+
+    def _records(self) -> Iterator[Record]:
+        for number in range(self.record_count):
+            try:
+                record = self._record(number)
+            except CorruptVolume:
+                continue
+            if record.in_use:
+                yield record
+
+    def records_of(self, number: int) -> list[int]:
+        """The records that a file has, its base record first."""
+        return [number] + [
+            one.number
+            for one in self._records()
+            if one.base_reference & file_record.NUMBER_MASK == number and one.base_reference
+        ]
+
+    def path_of(self, number: int) -> str | None:
+        """A path of a file, by the names in the records; None where there is none."""
+        parts: list[str] = []
+        while number != file_record.ROOT and len(parts) < _MOST_LEVELS:
+            found = self._name_of(number)
+            if found is None:
+                return None
+            name, number = found
+            parts.append(name)
+        return "/" + "/".join(reversed(parts))
+
+    def _name_of(self, number: int) -> tuple[str, int] | None:
+        try:
+            record = self._record(number)
+            if record.base_reference:
+                return self._name_of(record.base_reference & file_record.NUMBER_MASK)
+            for one in record.attributes:
+                if one.type_code == attribute.FILE_NAME and one.value is not None:
+                    head = FileName.unpack(one.value)
+                    if head.namespace != file_name.DOS:
+                        name = one.value[NAME_AT : NAME_AT + 2 * head.name_length]
+                        parent = head.parent_reference & file_record.NUMBER_MASK
+                        return name.decode("utf-16-le", "surrogatepass"), parent
+        except CorruptVolume:
+            pass
+        return None

@@ -1,0 +1,65 @@
+"""Clusters of an existing volume for one stream, filled by whoever has its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ntfsbuild.image.raw import ChangeableStorage
+from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk.runs import Run
+from ntfsbuild.volume import run_list
+from ntfsbuild.volume.read.records import Attribute
+
+
+class StreamSpace:
+    """The same as `new_volume.FileSpace`, in as many runs as it takes."""
+
+    __slots__ = ("_cluster_bytes", "_storage", "runs", "size_bytes")
+
+    def __init__(
+        self, storage: ChangeableStorage, runs: Sequence[Run], size_bytes: int, cluster_bytes: int
+    ) -> None:
+        self._storage = storage
+        self.runs = tuple(runs)
+        self.size_bytes = size_bytes
+        self._cluster_bytes = cluster_bytes
+
+    def _places(self, at: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+        for offset, count in run_list.extents(self.runs, self._cluster_bytes, at, size_bytes):
+            assert offset is not None, "clusters that were taken are no hole"
+            yield offset, count
+
+    def write(self, at: int, data: bytes | memoryview) -> None:
+        """Write data at byte `at` of the stream."""
+        assert at + len(data) <= self.size_bytes
+        view = memoryview(data)
+        for offset, count in self._places(at, len(data)):
+            self._storage.write(offset, view[:count])
+            view = view[count:]
+
+    def zero(self, at: int, end: int) -> None:
+        """Let bytes `at` to `end` of the stream read as zeros."""
+        for offset, count in self._places(at, end - at):
+            self._storage.zero(offset, count)
+
+    def copy_from(self, descriptor: int, at: int, size_bytes: int) -> int:
+        """Copy from the same place of an open host file; returns how many bytes there were."""
+        assert at + size_bytes <= self.size_bytes
+        copied = 0
+        for offset, count in self._places(at, size_bytes):
+            came = self._storage.copy_from(descriptor, at + copied, offset, count)
+            copied += came
+            if came < count:
+                break
+        return copied
+
+    def finish(self) -> None:
+        """Clear what is left of the last cluster."""
+        self.zero(self.size_bytes, run_list.clusters_of(self.runs) * self._cluster_bytes)
+
+    def stream(self, name: str = "") -> Attribute:
+        """The stream as an attribute."""
+        size = self.size_bytes
+        return Attribute(
+            attribute.DATA, name, 0, 0, None, runs=self.runs, data_bytes=size, initialized_bytes=size
+        )

@@ -1,0 +1,101 @@
+"""Whether a volume may be changed: what says that somebody else has not finished with it."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.ondisk import attribute, file_record, fixups
+from ntfsbuild.ondisk.index import BLOCK_BYTES
+from ntfsbuild.ondisk.volume_information import DIRTY, VolumeInformation
+from ntfsbuild.volume.write.transaction import Editing
+
+_VERSIONS = ((3, 0), (3, 1))
+_LOG_PAGE_BYTES = 4096
+_NEVER_USED = b"\xff" * 4
+_RESTART_AREA_OFFSET_AT = 0x18
+_RESTART_AREA = struct.Struct("<QHHHH")  # Current LSN, clients, free list, list in use, flags.
+_RESTART_MAGICS = (b"RSTR", b"CHKD")
+_NO_CLIENT, _CLEAN = 0xFFFF, 2
+_HIBERNATED = (b"hibr", b"HIBR")
+
+
+class _Restart(NamedTuple):
+    lsn: int
+    client: int
+    flags: int
+
+
+def refuse_unsafe(editing: Editing, *, force: bool) -> None:
+    """Raise VolumeError for a volume that is dirty, hibernated, cut off, or of an unknown version.
+
+    `force` lets a dirty flag pass, nothing else.
+    """
+    _refuse_cut_off(editing)
+    found = editing.state(file_record.VOLUME).find(attribute.VOLUME_INFORMATION)
+    if found is None or found.value is None:
+        raise CorruptVolume("record 3: $Volume has no $VOLUME_INFORMATION")
+    information = VolumeInformation.unpack(found.value)
+    if (information.major, information.minor) not in _VERSIONS:
+        raise VolumeError(
+            f"NTFS {information.major}.{information.minor} is not a version that can be changed"
+        )
+    if information.flags & DIRTY and not force:
+        raise VolumeError(
+            "the volume is marked dirty: have it checked first, or change it with `apply --force`"
+        )
+    if editing.index_block_bytes != BLOCK_BYTES:
+        raise VolumeError(
+            f"index blocks of {editing.index_block_bytes} bytes cannot be written, only of {BLOCK_BYTES}"
+        )
+    _refuse_log(editing)
+    _refuse_hibernated(editing)
+
+
+def _refuse_cut_off(editing: Editing) -> None:
+    """Clusters that are free must be there, too; the sector behind them, a copy, may be missing."""
+    geometry = editing.geometry
+    missing = geometry.cluster_count * geometry.cluster_bytes - editing.storage.size_bytes
+    if missing > 0:
+        raise CorruptVolume(f"the image ends {missing} bytes before its volume does")
+
+
+def _refuse_log(editing: Editing) -> None:
+    """A log that is to be replayed would undo what is written now."""
+    stream = editing.stream_of(editing.state(file_record.LOG_FILE), "")
+    pages = [bytearray(editing.read_part(stream, at, _LOG_PAGE_BYTES)) for at in (0, _LOG_PAGE_BYTES)]
+    if all(page[:4] == _NEVER_USED for page in pages):
+        return
+    restarts = []
+    for at, page in zip((0, _LOG_PAGE_BYTES), pages, strict=True):
+        if bytes(page[:4]) in _RESTART_MAGICS:
+            fixups.restore(page, f"$LogFile at {at:#x}")
+            restarts.append(_restart(page, at))
+    if not restarts:
+        raise CorruptVolume("$LogFile has no restart page")
+    latest = max(restarts)  # Of the two, the one with the higher LSN counts.
+    if latest.client != _NO_CLIENT and not latest.flags & _CLEAN:
+        raise VolumeError("the volume was not dismounted: its $LogFile is to be replayed first, by Windows")
+
+
+def _restart(page: bytearray, at: int) -> _Restart:
+    area = int.from_bytes(page[_RESTART_AREA_OFFSET_AT : _RESTART_AREA_OFFSET_AT + 2], "little")
+    if area + _RESTART_AREA.size > len(page):
+        raise CorruptVolume(f"$LogFile at {at:#x}: the restart area lies at {area:#x}")
+    lsn, _, _, client, flags = _RESTART_AREA.unpack_from(page, area)
+    return _Restart(lsn, client, flags)
+
+
+def _refuse_hibernated(editing: Editing) -> None:
+    root = editing.state(file_record.ROOT)
+    found = editing.directory(root.reference).find("hiberfil.sys")
+    if found is None:
+        return
+    stream = editing.file(found[1]).find(attribute.DATA)
+    if (
+        stream is not None
+        and stream.size_bytes >= 4
+        and bytes(editing.read_part(stream, 0, 4)) in _HIBERNATED
+    ):
+        raise VolumeError("Windows is hibernated on this volume: shut it down first")
