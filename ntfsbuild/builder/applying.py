@@ -16,6 +16,7 @@ from ntfsbuild.builder.planning import (
     Tell,
     open_base,
     opened_base,
+    planned_on,
     told,
 )
 from ntfsbuild.collector import garbage_collector_at_rest
@@ -42,7 +43,6 @@ from ntfsbuild.plan.model import (
     ReplaceFile,
     SetMetadata,
 )
-from ntfsbuild.volume.read.volume import Volume
 from ntfsbuild.volume.write.compression_pool import UnitPool
 from ntfsbuild.volume.write.editor import VolumeEditor
 
@@ -50,7 +50,8 @@ from ntfsbuild.volume.write.editor import VolumeEditor
 class Applied(NamedTuple):
     """What a change did: to how many paths of the tree, and how many steps it took.
 
-    `changed` is False when everything was there already, and nothing was written.
+    `changed` is False when everything was there already, and nothing was written.  `notes` tell of damage
+    that did not hinder the change.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Applied(NamedTuple):
     removed: int
     kept: int
     steps: int
+    notes: tuple[str, ...] = ()
 
 
 def apply(
@@ -103,7 +105,7 @@ def apply(
         replaced = out is None or os.path.realpath(out) == os.path.realpath(base.path)
         with opened_base(base, exclusive=replaced) as file:
             VolumeEditor(_seen(file), force=force)  # What cannot be changed is not copied, either.
-            change = Change(told(planning.plan(Volume(file)), tell), progress, force, jobs, verify)
+            change = Change(told(planning.plan(planned_on(file)), tell), progress, force, jobs, verify)
             if change.is_needed or out is not None:
                 with replacing(base.path if out is None else out, durable=True) as descriptor:
                     change.on_copy(file, descriptor, shown)
@@ -127,6 +129,7 @@ class Change:
         self._progress = progress
         self._force = force
         self._verify = verify
+        self.notes: tuple[str, ...] = ()
         self.files = self.directories = 0
 
     @property
@@ -159,6 +162,7 @@ class Change:
             done = execute_on_base(plan, volume, self._progress, path, pool.compress_many)
         volume.commit()
         self.files, self.directories = done.files, done.directories
+        self.notes = volume.damage.messages
         return self
 
     def applied(self, path: str) -> Applied:
@@ -173,6 +177,7 @@ class Change:
             removed=_count(operations, Remove),
             kept=_count(operations, Keep),
             steps=sum(not isinstance(one, tree) for one in operations),
+            notes=self.notes,
         )
 
 

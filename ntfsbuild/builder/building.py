@@ -7,7 +7,17 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ntfsbuild.builder.planning import AnyPath, BaseImage, Planning, Report, Tell, base_of, opened_base, told
+from ntfsbuild.builder.planning import (
+    AnyPath,
+    BaseImage,
+    Planning,
+    Report,
+    Tell,
+    base_of,
+    opened_base,
+    planned_on,
+    told,
+)
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
 from ntfsbuild.executor import execute as execute_fresh
@@ -17,17 +27,20 @@ from ntfsbuild.image.raw import NoStorage, PrefilledImage, RawImage
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.manifest import Manifest, load
 from ntfsbuild.plan.model import Plan
-from ntfsbuild.volume.read.volume import Volume
 from ntfsbuild.volume.write.compression_pool import UnitPool
 
 
 class BuildResult(NamedTuple):
-    """What was built: where, how large, and how much is in it (the root not counted)."""
+    """What was built: where, how large, and how much is in it (the root not counted).
+
+    `notes` tell of damage of the base that did not hinder the build.
+    """
 
     path: str
     size_bytes: int
     files: int
     directories: int
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -59,7 +72,7 @@ def build(
             plan = planning.plan(None)
             return execute(plan, out, progress=progress, tell=tell, prefill=prefill, jobs=jobs, verify=verify)
         with opened_base(base) as file:
-            return _build_on(file, told(planning.plan(Volume(file)), tell), out, progress, jobs, verify)
+            return _build_on(file, told(planning.plan(planned_on(file)), tell), out, progress, jobs, verify)
 
 
 def check(
@@ -86,7 +99,7 @@ def check(
             if base is None:
                 return _build_new(planning.plan(None), passing.fileno(), "", progress)
             with opened_base(base) as file:
-                return _build_copy(file, planning.plan(Volume(file)), passing.fileno(), "", progress)
+                return _build_copy(file, planning.plan(planned_on(file)), passing.fileno(), "", progress)
 
 
 def execute(
@@ -161,4 +174,4 @@ def _build_copy(
     from ntfsbuild.builder.applying import Change  # Late: most images are new.
 
     changed = Change(plan, progress, jobs=jobs, verify=verify).on_copy(file, descriptor, shown)
-    return BuildResult(shown, file.image_bytes, changed.files, changed.directories)
+    return BuildResult(shown, file.image_bytes, changed.files, changed.directories, changed.notes)

@@ -92,7 +92,7 @@ def make_plan(
     if base is None:
         return planning.plan(None)
     with opened_base(base) as file:
-        return planning.plan(Volume(file))
+        return planning.plan(planned_on(file))
 
 
 class Planning(NamedTuple):
@@ -167,6 +167,13 @@ def opened_base(base: BaseImage, *, exclusive: bool = False) -> Iterator[ImageFi
     """The same for reading, until it is done with; what is wrong with it is said with its name."""
     with naming(base.path), open_base(base, exclusive=exclusive) as file:
         yield file
+
+
+def planned_on(file: ImageFile) -> Volume:
+    """The volume of a base, for planning a change of it: what cannot be read whole is refused."""
+    volume = Volume(file)
+    volume.damage.refuses = True
+    return volume
 
 
 def save_plan(plan: Plan, base: AnyPath) -> Iterator[str]:

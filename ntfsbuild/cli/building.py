@@ -24,7 +24,7 @@ from ntfsbuild.cli.images import base_image, conflict_option, place_options
 from ntfsbuild.cli.plans import content_size, folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
-from ntfsbuild.cli.streams import binary_input, save, say
+from ntfsbuild.cli.streams import binary_input, save, say, say_damage
 from ntfsbuild.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -258,7 +258,9 @@ def _base(plan: str, manifest_name: str, base: str | None) -> bytes:
 def _say_built(result: BuildResult, settings: Settings) -> None:
     if settings.json:
         print(json.dumps(result._asdict(), ensure_ascii=False))
-    elif not settings.quiet:
+        return
+    say_damage(result.path, result.notes, settings)
+    if not settings.quiet:
         from ntfsbuild.report.words import count_text, escaped, size_text
 
         files = count_text(result.files, "file", "files")

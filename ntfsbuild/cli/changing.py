@@ -12,6 +12,7 @@ from ntfsbuild.cli.images import base_image, conflict_option, image_options
 from ntfsbuild.cli.plans import folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.streams import say_damage
 
 if TYPE_CHECKING:
     from ntfsbuild.builder import Applied, OnConflict
@@ -96,7 +97,9 @@ def apply(
 def _say_applied(result: Applied, settings: Settings) -> None:
     if settings.json:
         print(json.dumps(result._asdict(), ensure_ascii=False))
-    elif not settings.quiet:
+        return
+    say_damage(result.path, result.notes, settings)
+    if not settings.quiet:
         from ntfsbuild.report.plans import counts_text
         from ntfsbuild.report.words import escaped
 

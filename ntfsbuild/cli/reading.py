@@ -12,7 +12,7 @@ import click
 from ntfsbuild.cli.app import HostPath, app, common
 from ntfsbuild.cli.images import image_options
 from ntfsbuild.cli.settings import Settings
-from ntfsbuild.cli.streams import binary_output, save
+from ntfsbuild.cli.streams import binary_output, save, say_damage
 from ntfsbuild.errors import HostError, ManifestError, VolumeError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ntfsbuild.report.listing import Listed
     from ntfsbuild.volume.read.info import DirectoryItem
     from ntfsbuild.volume.read.volume import Volume
+
+DAMAGED = 1
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -49,7 +51,7 @@ def ls(
     """List the directory PATH of IMAGE, or one file."""
     from ntfsbuild.report.listing import listed_data, long_text, name_text
 
-    with _opened(image, offset, partition) as volume:
+    with _opened(image, offset, partition, settings) as volume:
         items = _listed(volume, volume.resolve(_absolute(path)), recursive=recursive, system=system)
         if settings.json:
             _print_array(map(listed_data, items))
@@ -71,7 +73,7 @@ def tree(
     """Draw the tree below PATH of IMAGE; with --json all that is in it, in the same order."""
     from ntfsbuild.report.listing import listed_data, name_text, tree_lines
 
-    with _opened(image, offset, partition) as volume:
+    with _opened(image, offset, partition, settings) as volume:
         top = volume.resolve(_absolute(path))
         items = _listed(volume, top, recursive=True, system=system)
         if settings.json:
@@ -100,7 +102,9 @@ def tree(
     "--passphrase-file", metavar="FILE", type=HostPath(), help="The passphrase of the key is in this file."
 )
 @common
+@click.pass_obj
 def cat(
+    settings: Settings,
     image: str,
     offset: int | None,
     partition: int | None,
@@ -112,7 +116,7 @@ def cat(
 ) -> None:
     """Write the content of the file PATH of IMAGE to standard output."""
     key = _key(key_file, passphrase_file)
-    with _opened(image, offset, partition) as volume:
+    with _opened(image, offset, partition, settings) as volume:
         pieces = volume.pieces(_absolute(path), stream, key=key)
         if output is not None:
             save(output, pieces)
@@ -151,27 +155,34 @@ def stat(settings: Settings, image: str, offset: int | None, partition: int | No
     """Show all about PATH of IMAGE, or about the volume when no PATH is given."""
     from ntfsbuild.report.listing import facts_lines, file_facts, file_lines, volume_facts
 
-    with _opened(image, offset, partition) as volume:
+    with _opened(image, offset, partition, settings) as volume:
         if path is None:
             facts = volume_facts(volume.label, volume.geometry)
         else:
             facts = file_facts(volume.details(volume.resolve(_absolute(path))))
-    if settings.json:
-        print(json.dumps(facts, ensure_ascii=False))
-        return
-    for line in facts_lines(facts) if path is None else file_lines(facts):
-        print(line)
+        if settings.json:
+            print(json.dumps(facts, ensure_ascii=False))
+            return
+        for line in facts_lines(facts) if path is None else file_lines(facts):
+            print(line)
 
 
 @contextmanager
-def _opened(image: str, offset: int | None, partition: int | None) -> Iterator[Volume]:
-    """The volume of an image; what is wrong with it is said with the image's name."""
+def _opened(image: str, offset: int | None, partition: int | None, settings: Settings) -> Iterator[Volume]:
+    """The volume of an image; what is wrong with it is said with the image's name.
+
+    Damage that was read around is said at the end, and makes the exit code 1.
+    """
     try:
         with _open(image, offset, partition) as volume:
             yield volume
+            damage = volume.damage.messages
     except VolumeError as error:
         error.args = (f"{image}: {error}",)
         raise
+    say_damage(image, damage, settings)
+    if damage:
+        raise click.exceptions.Exit(DAMAGED)
 
 
 def _open(image: str, offset: int | None, partition: int | None) -> Volume:

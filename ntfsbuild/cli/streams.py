@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO, cast
 
+from ntfsbuild.cli.settings import Settings
 from ntfsbuild.errors import HostError
 
 _CLOSED = "standard output is closed"
@@ -91,6 +93,18 @@ def say(text: str) -> None:
     """A line on standard error; where it cannot be written, nobody is told, and that changes nothing."""
     with sayable():
         print(text, file=sys.stderr)
+
+
+def say_damage(image: str, messages: Iterable[str], settings: Settings) -> None:
+    """Say on standard error what is damaged on a volume and was read around; as one document with --json."""
+    messages = list(messages)
+    if not messages:
+        return
+    if settings.json:
+        say(json.dumps({"damage": {"image": image, "messages": messages}}, ensure_ascii=False))
+        return
+    for message in messages:
+        say(f"damaged: {image}: {message}")
 
 
 @contextlib.contextmanager

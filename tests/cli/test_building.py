@@ -36,6 +36,7 @@ def test_build_says_what_it_made(folder: Path, run: Run) -> None:
         "size_bytes": (folder / "disk.img").stat().st_size,
         "files": 6,
         "directories": 4,
+        "notes": [],
     }
     assert sorted(os.listdir(folder)) == ["assets", "disk.img", "disk.yaml"]
 

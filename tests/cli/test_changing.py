@@ -95,6 +95,7 @@ def test_apply_in_place_says_it_as_json(folder: Path, run: Run) -> None:
         "removed": 1,
         "kept": 4,
         "steps": 2,
+        "notes": [],
     }
     assert (folder / "disk.img").stat().st_ino == inode
     assert run("cat", "disk.img", "hello.txt").stdout == "Hello again\nand again\n"

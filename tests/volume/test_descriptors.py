@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.image.raw import RawImage
-from ntfsbuild.ondisk import sddl, security
+from ntfsbuild.ondisk import sddl, security, security_inheritance
 from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.sddl_words import KINDS
 from ntfsbuild.ondisk.security import Ace, SecurityEntry
 from ntfsbuild.ondisk.security_templates import TEMPLATES
 from ntfsbuild.volume.format.new_volume import NewVolume
 from ntfsbuild.volume.format.options import FormatOptions
+from ntfsbuild.volume.read.volume import Volume
 from ntfsbuild.volume.write.descriptors import DescriptorStore, place_of_next
 from ntfsbuild.volume.write.editor import VolumeEditor
 from ntfsbuild.volume.write.secure import SecurityEditor
@@ -62,7 +64,7 @@ def check(image: Path, ids: Sequence[int], descriptors: Sequence[bytes]) -> None
     assert check_ntfssecaudit(image).complaints == []
     with VolumeEditor(PlainStorage(image), force=True) as volume:
         editor = SecurityEditor(volume)
-        assert [editor.descriptor_of(one) for one in ids] == list(descriptors)
+        assert [volume.descriptors.descriptor_of(one) for one in ids] == list(descriptors)
         assert [editor.id_of(one) for one in descriptors] == list(ids)
 
 
@@ -226,23 +228,101 @@ def test_a_look_up_reads_little_of_the_stream(tmp_path: Path) -> None:
     storage = PlainStorage(image)
     with VolumeEditor(storage) as volume:
         editor = SecurityEditor(volume)
-        editor.descriptor_of(ids[0])
+        editor.id_of(descriptors[0])
         before = storage.read_bytes
         assert editor.id_of(descriptors[1234]) == ids[1234]
-        assert editor.descriptor_of(ids[1500]) == descriptors[1500]
+        assert volume.descriptors.descriptor_of(ids[1500]) == descriptors[1500]
         assert storage.read_bytes - before < 64 << 10
 
 
-@pytest.mark.needs("mkntfs")
-def test_damage_is_noticed(tmp_path: Path) -> None:
-    image = formatted(tmp_path / "old.img")
-    with VolumeEditor(PlainStorage(image)) as volume:
-        editor = SecurityEditor(volume)
-        assert editor.descriptor_of(0x100) is not None
-        assert editor.descriptor_of(0x99) is None
-        editor._write(0, bytes(20))
-        with pytest.raises(CorruptVolume, match="the id 0x100 is not there"):
-            editor.descriptor_of(0x100)
+# ---------------------------------------------------------------------- damage: one answer for all
+
+DAMAGES = {  # Where in an entry of $SDS, and with what it is overwritten.
+    "the hash": (0x00, b"\x55"),
+    "the id": (0x04, b"\x55"),
+    "the size": (0x10, b"\xff\xff"),
+    "the owner": (0x14 + 0x04, b"\0"),
+    "an access mask": (0x14 + 0x14 + 0x0C, b"\x11\x22"),
+    "all of it": (0, bytes(0x60)),
+}
+MIRROR = security.BLOCK_BYTES
+
+
+def with_directory(image: Path) -> tuple[bytes, int]:
+    """An image with a directory that hands down a descriptor of its own, which lies there at an offset."""
+    manifest = image.with_suffix(".yaml")
+    text = "O:BAG:SYD:P(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
+    manifest.write_text(
+        f'ntfsbuild: 1\nvolume: {{size: 4MiB}}\ntree: {{d/: {{.: {{security: "{text}"}}}}}}\n'
+    )
+    builder.build(manifest, image)
+    with Volume.open(image) as volume:
+        handing = volume.traits("/d").security
+    assert handing is not None
+    return handing, image.read_bytes().index(handing) - SecurityEntry.SIZE
+
+
+def damaged(image: Path, *places: int, with_what: bytes) -> None:
+    data = bytearray(image.read_bytes())
+    for at in places:
+        assert data[at : at + len(with_what)] != with_what
+        data[at : at + len(with_what)] = with_what
+    image.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("in_place", [False, True], ids=["copy", "in place"])
+def test_a_change_reads_the_mirror_of_a_damaged_descriptor(
+    tmp_path: Path, damage: str, in_place: bool
+) -> None:
+    image = tmp_path / "a.img"
+    handing, at = with_directory(image)
+    place, with_what = DAMAGES[damage]
+    damaged(image, at + place, with_what=with_what)
+    change = tmp_path / "change.yaml"
+    change.write_text("ntfsbuild: 1\ntree: {d/new.txt: x}\n")
+    done = builder.apply(change, image, in_place=in_place)
+    assert any("is damaged; its mirror" in note for note in done.notes)
+    with Volume.open(image) as volume:
+        got = volume.traits("/d/new.txt").security
+        assert got == security_inheritance.inherited(handing, directory=False)
+        assert volume.traits("/d").security == handing
+        assert any("is damaged; its mirror" in one for one in volume.damage.messages)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_mirror_is_not_asked(tmp_path: Path, damage: str) -> None:
+    image = tmp_path / "a.img"
+    handing, at = with_directory(image)
+    place, with_what = DAMAGES[damage]
+    damaged(image, at + MIRROR + place, with_what=with_what)
+    with Volume.open(image, "r+") as volume:
+        assert volume.traits("/d").security == handing
+        assert volume.damage.messages == ()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_where_both_are_damaged_reading_and_changing_refuse(tmp_path: Path, damage: str) -> None:
+    image = tmp_path / "a.img"
+    _, at = with_directory(image)
+    place, with_what = DAMAGES[damage]
+    damaged(image, at + place, at + MIRROR + place, with_what=with_what)
+    before = image.read_bytes()
+    with Volume.open(image) as volume, pytest.raises(CorruptVolume, match="neither there nor in the mirror"):
+        volume.traits("/d")
+    with Volume.open(image, "r+") as editor, pytest.raises(CorruptVolume, match="neither there nor in the"):
+        editor.make_file("/d/new.txt", b"x", (START,) * 4, 0x20)
+    assert image.read_bytes() == before
+
+
+def test_an_id_that_nobody_has_is_handed_down_by_nobody(tmp_path: Path) -> None:
+    image = tmp_path / "a.img"
+    with_directory(image)
+    with Volume.open(image, "r+") as volume:
+        assert volume.descriptors.descriptor_of(0x99) is None
+        volume.settable_at("/d").change_information({"security_id": 0x7777})
+        with pytest.raises(CorruptVolume, match="no descriptor for its id 0x7777"):
+            volume.make_file("/d/new.txt", b"x", (START,) * 4, 0x20)
 
 
 def test_text_of_what_is_filed() -> None:

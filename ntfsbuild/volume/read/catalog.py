@@ -15,6 +15,7 @@ from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformatio
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.boot import Reader, read_boot
+from ntfsbuild.volume.read.damage import Damage
 from ntfsbuild.volume.read.gathering import gathered, select
 from ntfsbuild.volume.read.indexes import NameEntry, ReadBlock, name_entries, view_data
 from ntfsbuild.volume.read.records import Attribute, Record, joined, parse_record
@@ -45,6 +46,7 @@ class Navigating:
         self.stale: set[int] = set()
         # By record, then by directory and name.
         self.entry_times: dict[int, dict[bytes, SomeTicks]] = {}
+        self.damage = Damage()
         self._storage = storage
         self._gathered: tuple[Record, list[Attribute]] | None = None  # Of the last file with a list.
         boot = read_boot(storage)

@@ -19,17 +19,24 @@ _WHERE = f"record {file_record.SECURE}: {STREAM}"
 
 
 class SecurityReader:
-    """Looks descriptors up: `entry_of` finds the data of a key of $SII, `stream_of` the stream $SDS."""
+    """Looks descriptors up, for reading and for changing.
+
+    `entry_of` finds the data of a key of $SII, `stream_of` the stream $SDS.  A descriptor counts only when
+    its head is what $SII says and its hash is right; where the first copy is damaged, the mirror is read,
+    and `tell` hears of it.
+    """
 
     def __init__(
         self,
         streams: StreamReader,
         entry_of: Callable[[bytes], bytes | None],
         stream_of: Callable[[], Attribute | None],
+        tell: Callable[[str], None],
     ) -> None:
         self._streams = streams
         self._entry_of = entry_of
         self._stream_of = stream_of
+        self._tell = tell
         self._known: dict[int, bytes] = {}  # An id keeps its descriptor as long as the volume lives.
 
     def descriptor_of(self, security_id: int) -> bytes | None:
@@ -43,7 +50,6 @@ class SecurityReader:
         return known
 
     def _read(self, entry: SecurityEntry, security_id: int) -> bytes:
-        where = f"{_WHERE} at {entry.offset:#x}"
         if entry.security_id != security_id or not SecurityEntry.SIZE < entry.size_bytes <= _LARGEST:
             raise CorruptVolume(
                 f"record {file_record.SECURE}: {BY_ID} has for the id {security_id:#x} the id "
@@ -52,15 +58,27 @@ class SecurityReader:
         stream = self._stream_of()
         if stream is None:
             raise CorruptVolume(f"record {file_record.SECURE}: there is no {STREAM}")
-        for at in (entry.offset, entry.offset + security.BLOCK_BYTES):  # The mirror is there for this.
-            if at + entry.size_bytes > stream.size_bytes:
-                continue
-            try:
-                found = self._streams.part(stream, at, entry.size_bytes)
-            except CorruptVolume as error:
-                raise CorruptVolume(f"{where}: {error}") from None
-            descriptor = found[SecurityEntry.SIZE :]
-            head_is_right = found[: SecurityEntry.SIZE] == entry.pack()
-            if head_is_right and security.descriptor_hash(descriptor) == entry.hash:
-                return descriptor
-        raise CorruptVolume(f"{where}: neither there nor in the mirror is the descriptor {security_id:#x}")
+        first = self._copy(stream, entry, entry.offset)
+        if first is not None:
+            return first
+        mirror_at = entry.offset + security.BLOCK_BYTES
+        mirror = self._copy(stream, entry, mirror_at)
+        where = f"{_WHERE} at {entry.offset:#x}: the descriptor {security_id:#x}"
+        if mirror is None:
+            raise CorruptVolume(f"{where} is neither there nor in the mirror at {mirror_at:#x}")
+        self._tell(f"{where} is damaged; its mirror at {mirror_at:#x} was read")
+        return mirror
+
+    def _copy(self, stream: Attribute, entry: SecurityEntry, at: int) -> bytes | None:
+        """The descriptor as one of its two copies has it; None where that is damaged."""
+        if at + entry.size_bytes > stream.size_bytes:
+            return None
+        try:
+            found = self._streams.part(stream, at, entry.size_bytes)
+        except CorruptVolume:
+            return None
+        descriptor = found[SecurityEntry.SIZE :]
+        is_sound = (
+            found[: SecurityEntry.SIZE] == entry.pack() and security.descriptor_hash(descriptor) == entry.hash
+        )
+        return descriptor if is_sound else None

@@ -327,14 +327,19 @@ class Volume(Navigating):
     # ------------------------------------------------------------------ traits
 
     @functools.cached_property
-    def _sources(self) -> Sources:
+    def descriptors(self) -> SecurityReader:
+        """The security descriptors of the volume, by their ids."""
         secure = file_record.SECURE
-        descriptors = SecurityReader(
+        return SecurityReader(
             self._streams,
             lambda key: self._view_data(secure, BY_ID, key),
             lambda: self._attribute(self._record(secure), attribute.DATA, STREAM),
+            self.damage.tell,
         )
-        return Sources(self._streams.read, descriptors.descriptor_of, self._object_id_entry)
+
+    @functools.cached_property
+    def _sources(self) -> Sources:
+        return Sources(self._streams.read, self.descriptors.descriptor_of, self._object_id_entry)
 
     def _object_id_entry(self, key: bytes) -> bytes | None:
         way = self._way_or_none("/$Extend/$ObjId")

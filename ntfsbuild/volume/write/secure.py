@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import struct
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_record, security
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.security import SecurityEntry
+from ntfsbuild.volume.read.security import BY_ID, STREAM
 from ntfsbuild.volume.write.descriptors import fillers, hash_entry, id_entry, is_misread, place_of_next
 from ntfsbuild.volume.write.transaction import Editing
 
-_STREAM, _BY_ID, _BY_HASH = "$SDS", "$SII", "$SDH"
+_BY_HASH = "$SDH"
 _LAST_ID = 0xFFFFFFFF
 _HEAD_ROOM = align(SecurityEntry.SIZE, 16)
 
@@ -40,7 +40,7 @@ class _Filed:
 
 
 class SecurityEditor:
-    """Looks descriptors up, and files new ones as Windows does; `settle` comes before a commit."""
+    """Finds the ids of descriptors, and files new ones as Windows does; `settle` comes before a commit."""
 
     def __init__(self, editing: Editing) -> None:
         self._editing = editing
@@ -54,18 +54,6 @@ class SecurityEditor:
             known = self._find(descriptor) or self._file(descriptor)
             self._ids[descriptor] = known
         return known
-
-    def descriptor_of(self, security_id: int) -> bytes | None:
-        """The descriptor that has an id; None where no entry has it."""
-        data = self._editing.view(file_record.SECURE, _BY_ID).get(struct.pack("<I", security_id))
-        if data is None:
-            return None
-        entry = SecurityEntry.unpack(data)
-        filed = self._read(entry)
-        if filed[: SecurityEntry.SIZE] != data[: SecurityEntry.SIZE]:
-            where = f"record {file_record.SECURE}: {_STREAM} at {entry.offset:#x}"
-            raise CorruptVolume(f"{where}: the id {security_id:#x} is not there")
-        return filed[SecurityEntry.SIZE :]
 
     def settle(self) -> None:
         """Leave an end of $SDS that every reader understands, after new entries.
@@ -86,29 +74,20 @@ class SecurityEditor:
 
     @functools.cached_property
     def _filed(self) -> _Filed:
-        view = self._editing.view(file_record.SECURE, _BY_ID)
+        view = self._editing.view(file_record.SECURE, BY_ID)
         return _Filed([SecurityEntry.unpack(view.get(key) or b"") for key in view.all_keys()])
 
     # ------------------------------------------------------------------ the stream
 
     def _part(self, at: int, size_bytes: int) -> bytes:
         editing = self._editing
-        stream = editing.stream_of(editing.state(file_record.SECURE), _STREAM)
+        stream = editing.stream_of(editing.state(file_record.SECURE), STREAM)
         return editing.read_part(stream, at, size_bytes)
-
-    def _read(self, entry: SecurityEntry) -> bytes:
-        """An entry with its head."""
-        if not SecurityEntry.SIZE < entry.size_bytes <= security.BLOCK_BYTES:
-            raise CorruptVolume(
-                f"record {file_record.SECURE}: {_BY_ID} has {entry.size_bytes} bytes "
-                f"for the id {entry.security_id:#x}"
-            )
-        return self._part(entry.offset, entry.size_bytes)
 
     def _write(self, at: int, data: bytes) -> None:
         editing = self._editing
         state = editing.state(file_record.SECURE)
-        state.put(editing.streams.write(editing.stream_of(state, _STREAM), at, data))
+        state.put(editing.streams.write(editing.stream_of(state, STREAM), at, data))
 
     def _clear_behind(self, end: int) -> None:
         """Let no head of an entry stand where the next one is looked for, in this block."""
@@ -123,16 +102,16 @@ class SecurityEditor:
         for entry in self._filed.by_hash.get(security.descriptor_hash(descriptor), ()):
             if entry.size_bytes != SecurityEntry.SIZE + len(descriptor):
                 continue
-            if self._read(entry)[SecurityEntry.SIZE :] == descriptor:
+            if self._editing.descriptors.descriptor_of(entry.security_id) == descriptor:
                 return entry.security_id
         return None
 
     def _file(self, descriptor: bytes) -> int:
         editing, filed = self._editing, self._filed
         state = editing.state(file_record.SECURE)
-        stream = state.find(attribute.DATA, _STREAM)
+        stream = state.find(attribute.DATA, STREAM)
         if stream is None or filed.end > stream.size_bytes:
-            raise CorruptVolume(f"record {file_record.SECURE}: $Secure has no {_STREAM} of {filed.end} bytes")
+            raise CorruptVolume(f"record {file_record.SECURE}: $Secure has no {STREAM} of {filed.end} bytes")
         if filed.last_id >= _LAST_ID:
             raise VolumeError(f"record {file_record.SECURE}: no security id is left")
         size = SecurityEntry.SIZE + len(descriptor)
@@ -146,7 +125,7 @@ class SecurityEditor:
             self._clear_behind(filed.end)
         for at in (entry.offset, entry.offset + security.BLOCK_BYTES):
             self._write(at, entry.pack() + descriptor)
-        editing.view(state.number, _BY_ID).put(id_entry(entry))
+        editing.view(state.number, BY_ID).put(id_entry(entry))
         editing.view(state.number, _BY_HASH).put(hash_entry(entry))
         filed.add(entry)
         self._settled = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ntfsbuild.errors import ManifestError, VolumeError
+from ntfsbuild.errors import CorruptVolume, ManifestError, VolumeError
 from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.ondisk import (
     attribute,
@@ -48,9 +48,14 @@ class Featuring(Forming):
 
     def _descriptor_of(self, state: FileState) -> bytes:
         own = state.find(attribute.SECURITY_DESCRIPTOR)
-        filed: bytes | None = self.security.descriptor_of(state.information().security_id)
+        security_id = state.information().security_id
+        filed = self.descriptors.descriptor_of(security_id) if security_id else None
         if filed is not None:
             return filed
+        if own is None and security_id:
+            raise CorruptVolume(
+                f"record {state.number}: $Secure has no descriptor for its id {security_id:#x}"
+            )
         return self._streams.read(own) if own is not None else security.DEFAULT_DIRECTORY
 
     # ------------------------------------------------------------------ new files
