@@ -24,9 +24,10 @@ _EFS = "$EFS".encode("utf-16-le")
 _KNOWN = int(sum(FileAttributes)) | 0x80000000  # The last one is that of $Txf.
 _IS_DIRECTORY_TO_WIN32 = 0x10
 _REPARSE_POINT, _ENCRYPTED = int(FileAttributes.REPARSE_POINT), int(FileAttributes.ENCRYPTED)
+_SPARSE = int(FileAttributes.SPARSE)
 _FORMS = (
     (kinds.COMPRESSION_MASK, int(FileAttributes.COMPRESSED), "F04"),
-    (kinds.SPARSE, int(FileAttributes.SPARSE), "F30"),
+    (kinds.SPARSE, _SPARSE, "F30"),
     (kinds.ENCRYPTED, _ENCRYPTED, "F31"),
 )
 
@@ -131,13 +132,17 @@ def _check_forms(volume: Volume, file: File, main: Stream | None, attributes: in
     for bits, attribute, rule in _FORMS:
         if own & bits and not attributes & attribute:
             say(rule, number, f"{attribute:#x}", f"{attributes:#x}", _WHAT, 0x20)
-        elif is_plain and attributes & attribute and not own & bits:
+        elif is_plain and attributes & attribute and not own & bits and bits != kinds.SPARSE:
             say(rule, number, f"no {attribute:#x}", f"{attributes:#x}", _WHAT, 0x20)
+    forms = 0
+    for (code, _), stream in file.streams.items():
+        if code == kinds.DATA:
+            forms |= stream.first.flags
+    if not own & kinds.SPARSE and bool(forms & kinds.SPARSE) != bool(attributes & _SPARSE):
+        say("F39", number, f"{'' if forms & kinds.SPARSE else 'no '}{_SPARSE:#x}", f"{attributes:#x}", _WHAT,
+            0x20)  # fmt: skip
     has_keys = (kinds.LOGGED_UTILITY_STREAM, _EFS) in file.streams
-    encrypted = any(
-        code == kinds.DATA and stream.first.flags & kinds.ENCRYPTED
-        for (code, _), stream in file.streams.items()
-    )
+    encrypted = forms & kinds.ENCRYPTED
     if not has_keys and encrypted:
         say("F18", number, "$EFS", "none")
     elif not has_keys and attributes & _ENCRYPTED and file.flags & IS_DIRECTORY:

@@ -193,8 +193,8 @@ F27 W Times are less than 2**63
   Windows refuses them. | Windows
 F28 W Only directories are case-sensitive
   It means nothing for files. | Windows
-F30 E A file says that it is sparse exactly if it is
-  chkdsk corrects it. | chkdsk
+F30 E A file whose main stream is sparse says so
+  ntfs-3g refuses the file; chkdsk corrects it. | ntfs-3g, chkdsk
 F31 E A file says that it is encrypted exactly if it is
   Windows opens it wrong. | chkdsk
 F32 E An extended attribute is there once, in any case
@@ -211,4 +211,6 @@ F37 W An encrypted directory has $EFS
   Windows does not know for whom to encrypt new files. | Windows
 F38 W An object id has 16 or 64 bytes
   Windows writes no others. | Windows volumes
+F39 N A file says that it is sparse if a named stream is, and only if a stream is
+  ntfs-3g does not set the bit for named streams; Windows leaves it when the stream is deleted. | Windows
 """

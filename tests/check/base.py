@@ -52,6 +52,8 @@ tree:
   small/twice.txt: {{hardlink: twice.txt}}
   secured.txt: {{text: x, security: "O:BAG:SYD:(A;;FA;;;BA)"}}
   streams.txt: {{text: x, streams: {{one: "1", two: "2"}}}}
+  sparse stream.txt: {{text: x, streams: {{one: "1", two: {{size: 200000, sparse: true}}}}}}
+  sparse stream/: {{.: {{streams: {{one: {{size: 200000, sparse: true}}}}}}}}
   wof.bin:
     size: 100000
     sparse: true

@@ -295,7 +295,7 @@ MATRIX: dict[str, Mutation] = {
     "F26": attributes(0x30),
     "F27": info(0, "<Q", 1 << 63),
     "F28": info(0x28, "<I", 1),
-    "F30": attributes(0x220, "data.bin"),
+    "F30": attributes(0x20, "sparse.bin"),
     "F31": attributes(0x4020, "data.bin"),
     "F32": extended(b"TWO", 0, b"ONE", "ea.txt"),
     "F32 case": extended(b"TWO", 0, b"one", "ea.txt"),
@@ -304,5 +304,9 @@ MATRIX: dict[str, Mutation] = {
     "F36": in_("ea.txt", EA, 4, "<B", 1),
     "F37": attributes(0x4000, "small"),
     "F38": lambda i: i.replace(i["id.txt"], OBJECT_ID, resident(OBJECT_ID, bytes(range(24)))),
+    "F39": attributes(0x220, "data.bin"),
+    "F39 resident": attributes(0x220),
+    "F39 named": attributes(0x20, "sparse stream.txt"),
+    "F39 directory": attributes(0, "sparse stream"),
     "F35": lambda i: i.replace(i["wof.bin"], DATA, i.get(i["sparse.bin"], DATA)),
 }

@@ -113,7 +113,7 @@ def test_words(broken: Path, run: Run) -> None:
     assert done.returncode == 1
     first, meaning, second, _, last = done.stdout.splitlines()
     assert first == (
-        "error R20: record 50 /plain.txt at 0x12: The link count is the number of names: expected 1, found 2"
+        "error R20: record 51 /plain.txt at 0x12: The link count is the number of names: expected 1, found 2"
     )
     assert meaning.strip() == RULES["R20"].meaning
     assert second.startswith("warning Y20: record 4 /$AttrDef $DATA: ")

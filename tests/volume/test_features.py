@@ -62,3 +62,68 @@ def test_a_descriptor_is_inherited_by_the_name_that_is_said(tmp_path: Path) -> N
     steps = [{"set": "d/b", "security": "O:BAG:BAD:AI"}]
     with Volume.open(changed(tmp_path, tree, steps)) as volume:
         assert volume.traits("/d/b").security == volume.traits("/d/c").security
+
+
+SPARSE = {"size": 300000, "sparse": True}
+
+
+def sparse_bits(image: Path) -> dict[str, tuple[bool, bool]]:
+    """By name: whether $STANDARD_INFORMATION and the entry of the directory say that it is sparse."""
+    bit = int(FileAttributes.SPARSE)
+    with Volume.open(image) as volume:
+        return {
+            item.name: (bool(volume.stat(f"/{item.name}").attributes & bit), bool(item.attributes & bit))
+            for item in volume.listdir()
+        }
+
+
+def test_a_file_is_sparse_when_one_of_its_streams_is(tmp_path: Path) -> None:
+    """The same for new volumes, over a base, and by a step."""
+    tree: dict[str, Any] = {
+        "main": SPARSE,
+        "first": {"text": "x", "streams": {"a": SPARSE, "b": "plain"}},
+        "last": {"text": "x", "streams": {"a": "plain", "b": SPARSE}},
+        "linked": {"hardlink": "last"},
+        "directory/": {".": {"streams": {"a": SPARSE}}},
+    }
+    others: dict[str, Any] = {
+        "plain": {"text": "x", "streams": {"a": "plain"}},
+        "squeezed": {"text": "x", "streams": {"a": {"size": 300000, "compressed": True}}},
+    }
+    wanted = {name.rstrip("/"): (True, True) for name in tree} | dict.fromkeys(others, (False, False))
+    (tmp_path / "built").mkdir()
+    assert sparse_bits(changed(tmp_path / "built", tree | others, [])) == wanted
+    steps: list[dict[str, Any]] = [
+        {"set": name.rstrip("/"), "streams": said.get(".", said)["streams"]}
+        for name, said in (tree | others).items()
+        if "streams" in said.get(".", said)
+    ]
+    plain: dict[str, Any] = {"main": SPARSE, "linked": {"hardlink": "last"}, "directory/": {}}
+    plain |= {name: {"text": "x"} for name in ("first", "last", "plain", "squeezed")}
+    assert sparse_bits(changed(tmp_path, plain, steps)) == wanted
+
+
+def test_when_a_file_stops_being_sparse(tmp_path: Path) -> None:
+    tree: dict[str, Any] = {
+        "replaced": {"text": "x", "streams": {"a": SPARSE}},
+        "one of two": {"text": "x", "streams": {"a": SPARSE, "b": SPARSE}},
+        "deleted": {"text": "x", "streams": {"a": SPARSE}},
+        "formed": SPARSE,
+        "formed in part": SPARSE | {"streams": {"a": SPARSE}},
+    }
+    steps: list[dict[str, Any]] = [
+        {"set": "replaced", "streams": {"a": "plain"}},
+        {"set": "one of two", "streams": {"a": "plain"}},
+        {"delete": "deleted", "stream": "a"},
+        {"set": "deleted", "attributes": ["hidden"]},
+        {"set": "deleted", "object_id": "6f1b6c1e-2a57-4a7e-9d3c-0f3f6a1f2b11"},
+        {"set": "formed", "sparse": False},
+        {"set": "formed in part", "sparse": False},
+    ]
+    assert sparse_bits(changed(tmp_path, tree, steps)) == {
+        "replaced": (False, False),
+        "one of two": (True, True),
+        "deleted": (True, True),
+        "formed": (False, False),
+        "formed in part": (True, True),
+    }

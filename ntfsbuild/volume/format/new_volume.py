@@ -151,7 +151,7 @@ class NewVolume:
     ) -> None:
         directory.traits, directory.streams, directory.flags = traits, streams, FLAGS[form]
         if not directory.is_plain:
-            directory.attributes |= parts.bits_of(traits, directory.flags)
+            directory.attributes |= parts.bits_of(traits, directory.flags, streams)
             self._special.add_directory(directory)
 
     def find_directory(self, path: str) -> int:

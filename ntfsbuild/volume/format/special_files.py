@@ -88,7 +88,7 @@ class SpecialFiles:
         """Create a file with its streams, the main one first; with a path it can be linked to."""
         number = self._records.next_number
         main = streams[0] if streams and not streams[0].name else None
-        bits = attributes | parts.bits_of(traits, main.flags if main else 0)
+        bits = attributes | parts.bits_of(traits, main.flags if main else 0, streams)
         made = [parts.information(times, bits, security_id, traits), *parts.trait_attributes(traits)]
         file = _OpenFile(number, [*made, *streams], main, times, bits, traits)
         self._index(traits, number)

@@ -15,10 +15,11 @@ from ntfsbuild.volume.read.records import Attribute
 MOST_NAMES = 1024  # What Windows allows, short ones counted.
 EFS_NAME = "$EFS"
 OBJECT_ID_BYTES = 16
+SPARSE_BIT = int(FileAttributes.SPARSE)
 _FLAG_BITS = (
     (attribute.COMPRESSION_MASK, int(FileAttributes.COMPRESSED)),
     (attribute.ENCRYPTED, int(FileAttributes.ENCRYPTED)),
-    (attribute.SPARSE, int(FileAttributes.SPARSE)),
+    (attribute.SPARSE, SPARSE_BIT),
 )
 _REPARSE_BIT, EA_BIT = int(FileAttributes.REPARSE_POINT), int(FileAttributes.EA)
 FOLLOWING_BITS = _REPARSE_BIT | sum(bit for _, bit in _FLAG_BITS)  # They say what a file is.
@@ -40,9 +41,15 @@ def trait_attributes(traits: Traits) -> Iterator[Attribute]:
         yield Attribute(attribute.LOGGED_UTILITY_STREAM, EFS_NAME, 0, 0, traits.efs)
 
 
-def bits_of(traits: Traits, main_flags: int) -> int:
-    """The FILE_ATTRIBUTE bits that follow from traits and from the flags of the main stream or index."""
+def bits_of(traits: Traits, main_flags: int, streams: Iterable[Attribute]) -> int:
+    """The FILE_ATTRIBUTE bits that follow from traits, streams, and the flags of the main stream or index.
+
+    A file is sparse when any of its streams is, named ones too.  It is compressed or encrypted as its
+    main stream is.
+    """
     bits = sum(bit for flag, bit in _FLAG_BITS if main_flags & flag)
+    if any(one.flags & attribute.SPARSE for one in streams if one.type_code == attribute.DATA):
+        bits |= SPARSE_BIT
     return bits | _REPARSE_BIT if traits.reparse else bits
 
 

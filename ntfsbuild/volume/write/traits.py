@@ -81,14 +81,17 @@ class Featuring(Forming):
             self.directory(state.reference).tell_cases_apart(traits.case_sensitive)
         self.stale.add(state.number)
 
-    def follow_bits(self, state: FileState) -> None:
-        """Let the attribute bits that follow from streams and traits say what the file is."""
+    def follow_bits(self, state: FileState, *, kept: int = 0) -> None:
+        """Let the attribute bits that follow from streams and traits say what the file is.
+
+        Bits in `kept` are not taken away: Windows leaves a file sparse whose sparse stream is gone.
+        """
         main = state.find(attribute.INDEX_ROOT, "$I30") if state.is_directory else state.find(attribute.DATA)
         reparse = state.find(attribute.REPARSE_POINT) is not None
         traits = Traits(reparse=b"there" if reparse else None)
-        bits = parts.bits_of(traits, main.flags if main else 0)
+        bits = parts.bits_of(traits, main.flags if main else 0, state.attributes)
         old = state.information().attributes
-        new = old & ~parts.FOLLOWING_BITS | bits
+        new = old & ~(parts.FOLLOWING_BITS & ~kept) | bits
         if new != old:
             state.change_information({"attributes": new})
             self.stale.add(state.number)
@@ -132,7 +135,7 @@ class Featuring(Forming):
                 self.convert(state, form)
             if valid_bytes is not None:
                 self.set_valid_data(state, valid_bytes)
-            self.follow_bits(state)
+            self.follow_bits(state, kept=0 if form or streams else parts.SPARSE_BIT)
             if traits.short_name is not None:
                 self._set_short_name(path, traits.short_name, now)
             self.touch(state, now, modified=False)
