@@ -15,7 +15,7 @@ from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, I30, File, Volume, labe
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import POSIX
-from ntfsbuild.ondisk.file_record import FIRST_FREE, IS_DIRECTORY, NUMBER_MASK
+from ntfsbuild.ondisk.file_record import FIRST_FREE, IN_EXTEND, IS_DIRECTORY, NUMBER_MASK
 
 Opener: TypeAlias = Callable[[int], File | None]  # The file of a number, read again.
 
@@ -70,7 +70,11 @@ def check_directory(volume: Volume, file: File, say: Say) -> None:
         if folded == folded_before and plain_before and namespace != POSIX:
             say("N20", own_number, "one in any case", repr(text_of(name)), _ROOT_LABEL)
         folded_before, plain_before = folded, namespace != POSIX
-        _check_kind(volume, number, attributes, say)
+        if volume.kinds[number] & IN_EXTEND:
+            check_extend_flag(volume, number)
+        # The entries of NTFS's own files are as the format left them: that of a new root is all zeros.
+        if number >= FIRST_FREE:
+            _check_kind(volume, number, attributes, say)
         if number >= FIRST_FREE and checked_copies:
             _check_copies(volume, number, allocated, size, attributes, tag, say)
 
@@ -80,8 +84,6 @@ def _check_kind(volume: Volume, number: int, attributes: int, say: Say) -> None:
     if bool(attributes & _DIRECTORY_INDEX) != is_directory:
         found = f"{attributes:#x} in its entry"
         say("I34", number, "a directory" if is_directory else "a file", found, _NAME_LABEL)
-    if volume.kinds[number] & 4:
-        check_extend_flag(volume, number)
 
 
 def _check_copies(

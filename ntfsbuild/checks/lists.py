@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from ntfsbuild.checks.attributes import Say
 from ntfsbuild.checks.records import Record
-from ntfsbuild.checks.state import EXTENSION, Attribute, File, Stream, Volume, label
+from ntfsbuild.checks.state import EXTENSION, I30, Attribute, File, Stream, Volume, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute_list import NAME_OFFSET, AttributeListEntry
-from ntfsbuild.ondisk.file_record import IN_USE, NUMBER_MASK
+from ntfsbuild.ondisk.file_record import HAS_VIEW_INDEX, IN_EXTEND, IN_USE, IS_DIRECTORY, NUMBER_MASK
 from ntfsbuild.ondisk.layout import align
 
 _ENTRY = AttributeListEntry.LAYOUT
 MOST_LIST_BYTES = 0x40000
+_OF_INDEXES = (kinds.INDEX_ROOT, kinds.INDEX_ALLOCATION, kinds.BITMAP)
 Key = tuple[int, bytes, int, int, int]  # Type, name, lowest VCN, record, instance.
 
 
@@ -110,8 +111,12 @@ def check_extension(volume: Volume, record: Record) -> None:
             volume.say("L10", record.number, "in the base record", "in an extension", one.label, one.at)
     if record.links:
         volume.say("L16", record.number, 0, record.links, at=0x12)
-    if record.flags != IN_USE:
-        volume.say("L20", record.number, IN_USE, record.flags, at=0x16)
+    indexes = {one.name for one in record.attributes if one.type in _OF_INDEXES and one.name}
+    explained = IN_USE | IN_EXTEND  # Of what lies in $Extend too few extensions were seen.
+    explained |= IS_DIRECTORY if I30 in indexes else 0
+    explained |= HAS_VIEW_INDEX if indexes - {I30} else 0
+    if record.flags & ~explained:
+        volume.say("L20", record.number, f"{explained:#x} at most", f"{record.flags:#x}", at=0x16)
 
 
 def check_left_over(volume: Volume, record: Record) -> None:

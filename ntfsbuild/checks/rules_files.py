@@ -107,13 +107,13 @@ I29 E An entry leads to a base record
   No file is there. | chkdsk
 I30 E An entry's parent is the directory that it lies in
   chkdsk corrects it. | chkdsk
-I31 W An entry repeats the sizes of its file
-  Listings show others. | Windows volumes
+I31 N An entry repeats the sizes of its file
+  Listings show others. Windows writes them when a file is closed, which some never are. | Windows
 I32 W An entry repeats the attributes of its file
   Listings show others. | Windows volumes
 I33 W An entry repeats the tag of its reparse point
   Links are not followed. | Windows volumes
-I34 E An entry says whether it is a directory
+I34 E An entry says whether it is a directory, but for those of NTFS's own files
   It cannot be entered, or is entered though it is a file. | chkdsk
 I36 E The data of an entry lies in it
   It is lost. | layout

@@ -9,7 +9,7 @@ R03 E The update sequence array fits its record
   Drivers refuse the record. | all drivers
 R04 E Every 512 bytes of a record end in its update sequence number
   Half of a write is missing. | all drivers
-R05 W The update sequence number is not 0
+R05 N The update sequence number is not 0
   Windows never uses it. | Windows volumes
 R06 E A record in use is marked in $MFT:$BITMAP
   The next file overwrites it. | chkdsk
@@ -43,7 +43,7 @@ R20 E The link count is the number of names
   The file outlives its last name, or dies before it. | chkdsk
 R23 E Attributes end in an end mark
   Drivers refuse the record. | all drivers
-R24 W A record that was never used is empty
+R24 N A record that was never used is empty
   There is garbage in the $MFT. | Windows volumes
 R26 W No record is newer than the log
   The log is that of another time. | chkdsk
@@ -145,12 +145,12 @@ L14 E An extension belongs to a base record
   It is lost. | chkdsk
 L15 E An extension's base record has a list
   The extension is lost. | chkdsk
-L16 E An extension has no links
+L16 W An extension has no links
   Names count in the base record. | Windows volumes
 L18 E An attribute has a first piece
   Its sizes are lost. | ntfs-3g, ntfs3
 L19 E A list's clusters hold it
   Attributes are lost. | ntfs-3g, ntfs3
-L20 W An extension has no flag but that it is in use
-  What a file is, its base record says. | Windows volumes
+L20 N An extension has no flags but those that its own indexes explain
+  Windows XP to 10 mark one that holds a part of $I30 as a directory. | Windows volumes
 """

@@ -55,7 +55,7 @@ C05 W Bits behind the last cluster are ones
   A driver may allocate behind the end. | Windows volumes
 C06 E $MFT:$BITMAP covers all records
   Those at the end are taken as free. | chkdsk
-C07 E Bits behind the last record of the $MFT are zeros
+C07 W Bits behind the last record of the $MFT are zeros
   A record is in use that is not there. | Windows volumes
 C08 W $Bitmap has a multiple of 8 bytes
   Windows works on it in words of 64 bits. | Windows volumes
@@ -151,11 +151,11 @@ Y08 W All of $MFT is initialized
   The records behind read as zeros. | Windows volumes
 Y09 E $Boot begins at cluster 0
   The boot sector may be given to a file. | chkdsk
-Y10 E $Boot has 8 KiB
+Y10 W $Boot has 8 KiB
   Its loader may be overwritten. | Windows volumes
 Y11 E $BadClus:$Bad spans all clusters
   Bad clusters at the end cannot be noted. | chkdsk, ntfs-3g
-Y12 E $BadClus has an empty $DATA
+Y12 W $BadClus has an empty $DATA
   It is a constant. | Windows volumes
 Y13 N No cluster is bad
   The disk that this is an image of was failing. | layout
@@ -245,7 +245,7 @@ Y55 E The root is a directory
   No file can be found. | all drivers
 Y56 E $MFT begins with its own record
   Only the copy in $MFTMirr makes sense. | chkdsk
-Y57 E The streams of NTFS's own files are initialized to their end
+Y57 W The streams of NTFS's own files are initialized to their end
   What is behind reads as zeros. | Windows volumes
 Y58 W Restart pages of one age say the same
   It depends on the driver which of them counts. | ntfs-3g

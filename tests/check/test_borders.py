@@ -9,8 +9,9 @@ import pytest
 from ntfsbuild.checks.checker import check_volume
 from ntfsbuild.ondisk.attribute import non_resident, resident
 from tests.check import base, matrix_volume
+from tests.check.matrix_records import listed
 from tests.check.matrix_volume import AREA, in_restart
-from tests.check.mutating import BITMAP, BLOCK, BLOCKS, DATA, EA, EA_INFORMATION, NAME, SI, Image
+from tests.check.mutating import BITMAP, BLOCK, BLOCKS, DATA, EA, EA_INFORMATION, NAME, ROOT, SI, Image
 
 
 @pytest.fixture(scope="module", name="sound")
@@ -64,6 +65,35 @@ def test_what_lies_below_extend_needs_no_descriptor(image: Image) -> None:
     assert "S13" in rules(image)
     matrix_volume.journal()(image)
     assert "S13" not in rules(image)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_entries_of_ntfs_own_files_as_the_format_left_them(image: Image, number: int) -> None:
+    """On a volume that Windows formatted and nobody used, that of the root is zeros but for its name."""
+    raw_name = image.get(number, NAME)[0x18 + 0x42 :].rstrip(b"\0")
+    for which in (None, *range(100)):
+        with image.node(5, "$I30", which) as (node, places):
+            for place in places[:-1]:
+                if struct.unpack_from("<Q", node, place)[0] & 0xFFFFFFFF == number:
+                    assert bytes(node[place + 0x52 :]).startswith(raw_name)
+                    node[place + 0x18 : place + 0x50] = bytes(0x38)
+                    break
+            else:
+                continue
+        break
+    assert not rules(image)
+
+
+@pytest.mark.parametrize(("held", "flags"), [("$I30", 3), ("$R", 9), ("$I30", 1), ("", 5)])
+def test_flags_of_an_extension_that_holds_an_index(image: Image, held: str, flags: int) -> None:
+    """Windows marks it as what the index makes of the file; more than that is only noted."""
+    holder, _ = listed(image, 3)
+    if held:
+        image.add(holder, resident(ROOT, bytes(32), name=held))
+    image.put(holder, 0x16, "<H", flags)
+    assert "L20" not in rules(image)
+    image.put(holder, 0x16, "<H", 0xB if held else 3)
+    assert "L20" in rules(image)
 
 
 def test_a_backup_at_the_end_of_the_volume_or_of_the_partition(image: Image) -> None:
