@@ -17,6 +17,7 @@ _LARGEST_CLUSTER = 2 << 20
 _MOST_CLUSTERS = 1 << 32
 _POWERS_BEGIN = 256 - 7  # What is less than 256 sectors is said as it is.
 _HEAD_BYTES = 512
+_SHORT_JUMP, _NO_OPERATION, _JUMP = 0xEB, 0x90, 0xE9
 _WORDS = struct.Struct("<20I")  # Of which the checksum behind them is the sum.
 
 
@@ -43,6 +44,8 @@ def _examined(data: bytes, found: Findings) -> Geometry | None:
         return None
     sector = BootSector.unpack(data)
     say = found.add
+    if not (data[0] == _SHORT_JUMP and data[2] == _NO_OPERATION) and data[0] != _JUMP:
+        say("B22", None, "eb .. 90, or e9", data[:3].hex(" "), at=0)
     if sector.oem_id != boot_sector.OEM_ID:
         say("B01", None, "NTFS", repr(sector.oem_id), at=3)
     if data[0x1FE:0x200] != boot_sector.SIGNATURE:

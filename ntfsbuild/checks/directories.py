@@ -10,19 +10,19 @@ from typing import TypeAlias
 from ntfsbuild.checks.attributes import Say
 from ntfsbuild.checks.findings import nothing
 from ntfsbuild.checks.indexes import Tree
-from ntfsbuild.checks.names import check_extend_flag, is_in_extend, name_hash
+from ntfsbuild.checks.names import IN_NAMES_ONLY, check_extend_flag, is_in_extend, kind_bits, name_hash
 from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, I30, File, Volume, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import POSIX
-from ntfsbuild.ondisk.file_record import FIRST_FREE, IN_EXTEND, IS_DIRECTORY, NUMBER_MASK
+from ntfsbuild.ondisk.file_record import FIRST_FREE, IN_EXTEND, NUMBER_MASK
+from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
 
 Opener: TypeAlias = Callable[[int], File | None]  # The file of a number, read again.
 
 _KEY = struct.Struct("<Q32xQQIIBB")  # Parent, sizes, attributes, tag, length, namespace.
 _FIXED_BYTES = 0x42
-_DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
-_IN_NAMES_ONLY = _DIRECTORY_INDEX | int(FileAttributes.VIEW_INDEX)
+_REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 _ROOT_LABEL = label(kinds.INDEX_ROOT, I30)
 _NAME_LABEL = label(kinds.FILE_NAME)
 _U64_MASK = (1 << 64) - 1
@@ -34,7 +34,8 @@ def check_directory(volume: Volume, file: File, say: Say) -> None:
     own = file.reference
     own_number = file.number
     checked_copies = not is_in_extend(volume, own_number)
-    folded_before, plain_before = b"", False
+    folded_before, plain_before = b"", False  # Of all names that are equal but for case.
+    case_sensitive = _is_case_sensitive(file)
     for entry in Tree(volume, file, I30, say).entries():
         key = entry.key
         assert key is not None
@@ -67,9 +68,12 @@ def check_directory(volume: Volume, file: File, say: Say) -> None:
             found = f"{text_of(name)!r}: {parent & NUMBER_MASK}, {parent >> 48}"
             say("I30", own_number, f"record {own_number}, sequence {own >> 48}", found, _ROOT_LABEL)
         folded = volume.folded(name)
-        if folded == folded_before and plain_before and namespace != POSIX:
-            say("N20", own_number, "one in any case", repr(text_of(name)), _ROOT_LABEL)
-        folded_before, plain_before = folded, namespace != POSIX
+        if folded != folded_before:
+            folded_before, plain_before = folded, False
+        if namespace != POSIX:
+            if plain_before and not case_sensitive:
+                say("N20", own_number, "one in any case", repr(text_of(name)), _ROOT_LABEL)
+            plain_before = True
         if volume.kinds[number] & IN_EXTEND:
             check_extend_flag(volume, number)
         # The entries of NTFS's own files are as the format left them: that of a new root is all zeros.
@@ -79,11 +83,19 @@ def check_directory(volume: Volume, file: File, say: Say) -> None:
             _check_copies(volume, number, allocated, size, attributes, tag, say)
 
 
+def _is_case_sensitive(file: File) -> bool:
+    stream = file.stream(kinds.STANDARD_INFORMATION)
+    value = stream.first.value if stream else b""
+    return (
+        len(value) >= SHORT_SIZE
+        and StandardInformation.unpack(value.ljust(StandardInformation.SIZE, b"\0")).is_case_sensitive
+    )
+
+
 def _check_kind(volume: Volume, number: int, attributes: int, say: Say) -> None:
-    is_directory = bool(volume.kinds[number] & IS_DIRECTORY)
-    if bool(attributes & _DIRECTORY_INDEX) != is_directory:
-        found = f"{attributes:#x} in its entry"
-        say("I34", number, "a directory" if is_directory else "a file", found, _NAME_LABEL)
+    kind = kind_bits(volume.kinds[number])
+    if attributes & IN_NAMES_ONLY != kind:
+        say("I34", number, f"{kind:#x}", f"{attributes & IN_NAMES_ONLY:#x} in its entry", _NAME_LABEL)
 
 
 def _check_copies(
@@ -94,9 +106,9 @@ def _check_copies(
     if (size, allocated) != (own_size, own_allocated):
         stale.append(("I31", f"{own_size} in {own_allocated}", f"{size} in {allocated} in its entry"))
     own = volume.attributes[number]
-    if (own ^ attributes) & ~_IN_NAMES_ONLY:
-        found = f"{attributes & ~_IN_NAMES_ONLY:#x} in its entry"
-        stale.append(("I32", f"{own & ~_IN_NAMES_ONLY:#x}", found))
+    if (own ^ attributes) & ~IN_NAMES_ONLY:
+        found = f"{attributes & ~IN_NAMES_ONLY:#x} in its entry"
+        stale.append(("I32", f"{own & ~IN_NAMES_ONLY:#x}", found))
     # ntfs3 writes the size of the EAs in its place.
     wanted = volume.tags[number], volume.ea_sizes.get(number)
     if attributes & _REPARSE_POINT and tag not in wanted:

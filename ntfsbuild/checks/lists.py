@@ -140,7 +140,9 @@ def file_of(volume: Volume, record: Record, attributes: list[Attribute], say: Sa
         if len(pieces) > 1 and key[0] != kinds.FILE_NAME:
             pieces.sort(key=lambda one: one.lowest)
         streams[key] = stream = Stream(pieces)
-        if not pieces[0].resident:
+        if pieces[0].resident and len(pieces) > 1 and key[0] != kinds.FILE_NAME:
+            say("A13", record.number, "one of each", "two", pieces[1].label, pieces[1].at)
+        elif not pieces[0].resident:
             _check_pieces(volume, record.number, stream, say)
     return File(record.number, record.sequence, record.links, record.flags, attributes, streams)
 

@@ -8,11 +8,13 @@ from array import array
 from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, File, Volume, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import names as win32
+from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import DOS, NAME_AT, POSIX, WIN32, WIN32_AND_DOS
 from ntfsbuild.ondisk.file_record import (
     EXTEND,
     FIRST_FREE,
     FIRST_RESERVED,
+    HAS_VIEW_INDEX,
     IN_EXTEND,
     IS_DIRECTORY,
     NUMBER_MASK,
@@ -22,11 +24,19 @@ from ntfsbuild.ondisk.file_record import (
 LARGEST_TIME = 1 << 63
 MOST_LINKS = 1024
 _U64_MASK = (1 << 64) - 1
-_FIXED = struct.Struct("<QQQQQ24xBB")
+_FIXED = struct.Struct("<QQQQQ16xI4xBB")
 _NAME = label(kinds.FILE_NAME)
+_DIRECTORY_INDEX, _VIEW_INDEX = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.VIEW_INDEX)
+IN_NAMES_ONLY = _DIRECTORY_INDEX | _VIEW_INDEX
 _NOT_IN_SHORT = frozenset(' "*+,/:;<=>?[\\]|')
 SYSTEM_NAMES = (*win32.SYSTEM_NAMES[:5], ".", *win32.SYSTEM_NAMES[5:])
 _REACHED, _LOST, _PENDING = 1, 2, 3
+
+
+def kind_bits(flags: int) -> int:
+    """What a name says of a file with these record flags."""
+    directory = _DIRECTORY_INDEX if flags & IS_DIRECTORY else 0
+    return directory | (_VIEW_INDEX if flags & HAS_VIEW_INDEX else 0)
 
 
 def name_hash(parent: int, rest: bytes) -> int:
@@ -57,18 +67,21 @@ class Names:
             return
         seen: list[tuple[int, int, bytes]] = []
         unlisted = 0
+        kind = kind_bits(file.flags)
         for one in pieces:
             value = one.value
             if len(value) < NAME_AT + 2:
                 say("N02", number, f"{NAME_AT + 2} bytes at least", len(value), _NAME, one.at)
                 continue
-            parent, *times, units, namespace = _FIXED.unpack_from(value)
+            parent, *times, attributes, units, namespace = _FIXED.unpack_from(value)
             name = value[NAME_AT : NAME_AT + 2 * units]
             if len(value) != NAME_AT + 2 * units:
                 say("N02", number, NAME_AT + 2 * units, len(value), _NAME, one.at)
                 name = name[: len(name) & ~1]  # Half of a code unit is none.
             if max(times) >= LARGEST_TIME:
                 say("N21", number, "less than 2**63", max(times), _NAME, one.at)
+            if number >= FIRST_FREE and attributes & IN_NAMES_ONLY != kind:
+                say("N25", number, f"{kind:#x}", f"{attributes & IN_NAMES_ONLY:#x}", _NAME, one.at)
             _check_name(volume, number, name, namespace, one.at)
             if (parent, namespace, name) in seen:
                 say("N19", number, "each name once", repr(text_of(name)), _NAME, one.at)

@@ -39,7 +39,7 @@ N18 W A file has 1024 links at most
   Windows makes no more. | Windows
 N19 E A file has a name once
   An entry is missing, or there twice. | chkdsk
-N20 E Names of Win32 in a directory differ in more than case
+N20 E Names of Win32 in a directory differ in more than case, unless it is case-sensitive
   Windows opens the first of them only. | Windows
 N21 W Times of names are less than 2**63
   Windows refuses them. | Windows
@@ -47,6 +47,8 @@ N23 E A short name lies in the directory of the long one
   Windows removes only one. | layout
 N24 E NTFS's own files have their names, in the root
   chkdsk corrects them. | chkdsk
+N25 E A $FILE_NAME says whether its file is a directory, and whether it is a view index
+  chkdsk corrects it. | chkdsk, Windows volumes
 I01 E An index has a root
   It cannot be read. | all drivers
 I02 E An index says what it indexes
@@ -113,7 +115,7 @@ I32 W An entry repeats the attributes of its file
   Listings show others. | Windows volumes
 I33 W An entry repeats the tag of its reparse point
   Links are not followed. | Windows volumes
-I34 E An entry says whether it is a directory, but for those of NTFS's own files
+I34 E An entry says whether its file is a directory or a view index, but for those of NTFS's own files
   It cannot be entered, or is entered though it is a file. | chkdsk
 I36 E The data of an entry lies in it
   It is lost. | layout

@@ -43,6 +43,8 @@ B20 E $MFT begins where the boot sector says
   The two disagree: one is stale. | layout, chkdsk
 B21 E $MFTMirr begins where the boot sector says
   The two disagree: one is stale. | layout, ntfs-3g
+B22 W The boot sector begins with a jump
+  Firmware and Windows take it for no boot sector. | Windows volumes, mkntfs
 C01 E Clusters in use are marked in $Bitmap
   The next write gives them to another file. | chkdsk
 C02 E Clusters that are marked in $Bitmap are in use
@@ -149,7 +151,7 @@ Y07 E $MFT has a non-resident $BITMAP
   Records cannot be allocated. | all drivers
 Y08 W All of $MFT is initialized
   The records behind read as zeros. | Windows volumes
-Y09 E $Boot begins at cluster 0
+Y09 E $Boot lies in the first clusters of the volume
   The boot sector may be given to a file. | chkdsk
 Y10 W $Boot has 8 KiB
   Its loader may be overwritten. | Windows volumes
@@ -257,6 +259,8 @@ Y61 E A restart area has sequence bits that fit the size of the log, and lengths
   Drivers refuse the page. | ntfs-3g
 Y62 E Only chkdsk writes its LSN into a restart page, which then begins with CHKD
   Drivers refuse the page. | ntfs-3g
+Y64 W $Extend has $Quota, $ObjId and $Reparse, or is as empty as a new format leaves it
+  Windows makes the one that is missing anew, and what it filed is lost. | Windows volumes, mkntfs
 Y63 E Label and version are those of $Volume alone
   Nobody looks for them elsewhere. | layout
 """

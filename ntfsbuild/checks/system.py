@@ -119,8 +119,12 @@ def _check_definitions(volume: Volume, file: File) -> None:
 def _check_boot(volume: Volume, file: File) -> None:
     stream = file.stream(kinds.DATA)
     runs = stream.runs if stream else []
-    if not runs or runs[0][0] != 0:
-        volume.say("Y09", file.number, 0, "elsewhere" if runs else "no cluster", _DATA)
+    at = 0
+    for lcn, count in runs or [(None, 0)]:
+        if lcn != at:
+            volume.say("Y09", file.number, f"cluster {at}", "none" if lcn is None else lcn, _DATA)
+            break
+        at += count
     if stream is None or stream.size < BOOT_FILE_BYTES:
         volume.say(
             "Y10", file.number, f"at least {BOOT_FILE_BYTES}", stream.size if stream else "none", _DATA

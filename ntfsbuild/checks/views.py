@@ -7,7 +7,7 @@ import struct
 from ntfsbuild.checks.indexes import Tree
 from ntfsbuild.checks.state import File, Volume, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
-from ntfsbuild.ondisk.file_record import HAS_VIEW_INDEX, IN_EXTEND, SECURE
+from ntfsbuild.ondisk.file_record import EXTEND, HAS_VIEW_INDEX, IN_EXTEND, SECURE
 
 _SHAPES = {  # Key and data; None where they vary.
     ("$Secure", "$SII"): ("V01", 4, 20),
@@ -54,7 +54,13 @@ class Views:
                     volume.say(rule, file.number, wanted, f"{len(one)}, {len(data)}", what)
 
     def check_owners(self, volume: Volume, children: dict[str, int], files: dict[str, File]) -> None:
-        """$Quota, $ObjId and $Reparse are what they should be, where they are."""
+        """$Quota, $ObjId and $Reparse are what they should be, and none is there without the others.
+
+        Windows makes them when it mounts a volume for the first time; until then $Extend is empty.
+        """
+        missing = [name for name in _OWNERS if name not in children]
+        if missing and children:
+            volume.say("Y64", EXTEND, ", ".join(_OWNERS), f"no {', no '.join(missing)}")
         for name, indexes in _OWNERS.items():
             file = files.get(name)
             if file is None:

@@ -78,6 +78,13 @@ def same_but_case(i: Image) -> None:
     i.entry(i["small"], 1, KEY + 0x42, "<H", ord("A"))
 
 
+def three_but_case(i: Image) -> None:
+    """A name of POSIX between two of Win32."""
+    for nth, letter, namespace in ((0, "A", 1), (1, "A", 0), (2, "a", 1)):
+        i.entry(i["small"], nth, KEY + 0x41, "<B", namespace)
+        i.entry(i["small"], nth, KEY + 0x42, "<H", ord(letter))
+
+
 def same_child(i: Image) -> None:
     inner = i.leaf(i["big"], inner=True)
     with i.node(i["big"], I30, inner) as (node, places):
@@ -197,6 +204,12 @@ MATRIX: dict[str, Mutation] = {
     "N21 entry": entry(0, KEY + 0x18, "<Q", 1 << 63),
     "N23": lambda i: i.value(i[LONG], NAME, 0, "<Q", reference(i, "small")),
     "N24": lambda i: i.value(4, NAME, 0x42, "<H", ord("X")),
+    "N20 third": three_but_case,
+    "N25": name(0x38, "<I", 0x10000020),
+    "N25 directory": name(0x38, "<I", 0, path="small"),
+    "N25 view": name(0x38, "<I", 0x20000020),
+    "N25 last": name(0x38, "<I", 0x10000020, path="twice.txt", nth=1),
+    "N25 in $Extend": lambda i: i.value(24, NAME, 0x38, "<I", 0x26),
     "I01": of("small", (ROOT, I30), 0x10, "<I", 8),
     "I02": in_("small", (ROOT, I30), 0, "<I", 0),
     "I03": in_("small", (ROOT, I30), 8, "<I", 8192),
@@ -233,6 +246,8 @@ MATRIX: dict[str, Mutation] = {
     "I32": entry(0, KEY + 0x38, "<I", 2),
     "I33": lambda i: listed_in_root(i, "link", KEY + 0x3C, "<I", 7),
     "I34": entry(0, KEY + 0x38, "<I", 0x10000020),
+    "I34 directory": entry(3, KEY + 0x38, "<I", 0),
+    "I34 view": entry(0, KEY + 0x38, "<I", 0x20000020),
     "I36": lambda i: i.entry(9, 0, 0, "<H", 0x200, name="$SII"),
     "I37": entry(-1, 0x0A, "<H", 4),
     "I38": entry(2, 0x0C, "<H", 2),

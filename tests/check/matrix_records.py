@@ -112,6 +112,22 @@ def information_elsewhere(i: Image) -> None:
     i.add(holder, resident(SI, bytes(48)))
 
 
+def twice_elsewhere(i: Image) -> None:
+    """Two small streams of one name, in different records of a file."""
+    number, first, last = i["many.bin"], *("s0\0".encode("utf-16-le"), "s9\0".encode("utf-16-le"))
+    at = i.place(number, LIST)
+    size = struct.unpack_from("<Q", i.get(number, LIST), 0x30)[0]
+    value = bytes(i.data[at : at + size])
+    holders = [
+        struct.unpack_from("<Q", value, value.index(name) - 0x1A + 0x10)[0] & 0xFFFFFFFF
+        for name in (first, last)
+    ]
+    assert holders[0] != holders[1]
+    i.attribute(holders[1], (DATA, "s9"), 0x18, "4s", first[:4])
+    place = at + value.index(last)
+    i.data[place : place + 4] = first[:4]
+
+
 MATRIX: dict[str, Mutation] = {
     "R01": raw("plain.txt", 0, b"XXXX"),
     "R02": raw("plain.txt", 0, b"BAAD"),
@@ -150,6 +166,7 @@ MATRIX: dict[str, Mutation] = {
     "A11": of("id.txt", OBJECT_ID, 0x10, "<I", 8),
     "A12": of("plain.txt", NAME, 0x16, "<B", 0),
     "A13": of("streams.txt", (DATA, "two"), 0x18, "6s", "one".encode("utf-16-le")),
+    "A13 elsewhere": twice_elsewhere,
     "A14": of("plain.txt", SI, 9, "<B", 1),
     "A15": of("plain.txt", DATA, 0x0C, "<H", 2),
     "A16": of("plain.txt", DATA, 0x0C, "<H", 0x4001),

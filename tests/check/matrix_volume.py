@@ -199,6 +199,22 @@ def owners_in_disorder(i: Image) -> None:
     i.replace(24, (ROOT, "$O"), resident(ROOT, bytes(value), name="$O"))
 
 
+def extend_without(name: str) -> Mutation:
+    """$Extend with that file under another name, which is none of NTFS's own."""
+    raw, other = name.encode("utf-16-le"), name.replace("$", "!").encode("utf-16-le")
+
+    def mutate(i: Image) -> None:
+        for number in range(24, 27):
+            if raw in i.get(number, NAME):
+                i.value(number, NAME, 0x42, f"{len(raw)}s", other)
+        with i.node(11, "$I30", None) as (node, places):
+            for place in places[:-1]:
+                if bytes(node[place + 0x52 : place + 0x52 + len(raw)]) == raw:
+                    node[place + 0x52 : place + 0x52 + len(raw)] = other
+
+    return mutate
+
+
 MATRIX: dict[str, Mutation] = {
     "B01": lambda i: i.boot(3, "4s", b"XTFS"),
     "B02": lambda i: i.boot(0x1FE, "<B", 0),
@@ -224,6 +240,8 @@ MATRIX: dict[str, Mutation] = {
     "B19": lambda i: i.data.__setitem__(slice(0x0B, 512), bytes(501)),
     "B20": lambda i: i.boot(0x30, "<Q", i.mirror // i.cluster),
     "B21": lambda i: i.boot(0x38, "<Q", i.mirror // i.cluster + 1),
+    "B22": lambda i: i.boot(0, "<B", 0),
+    "B22 short": lambda i: i.boot(2, "<B", 0),
     "C01": lambda i: i.flip(6, DATA, i.place(i["data.bin"], DATA) // i.cluster),
     "C02": lambda i: i.flip(6, DATA, free_cluster(i)),
     "C03": lambda i: i.replace(i["other.bin"], DATA, i.get(i["data.bin"], DATA)),
@@ -282,6 +300,13 @@ MATRIX: dict[str, Mutation] = {
     "Y07": lambda i: i.remove(0, BITMAP),
     "Y08": lambda i: resize(i, 0, DATA, 1024, initialized=False),
     "Y09": lambda i: i.attribute(7, DATA, 0x42, "<B", 1),
+    "Y09 behind": lambda i: i.replace(
+        7,
+        DATA,
+        non_resident(
+            DATA, [(0, 8), (free_cluster(i), 8)], cluster_bytes=i.cluster, data_bytes=8192, instance=9
+        ),
+    ),
     "Y10": lambda i: i.attribute(7, DATA, 0x30, "<QQ", 512, 512),
     "Y11": bad((None, 100)),
     "Y12": lambda i: i.replace(8, DATA, resident(DATA, b"x")),
@@ -346,6 +371,9 @@ MATRIX: dict[str, Mutation] = {
     "Y61 record": in_restart(AREA + 0x24, "<H", 0x2F),
     "Y61 page": in_restart(AREA + 0x26, "<H", 0x3F),
     "Y62": in_restart(8, "<Q", 1),
+    "Y64": extend_without("$ObjId"),
+    "Y64 first": extend_without("$Quota"),
+    "Y64 last": extend_without("$Reparse"),
     "Y63": lambda i: i.add(i["plain.txt"], i.get(3, VOLUME_NAME)),
     "Y63 version": lambda i: i.add(i["plain.txt"], i.get(3, VOLUME_INFORMATION)),
     "Y56": lambda i: struct.pack_into("4s", i.data, i.mft, b"XXXX"),
