@@ -11,7 +11,7 @@ PROJECT = Path(__file__).parents[1]
 ROOT = PROJECT / "ntfsbuild"
 
 LAYERS = [
-    "errors collector",
+    "errors collector compiled",
     "ondisk image",
     "content crypto",
     "manifest plan volume",
@@ -25,6 +25,7 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
 
 DOORS = {
     "construct": "ondisk/layout.py",
+    "llvmlite": "compiled/kernel.py",
     "yaml": "manifest/source.py",
     "jsonschema": "manifest/schema.py",
 }

@@ -1,34 +1,47 @@
-"""LZNT1, the compression of NTFS: chunks of 4096 bytes, tokens of 16 bits.  specs/ondisk/lznt1.md"""
+"""LZNT1, the compression of NTFS: chunks of 4096 bytes, tokens of 16 bits.  specs/ondisk/lznt1.md
+
+With the extra `fast` the same functions run as machine code (`ntfsbuild.compiled`); the bytes are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import ne
+import ctypes
+from array import array
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeAlias
 
+from ntfsbuild.compiled import kernel
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import lznt1_loops as loops
+from ntfsbuild.ondisk import lznt1_tokens as tokens
+from ntfsbuild.ondisk.lznt1_tokens import COMPRESSED, HOPELESS_BYTES, LENGTH_BITS, SHORTEST
 
-CHUNK_BYTES = 4096
+Squeeze: TypeAlias = Callable[[bytes], bytes | bytearray]  # A chunk's flags and items; nothing if hopeless.
+
+CHUNK_BYTES = tokens.CHUNK_BYTES
 UNIT_CLUSTERS = 16
 LARGEST_UNIT_BYTES = UNIT_CLUSTERS * 4096  # Larger clusters are never compressed.
 
-_COMPRESSED = 0x8000
-_LENGTH_MASK = 0x0FFF
 _SIGNATURE = 0x3000  # In bits 12 to 14 of a chunk's header: log2 of 4096, minus 9.
 _STORED = (_SIGNATURE | CHUNK_BYTES - 1).to_bytes(2, "little")
 _END = bytes(2)
-
-_SHORTEST = 3  # Bytes that a token stands for, at least.
 _SHORTEST_CHUNK = 6  # ntfs-3g refuses a shorter one at the end of its unit.
-_GOOD_LENGTH = 18  # The longest in the second half of a chunk; no better one is looked for behind such.
-# To become smaller a chunk must save its flag bytes, and each of its positions saves a byte or less.
-_HOPELESS = CHUNK_BYTES // 8 * 4 // 5 - 8
+_PADDING = bytes(3)  # Behind a chunk: its last positions have four bytes, too.
 
-# By position in the chunk: the bits of a token's length, and the longest there is.
-_LENGTH_BITS = [16 - max(4, (max(at, 1) - 1).bit_length()) for at in range(CHUNK_BYTES)]
-_LONGEST = [(1 << bits) + 2 for bits in _LENGTH_BITS]
 _POSITIONS = list(range(CHUNK_BYTES))
+_LENGTH_MASKS = [(1 << bits) - 1 for bits in LENGTH_BITS]
 _BYTES = [bytes((value,)) for value in range(256)]
+_ITEM_BYTES = [8 + flags.bit_count() for flags in range(256)]  # Of the eight items behind a byte of flags.
+_NO_FLAGS = bytes(CHUNK_BYTES)
 _DIGITS = b"01" + bytes(254)
+
+_PROBLEMS = {
+    tokens.ENDS_BEHIND_UNIT: "a chunk ends behind its unit",
+    tokens.ENDS_INSIDE_TOKEN: "a chunk ends inside a token",
+    tokens.POINTS_BEFORE_CHUNK: "a token points before its chunk",
+    tokens.CHUNK_TOO_LONG: "a chunk stands for more than 4096 bytes",
+}
 
 
 def compress(data: bytes | bytearray | memoryview) -> bytes:
@@ -38,27 +51,40 @@ def compress(data: bytes | bytearray | memoryview) -> bytes:
     """
     data = bytes(data)
     assert len(data) <= LARGEST_UNIT_BYTES
-    chunks = [_chunk(data[at : at + CHUNK_BYTES]) for at in range(0, len(data), CHUNK_BYTES)]
+    squeeze = _squeezer()
+    chunks = [_chunk(data[at : at + CHUNK_BYTES], squeeze) for at in range(0, len(data), CHUNK_BYTES)]
     return b"".join([*chunks, _END])
 
 
-def _chunk(data: bytes) -> bytes:
+def is_compiled() -> bool:
+    """Whether the functions run as machine code, which lets go of the interpreter's lock."""
+    return kernel.available()
+
+
+def _chunk(data: bytes, squeeze: Squeeze) -> bytes:
     """One chunk with its header; stored as it is, in full length as ntfs-3g insists, if that is shorter."""
     size = len(data)
     if size == CHUNK_BYTES and data == data[:1] * size:
         return b"\x03\xb0\x02" + data[:1] + b"\xfc\x0f"
-    threes, different = _first_seen(data, 3)
-    if size == CHUNK_BYTES and size - different < _HOPELESS:
-        return _STORED + data
-    items, kinds = _parse(data, threes, _first_seen(data, 4)[0])
-    kinds += bytes(-len(kinds) % 8)
-    flags = int(kinds[::-1].translate(_DIGITS), 2).to_bytes(len(kinds) // 8, "little")
-    body = b"".join([_BYTES[flag] + b"".join(items[8 * at : 8 * at + 8]) for at, flag in enumerate(flags)])
-    if len(body) > CHUNK_BYTES:
+    body = squeeze(data)
+    if not 0 < len(body) <= CHUNK_BYTES:
         return _STORED + data.ljust(CHUNK_BYTES, b"\0")
     if len(body) + 2 < _SHORTEST_CHUNK:
-        return _chunk(data.ljust(CHUNK_BYTES, b"\0"))
-    return (_COMPRESSED | _SIGNATURE | len(body) - 1).to_bytes(2, "little") + body
+        return _chunk(data.ljust(CHUNK_BYTES, b"\0"), squeeze)
+    return (COMPRESSED | _SIGNATURE | len(body) - 1).to_bytes(2, "little") + body
+
+
+def squeezed(data: bytes) -> bytes:
+    """The flags and items of one chunk, by Python; nothing where they cannot become shorter than the data."""
+    size = len(data)
+    threes, different = _first_seen(data, 3)
+    if size == CHUNK_BYTES and size - different < HOPELESS_BYTES:
+        return b""
+    fours, _ = _first_seen(data, 4)
+    index: Any = array("H", fours).tobytes().decode("utf-16-le")  # No position is a surrogate.
+    starts, values = [0] * (size // SHORTEST), [0] * (size // SHORTEST)
+    count = tokens.parse(data, size, threes, fours, index, starts, values)
+    return _packed(data, starts[:count], values)
 
 
 def _first_seen(data: bytes, count: int) -> tuple[list[int], int]:
@@ -70,135 +96,70 @@ def _first_seen(data: bytes, count: int) -> tuple[list[int], int]:
     return list(map(seen.setdefault, memoryview(grams).cast("I").tolist(), _POSITIONS)), len(seen)
 
 
-def _parse(data: bytes, threes: Sequence[int], fours: Sequence[int]) -> tuple[list[bytes], bytearray]:
-    """The chunk as bytes and tokens, with a 1 for each token; lazily: a longer match one later wins.
-
-    All distances cost the same, so the search goes forward from the first place that had the same bytes.
-    """
-    size = len(data)
-    last = size - _SHORTEST
-    find, next_match = data.find, bytes(map(ne, threes, _POSITIONS)).find
-    items: list[bytes] = []
-    kinds = bytearray()
+def _packed(data: bytes, starts: list[int], values: list[int]) -> bytes:
+    """Single bytes and tokens, in groups of eight behind a byte of flags."""
+    items, kinds = bytearray(), bytearray()
     at = 0
-    while at <= last:
-        begin, at = at, next_match(1, at, last + 1)
-        if at < 0:
-            at = begin
-            break
-        if at > begin:
-            items += [_BYTES[value] for value in data[begin:at]]
-            kinds += bytes(at - begin)
-        if fours[at] < at < last:
-            source, length = _longest(data, at, fours[at])
-        else:
-            source, length = threes[at], _SHORTEST
-        while length < _GOOD_LENGTH and at < last:
-            behind = at + 1
-            better = fours[behind]
-            if better == behind or behind + length >= size:
-                break
-            better = find(data[behind : behind + length + 1], better, behind + length)
-            if better < 0:
-                break
-            items.append(_BYTES[data[at]])
-            kinds.append(0)
-            at = behind
-            source, length = _longest(data, at, better)
-        token = (at - source - 1 << _LENGTH_BITS[at]) + length - _SHORTEST
-        items.append(token.to_bytes(2, "little"))
+    for start, value in zip(starts, values, strict=False):
+        if at < start:
+            items += data[at:start]
+            kinds += _NO_FLAGS[at:start]
+        items += value.to_bytes(2, "little")
         kinds.append(1)
-        at += length
-    items += [_BYTES[value] for value in data[at:]]
-    kinds += bytes(size - at)
-    return items, kinds
-
-
-def _longest(data: bytes, at: int, source: int) -> tuple[int, int]:
-    """Where the most bytes are the same as at `at`, `source` or later, and how many a token can say."""
-    longest, left = _LONGEST[at], len(data) - at
-    if left < longest:
-        longest = left
-    find, from_bytes = data.find, int.from_bytes
-    here = from_bytes(data[at : at + _GOOD_LENGTH], "little")
-    while True:
-        differing = here ^ from_bytes(data[source : source + _GOOD_LENGTH], "little")
-        if differing:
-            length = (differing & -differing).bit_length() - 1 >> 3
-        else:
-            length = _common(data, at, source, longest)
-        if length >= longest:
-            return source, longest
-        better = find(data[at : at + length + 1], source + 1, at + length)
-        if better < 0:
-            return source, length
-        source = better
-
-
-def _common(data: bytes, one: int, other: int, longest: int) -> int:
-    """How many bytes are the same at two positions, looked at in pieces that grow."""
-    length, step = 0, 2 * _GOOD_LENGTH
-    while length < longest:
-        mine = int.from_bytes(data[one + length : one + length + step], "little")
-        differing = mine ^ int.from_bytes(data[other + length : other + length + step], "little")
-        if differing:
-            return min(longest, length + ((differing & -differing).bit_length() - 1 >> 3))
-        length += step
-        step *= 2
-    return longest
+        at = start + SHORTEST + (value & _LENGTH_MASKS[start])
+    items += data[at:]
+    kinds += bytes(len(data) - at + -(len(kinds) + len(data) - at) % 8)
+    flags = int(kinds[::-1].translate(_DIGITS), 2).to_bytes(len(kinds) // 8, "little")
+    parts: list[bytes | bytearray] = []
+    at = 0
+    for one in flags:
+        end = at + _ITEM_BYTES[one]
+        parts.append(_BYTES[one])
+        parts.append(items[at:end])
+        at = end
+    return b"".join(parts)
 
 
 def decompress(data: bytes, size_bytes: int) -> bytes:
     """The plain bytes of one compressed unit, at most `size_bytes`; shorter when the stream ends early."""
-    out = bytearray()
-    at = 0
-    while at + 2 <= len(data) and len(out) < size_bytes:
-        header = int.from_bytes(data[at : at + 2], "little")
-        if header == 0:
-            break
-        end = at + 3 + (header & _LENGTH_MASK)
-        if end > len(data):
-            raise CorruptVolume(f"LZNT1: the chunk at {at:#x} ends behind its unit")
-        if header & _COMPRESSED:
-            _decompress_chunk(data, at + 2, end, out)
-            # A chunk that is followed by another one stands for 4096 bytes, whatever it holds.
-            if len(out) % CHUNK_BYTES and len(out) < size_bytes:
-                out += bytes(-len(out) % CHUNK_BYTES)
-        else:
-            out += data[at + 2 : end]
-        at = end
-    return bytes(out[:size_bytes])
+    out = bytearray(size_bytes + CHUNK_BYTES)
+    compiled = _compiled_decompress()
+    if compiled is not None:
+        done = compiled(bytes(data), len(data), _address(out), size_bytes)
+    else:
+        done = tokens.decompress(data, len(data), out, size_bytes)
+    if done < 0:
+        raise CorruptVolume(f"LZNT1: {_PROBLEMS[done]}")
+    return bytes(out[:done])
 
 
-def _decompress_chunk(data: bytes, at: int, end: int, out: bytearray) -> None:
-    start = len(out)
-    while at < end:
-        tags = data[at]
-        at += 1
-        for bit in range(8):
-            if at >= end:
-                return
-            if not tags >> bit & 1:
-                out.append(data[at])
-                at += 1
-                continue
-            if at + 2 > end:
-                raise CorruptVolume("LZNT1: a chunk ends inside a token")
-            token = data[at] | data[at + 1] << 8
-            at += 2
-            position = len(out) - start
-            displacement_bits = max(4, (position - 1).bit_length())
-            length_bits = 16 - displacement_bits
-            displacement = (token >> length_bits) + 1
-            length = (token & (1 << length_bits) - 1) + 3
-            if displacement > position:
-                raise CorruptVolume("LZNT1: a token points before its chunk")
-            _copy_back(out, displacement, length)
+@cache
+def _compiled_squeeze() -> Any:
+    """The machine code, made when it is asked for first; None without the extra `fast`."""
+    return kernel.compile_function(loops.compress_chunk, loops.INSTEAD)
 
 
-def _copy_back(out: bytearray, displacement: int, length: int) -> None:
-    """Append `length` bytes from `displacement` back; the two may overlap, which repeats them."""
-    source = out[-displacement:]
-    if displacement < length:
-        source = source * (length // displacement + 1)
-    out += source[:length]
+@cache
+def _compiled_decompress() -> Any:
+    return kernel.compile_function(tokens.decompress, loops.INSTEAD)
+
+
+def _squeezer() -> Squeeze:
+    """What makes the flags and items of chunks, with memory of its own: threads do not meet."""
+    compiled = _compiled_squeeze()
+    if compiled is None:
+        return squeezed
+    sizes = (CHUNK_BYTES, CHUNK_BYTES, loops.WORK_SHORTS, CHUNK_BYTES, CHUNK_BYTES)
+    out, *shorts = arrays = [bytearray(2 * count) for count in (CHUNK_BYTES, *sizes)]
+    places = [_address(one) for one in arrays]
+
+    def squeeze(data: bytes) -> bytearray:
+        assert shorts  # They live as long as this function.
+        return out[: compiled(data + _PADDING, len(data), *places)]
+
+    return squeeze
+
+
+def _address(array: bytearray) -> int:
+    """Where the bytes lie; they stay there while their number stays."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(array))

@@ -1,19 +1,62 @@
-"""LZNT1: what we compress, we and a decompressor without our code read back; and it is small enough."""
+"""LZNT1: what we compress, we and a decompressor without our code read back; and it is small enough.
+
+Everything is tried as Python and as machine code (the extra `fast`): the bytes are the same.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import struct
+import sys
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntfsbuild.ondisk import lznt1
+from ntfsbuild.compiled import kernel
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import lznt1, lznt1_loops, lznt1_tokens
 
 CHUNK = 4096
+
+
+def forget_compiled() -> None:
+    lznt1._compiled_squeeze.cache_clear()
+    lznt1._compiled_decompress.cache_clear()
+
+
+class Way:
+    """Compresses and decompresses in one of the two ways."""
+
+    def __init__(self, compiled: bool) -> None:
+        self.compiled = compiled
+
+    def __enter__(self) -> None:
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(kernel, "available", lambda: self.compiled)
+        forget_compiled()
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+        forget_compiled()
+
+
+def ways() -> list[Way]:
+    assert kernel.available() or not os.environ.get("CI"), "the extra `fast` is missing"
+    return [Way(False), Way(True)] if kernel.available() else [Way(False)]
+
+
+@pytest.fixture(
+    scope="module", params=ways(), ids=lambda way: "machine code" if way.compiled else "Python", autouse=True
+)
+def way(request: pytest.FixtureRequest) -> Iterator[Way]:
+    with request.param:
+        yield request.param
 
 
 def expanded(data: bytes) -> bytes:
@@ -132,14 +175,17 @@ def test_no_chunk_is_shorter_than_ntfs_3g_takes() -> None:
     assert lznt1.compress(b"xyz") == bytes.fromhex("03b0 00 78797a 0000")
 
 
-def test_a_chunk_is_given_up_only_where_it_could_not_have_become_smaller() -> None:
+def test_a_chunk_is_given_up_only_where_it_could_not_have_become_smaller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Noise with ever more repetition: what is stored at once would have been stored anyway."""
     for repeated in range(300, 700, 3):
         source = random.Random(repeated)
         noise = source.randbytes(CHUNK - repeated)
         data = noise + noise[:repeated]
-        parsed = lznt1._parse(data, lznt1._first_seen(data, 3)[0], lznt1._first_seen(data, 4)[0])
-        size = sum(map(len, parsed[0])) + -(-len(parsed[0]) // 8)
+        with monkeypatch.context() as patched:
+            patched.setattr(lznt1, "HOPELESS_BYTES", 0)
+            size = len(lznt1.squeezed(data))
         assert (size > CHUNK) == lznt1.compress(data).startswith(b"\xff\x3f"), repeated
 
 
@@ -150,6 +196,106 @@ def test_the_same_bytes_on_every_machine() -> None:
     data = b"".join(words[value] for value in stream)[:65536]
     digest = hashlib.sha256(check(data)).hexdigest()
     assert digest == "01ee79b0e024908f48dc09aa9c7dacb320751d97fe4c73c424527f0f8348a13a"
+
+
+def both(data: bytes) -> tuple[bytes, bytes]:
+    """A unit as Python has it and as machine code has it."""
+    found = []
+    for one in (False, True):
+        with Way(one):
+            found.append(lznt1.compress(data))
+    return found[0], found[1]
+
+
+def worst_cases() -> Iterator[bytes]:
+    """Units on which a search for matches takes long, or goes to the limits of tokens and chunks."""
+    dice = random.Random(3)
+    yield (b"a" * 17 + b"b") * 3600
+    yield b"".join(bytes([value]) * 5 for value in range(256)) * 50
+    yield (bytes(18) + b"\1") * 3000
+    yield b"".join(dice.choice([b"ab", b"abc", b"abcd"]) for _ in range(20_000))[:65536]
+    yield b"".join(dice.randbytes(3) + bytes(60) for _ in range(1000))
+    yield dice.randbytes(4000) * 16
+    yield bytes(4095) + b"x" + bytes(4095)
+    for distance in (1, 2, 15, 16, 17, 18, 2047, 2048, 2049, 4090):
+        yield (dice.randbytes(distance) * (CHUNK // distance + 1))[:CHUNK] * 3
+
+
+@pytest.mark.skipif(len(ways()) == 1, reason="the extra `fast` is not installed")
+@pytest.mark.parametrize("number", range(len(list(worst_cases()))))
+def test_the_worst_cases_are_the_same_in_both_ways(number: int) -> None:
+    data = list(worst_cases())[number]
+    assert len(set(both(data[:65536]))) == 1
+
+
+@pytest.mark.skipif(len(ways()) == 1, reason="the extra `fast` is not installed")
+def test_programs_and_text_are_the_same_in_both_ways() -> None:
+    for path in (Path(sys.executable), Path(os.__file__)):
+        data = path.read_bytes()[: 1 << 20]
+        for at in range(0, len(data), 65536):
+            assert len(set(both(data[at : at + 65536]))) == 1
+
+
+@pytest.mark.skipif(len(ways()) == 1, reason="the extra `fast` is not installed")
+@settings(deadline=None, max_examples=60)
+@given(st.one_of(st.binary(max_size=9000), WORDS.map(b"".join), MADE))
+def test_the_same_bytes_in_both_ways(data: bytes) -> None:
+    assert len(set(both(data))) == 1
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=300), WORDS.map(b"".join)), st.integers(0, 255), st.integers(0, 3000))
+def test_damaged_units_are_read_the_same_in_both_ways(data: bytes, value: int, at: int) -> None:
+    packed = bytearray(lznt1.compress(data))
+    packed[at % len(packed)] = value
+    found = set()
+    for one in ways():
+        with one:
+            try:
+                found.add(lznt1.decompress(bytes(packed), 65536))
+            except CorruptVolume as problem:
+                found.add(str(problem).encode())
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("packed", "problem"),
+    [
+        ("03b0 02 00", "LZNT1: a chunk ends behind its unit"),
+        ("02b0 02 00 fc", "LZNT1: a chunk ends inside a token"),
+        ("03b0 02 00 0010", "LZNT1: a token points before its chunk"),
+        ("05b0 06 00 fc0f fc0f", "LZNT1: a chunk stands for more than 4096 bytes"),
+    ],
+)
+def test_what_is_wrong_with_a_unit_is_said(packed: str, problem: str) -> None:
+    with pytest.raises(CorruptVolume, match=problem):
+        lznt1.decompress(bytes.fromhex(packed), 65536)
+
+
+@settings(deadline=None)
+@given(WORDS.map(b"".join), st.data())
+def test_the_loops_do_what_the_steps_in_c_do(data: bytes, draw: st.DataObject) -> None:
+    """The loops themselves, run as Python: what the compiler gets is what is tried here."""
+    data = data[:CHUNK]
+    size = len(data)
+    threes, different = lznt1._first_seen(data, 3)
+    fours, _ = lznt1._first_seen(data, 4)
+    work, found = [0] * lznt1_loops.WORK_SHORTS, [0] * size
+    assert lznt1_loops.first_threes(data + bytes(3), size, found, work) == different
+    assert found == threes
+    lznt1_loops.first_fours(data + bytes(3), size, threes, found, work)
+    assert found == fours
+    if size > 8:
+        index = array("H", fours).tobytes().decode("utf-16-le")
+        at = draw.draw(st.integers(1, size - 5))
+        count = draw.draw(st.integers(4, size - at))
+        source = draw.draw(st.integers(0, at))
+        asked = (at, count, source)
+        assert lznt1_loops.find(data, work, *asked) == lznt1_tokens.find(data, index, *asked)  # type: ignore[arg-type]
+        longest = size - at
+        source = draw.draw(st.integers(0, at - 1))
+        same = lznt1_tokens.common_bytes(data, at, source, longest)
+        assert lznt1_loops.common_bytes(data, at, source, longest) == same
 
 
 def test_text_becomes_as_small_as_with_ntfs_3g() -> None:

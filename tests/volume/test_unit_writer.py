@@ -197,6 +197,22 @@ def units() -> list[bytes]:
     return [*(TEXT[at : at + 30_000] for at in range(0, 60_000, 3000)), noise, b"", bytes(65536)]
 
 
+@pytest.fixture(params=["processes", "threads"])
+def pooled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Python compresses in processes, machine code in threads."""
+    if request.param == "threads" and not lznt1.is_compiled():
+        assert not os.environ.get("CI"), "the extra `fast` is missing"
+        pytest.skip("the extra `fast` is not installed")
+    monkeypatch.setattr(lznt1, "is_compiled", lambda: request.param == "threads")
+    return str(request.param)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lznt1, "is_compiled", lambda: False)
+
+
+@pytest.mark.usefixtures("pooled")
 def test_the_same_bytes_in_any_number_of_processes() -> None:
     expected = list(one_by_one(units()))
     for jobs in (1, 2, 3):
@@ -206,6 +222,7 @@ def test_the_same_bytes_in_any_number_of_processes() -> None:
             assert list(pool.compress_many([])) == []
 
 
+@pytest.mark.usefixtures("pooled")
 def test_a_pool_gives_the_runs_of_none() -> None:
     pieces = [(70_000 * at, unit) for at, unit in enumerate(units())]
     size = 70_000 * len(pieces)
@@ -222,6 +239,7 @@ def test_few_units_start_no_process() -> None:
         assert not pool._children
 
 
+@pytest.mark.usefixtures("pooled")
 def test_units_are_taken_only_a_little_ahead() -> None:
     taken = 0
 
@@ -238,18 +256,19 @@ def test_units_are_taken_only_a_little_ahead() -> None:
         assert taken <= 20 + 2 * unit_pool._AHEAD_UNITS + 1
 
 
-def test_a_pool_that_is_closed_in_the_middle_leaves_no_process_and_can_be_used_again() -> None:
+def test_a_pool_that_is_closed_in_the_middle_leaves_no_process_and_can_be_used_again(pooled: str) -> None:
     pool = UnitPool(2)
     results = pool.compress_many(units() * 3)
     next(results)
     children = list(pool._children)
-    assert len(children) == 2
+    assert len(children) == (2 if pooled == "processes" else 0)
     pool.close()
     assert all(child.poll() is not None for child in children)
     assert list(pool.compress_many(units())) == list(one_by_one(units()))
     pool.close()
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_child_that_dies_is_an_error() -> None:
     with UnitPool(2) as pool:
         results = pool.compress_many(units() * 3)
@@ -262,7 +281,9 @@ def test_a_child_that_dies_is_an_error() -> None:
 
 INTERRUPTED = """
 import sys
+from ntfsbuild.ondisk import lznt1
 from ntfsbuild.volume.write.compression_pool import UnitPool
+lznt1.is_compiled = lambda: False
 def endless():
     while True:
         yield b"some text" * 7000
