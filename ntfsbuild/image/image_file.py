@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from typing import Self
 
 from ntfsbuild.errors import HostError
@@ -102,6 +103,11 @@ class ImageFile:
         """Read `size_bytes`; fewer only at the end."""
         size_bytes = min(size_bytes, self.size_bytes - offset)
         return self._file.read(self.offset_bytes + offset, size_bytes) if size_bytes > 0 else b""
+
+    def holes(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """Where between two offsets the host has stored nothing, so that zeros are read there."""
+        for first, after in self._file.holes(self.offset_bytes + begin, self.offset_bytes + end):
+            yield first - self.offset_bytes, after - self.offset_bytes
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write all of `data` at `offset`."""

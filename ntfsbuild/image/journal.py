@@ -1,7 +1,8 @@
 """Changing an image in place, whole or not at all.  specs/journal.md
 
-What was free may be written at once: nobody misses it.  All else waits in memory until the former
-content of every block that it overwrites is safe in a journal beside the image.
+Everything waits in memory until the former content of every block that it overwrites is safe in a journal
+beside the image.  What was free need not be saved: nobody misses it.  Where the host has a hole there, it is
+written at once, and a hole again when the change is given up.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class JournaledStorage:
         self._staged: dict[int, bytearray] = {}  # By the number of the block.
         self._saved: set[int] = set()  # Blocks that are in the journal.
         self._free = Intervals()  # Bytes of the window.
+        self._holes = Intervals()  # Those of them where the host had stored nothing.
+        self._filled = Intervals()  # Those of them that were written.
         self._writer: JournalWriter | None = None
         self._wrote_past = False  # The journal.
         self._failed = False
@@ -61,7 +64,10 @@ class JournaledStorage:
         never free.
         """
         self._check(offset, size_bytes)
-        self._free.add(max(offset, PIECE_BYTES), offset + size_bytes)
+        begin, end = max(offset, PIECE_BYTES), offset + size_bytes
+        self._free.add(begin, end)
+        for hole in self._file.holes(begin, end):
+            self._holes.add(*hole)
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Read `size_bytes` as they will be after a commit; fewer only at the end."""
@@ -159,17 +165,18 @@ class JournaledStorage:
             if at < begin:
                 yield at, begin, False
             self._wrote_past = True
+            self._filled.add(begin, stop)
             yield begin, stop, True
             at = stop
         if at < end:
             yield at, end, False
 
     def _runs_past(self, touched: range) -> Iterator[range]:
-        """Runs of blocks that are free as a whole, and that the journal does not know.
+        """Runs of blocks that are holes as a whole, and that the journal does not know.
 
         Of a block that has been saved, every state must be known; of one that is staged, one state counts.
         """
-        for begin, end in self._free.within(*self._blocks.span(touched)):
+        for begin, end in self._holes.within(*self._blocks.span(touched)):
             whole = self._blocks.whole(begin, end)
             first, last = max(whole.start, touched.start), min(whole.stop, touched.stop)
             if self._staged or self._saved:
@@ -189,14 +196,22 @@ class JournaledStorage:
             self._flush()
             if self._writer or self._wrote_past:
                 self._file.sync()
+            self._filled.clear()  # From here on the change may be there, whatever is said of it.
             if self._writer:
                 self._writer.remove()
             self._forget()
 
     def rollback(self) -> None:
-        """Undo everything since the last commit; what was free may have other content than before."""
+        """Undo everything since the last commit.
+
+        What was free is as before, too, but for what did not fit into memory and was no hole.
+        """
+        filled = list(self._filled.within(0, self.size_bytes))
         self._forget()
         self._file.roll_back()
+        with contextlib.suppress(HostError):  # Then it is free room that has other bytes.
+            for begin, end in filled:
+                self._file.zero(begin, end - begin)
 
     def close(self) -> None:
         """Undo what is not committed, and close the image; nothing more when that has been done."""
@@ -223,7 +238,8 @@ class JournaledStorage:
         self._wrote_past = False
         self._staged.clear()
         self._saved.clear()
-        self._free.clear()
+        for intervals in (self._free, self._holes, self._filled):
+            intervals.clear()
 
     @contextlib.contextmanager
     def _undoing(self) -> Iterator[None]:
@@ -245,8 +261,13 @@ class JournaledStorage:
             raise
 
     def _flush(self) -> None:
-        """Save what all staged blocks overwrite, then overwrite it."""
-        changed = list(runs(number for number in sorted(self._staged) if self._is_changed(number)))
+        """Write free blocks; save what all other staged blocks overwrite, then overwrite it."""
+        numbers = sorted(self._staged)
+        free = self._free_blocks(numbers)
+        for run in runs(sorted(free)):
+            self._wrote_past = True
+            self._file.write(self._blocks.span(run)[0], self._staged_content(run))
+        changed = list(runs(number for number in numbers if number not in free and self._is_changed(number)))
         if changed:
             writer = self._writer = self._writer or self._new_journal()
             for run in changed:
@@ -260,6 +281,15 @@ class JournaledStorage:
             self._saved.update(run)
             self._file.write(self._blocks.span(run)[0], self._staged_content(run))
         self._staged.clear()
+
+    def _free_blocks(self, numbers: list[int]) -> set[int]:
+        """Those of these blocks that are free as a whole, and that the journal does not know."""
+        found: set[int] = set()
+        for run in runs(numbers):
+            for begin, end in self._free.within(*self._blocks.span(run)):
+                whole = self._blocks.whole(begin, end)
+                found.update(range(max(whole.start, run.start), min(whole.stop, run.stop)))
+        return found - self._saved
 
     def _is_changed(self, number: int) -> bool:
         begin, end = self._blocks.bounds(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 
 from ntfsbuild.errors import HostError
 from ntfsbuild.image import syscalls
@@ -112,6 +113,21 @@ class OpenFile:
             return os.lseek(self.descriptor, offset, os.SEEK_DATA) >= offset + size_bytes
         except OSError as error:
             return error.errno == errno.ENXIO  # No data from there to the end.
+
+    def holes(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """The regions between two offsets of which the host says that nothing was ever stored in them."""
+        while begin < end:
+            try:
+                data = os.lseek(self.descriptor, begin, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO and begin < self.size():
+                    yield begin, end  # No data from there to the end.
+                return
+            if data > begin:
+                yield begin, min(data, end)
+            if data >= end:
+                return
+            begin = os.lseek(self.descriptor, data, os.SEEK_HOLE)
 
     def set_size(self, size_bytes: int) -> None:
         """Make the file as long as that."""

@@ -60,7 +60,7 @@ class Bench:
         self.journal.unlink(missing_ok=True)
         if self.output:
             self.output.unlink(missing_ok=True)
-        self.image.write_bytes(self.base.data)
+        write_sparse(self.image, self.base.data)
 
     def apply(self, **more: Any) -> Applied:
         in_place = self.mode == "in place"
@@ -114,3 +114,14 @@ class Bench:
         for part in parts:
             part.unlink()
         return found
+
+
+def write_sparse(path: Path, data: bytes) -> None:
+    """Write a file whose blocks of zeros are holes: what is free there is written at once."""
+    with path.open("wb") as file:
+        file.truncate(len(data))
+        for at in range(0, len(data), 4096):
+            block = data[at : at + 4096]
+            if any(block):
+                file.seek(at)
+                file.write(block)

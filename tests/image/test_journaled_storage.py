@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ntfsbuild.errors import HostError
+from ntfsbuild.image import syscalls
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal import JournaledStorage
 from ntfsbuild.image.journal_file import journal_beside
@@ -101,7 +102,15 @@ def test_what_stays_the_same_is_not_written(image: Path) -> None:
         assert count_calls(storage.commit) == 0
 
 
-def test_free_room_is_written_once_and_at_once(image: Path) -> None:
+def hole(image: Path, offset: int, size_bytes: int) -> bytes:
+    """Make a region of an image a hole; returns the whole content."""
+    with image.open("r+b") as file:
+        syscalls.punch_hole(file.fileno(), offset, size_bytes)
+    return image.read_bytes()
+
+
+def test_a_hole_that_is_free_is_written_once_and_at_once(image: Path) -> None:
+    hole(image, 4096, 65_536)
     with JournaledStorage(ImageFile.open(image, writable=True)) as storage:
         storage.declare_free(4096, 65_536)
         assert count_calls(lambda: storage.write(4096, b"x" * 65_536)) == 1
@@ -109,6 +118,39 @@ def test_free_room_is_written_once_and_at_once(image: Path) -> None:
         storage.write(0, b"y")
         assert count_calls(storage.commit) < 15
     assert not Path(journal_beside(image)).exists()
+    assert image.read_bytes()[4096:69_632] == b"x" * 65_536
+
+
+def test_a_hole_that_was_written_is_one_again_when_the_change_is_given_up(image: Path) -> None:
+    before = hole(image, 4096, 65_536)
+    with JournaledStorage(ImageFile.open(image, writable=True)) as storage:
+        storage.declare_free(4096, 32_768)
+        storage.write(4096, b"x" * 65_536)
+        storage.write(0, b"y")
+        assert image.read_bytes()[4096:36_864] == b"x" * 32_768
+    assert image.read_bytes() == before
+    with image.open("rb") as file:
+        assert os.lseek(file.fileno(), 4096, os.SEEK_DATA) == 69_632
+
+
+def test_other_free_room_is_written_at_the_commit_and_not_saved(image: Path) -> None:
+    before = image.read_bytes()
+    with JournaledStorage(ImageFile.open(image, writable=True)) as storage:
+        storage.declare_free(4096, 65_536)
+        assert count_calls(lambda: storage.write(4096, b"x" * 65_536)) == 0
+        assert image.read_bytes() == before
+        assert storage.read(4096, 65_536) == b"x" * 65_536
+        assert count_calls(storage.commit) == 2  # One to write, one to sync: no journal.
+    assert image.read_bytes() == before[:4096] + b"x" * 65_536 + before[69_632:]
+
+
+def test_what_is_given_up_has_changed_no_byte(image: Path) -> None:
+    before = image.read_bytes()
+    with JournaledStorage(ImageFile.open(image, writable=True)) as storage:
+        storage.declare_free(4096, 65_536)
+        storage.write(0, b"x" * 65_536)
+        storage.zero(8192, 8192)
+    assert image.read_bytes() == before
 
 
 def test_what_is_in_the_journal_is_not_written_past_it(image: Path) -> None:
