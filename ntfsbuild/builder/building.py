@@ -112,15 +112,17 @@ def execute(
     prefill: int | None = None,
     jobs: int = 1,
     verify: bool = False,
+    check: bool | None = None,
 ) -> BuildResult:
     """Carry out a plan, and put the image at `out` when it is complete.
 
-    A plan of a change needs the `base` that it was made for.  `verify` is as in `build`.
+    A plan of a change needs the `base` that it was made for.  `check` is as in `apply`, `verify` as in
+    `build`.
     """
     plan = told(plan, tell)
     if base is not None:
         with opened_base(base) as file:
-            return _build_on(file, plan, out, progress, jobs, verify)
+            return _build_on(file, plan, out, progress, jobs, verify, check)
     with garbage_collector_at_rest(), replacing(out) as descriptor:
         target = os.fsencode(os.path.realpath(out))
         shown = os.fspath(out)
@@ -155,11 +157,17 @@ def _verify(image: ImageFile, shown: str) -> None:
 
 
 def _build_on(
-    file: ImageFile, plan: Plan, out: AnyPath, progress: Report | None, jobs: int, verify: bool
+    file: ImageFile,
+    plan: Plan,
+    out: AnyPath,
+    progress: Report | None,
+    jobs: int,
+    verify: bool,
+    check: bool | None = None,
 ) -> BuildResult:
     """Carry out a plan on a copy of an image."""
     with garbage_collector_at_rest(), replacing(out) as descriptor:
-        return _build_copy(file, plan, descriptor, os.fspath(out), progress, jobs, verify)
+        return _build_copy(file, plan, descriptor, os.fspath(out), progress, jobs, verify, check)
 
 
 def _build_copy(
@@ -170,8 +178,11 @@ def _build_copy(
     progress: Report | None,
     jobs: int = 1,
     verify: bool = False,
+    check: bool | None = None,
 ) -> BuildResult:
     from ntfsbuild.builder.applying import Change  # Late: most images are new.
 
-    changed = Change(plan, progress, jobs=jobs, verify=verify).on_copy(file, descriptor, shown)
+    change = Change(plan, progress, jobs=jobs, verify=verify)
+    change.check = check
+    changed = change.on_copy(file, descriptor, shown)
     return BuildResult(shown, file.image_bytes, changed.files, changed.directories, changed.notes)

@@ -17,10 +17,14 @@ _CONTENT = "content"
 
 
 class Captured(NamedTuple):
-    """What was captured: the manifest, and what no manifest can say: paths, each with the reason."""
+    """What was captured: the manifest, and what no manifest can say: paths, each with the reason.
+
+    `damage` is where the volume is damaged and what could not be read there, perhaps whole files.
+    """
 
     manifest: str
     notes: tuple[tuple[str, str], ...]
+    damage: tuple[tuple[str, str], ...] = ()
 
 
 def capture(
@@ -43,7 +47,8 @@ def capture(
             store = None if metadata_only else _Store(folder)
             with open(os.path.join(folder, "manifest.yaml"), "w", encoding="utf-8", newline="") as file:
                 file.writelines(manifest_lines(volume, store, lambda *note: notes.append(note), prefix=top))
-    return Captured(os.path.join(os.fsdecode(out), "manifest.yaml"), tuple(notes))
+        damage = volume.damage.told
+    return Captured(os.path.join(os.fsdecode(out), "manifest.yaml"), tuple(notes), damage)
 
 
 class _Store:

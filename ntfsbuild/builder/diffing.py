@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TypeAlias
 
 from ntfsbuild.builder.building import build
 from ntfsbuild.builder.differences import Change, Difference, differences
@@ -14,6 +15,8 @@ from ntfsbuild.errors import naming
 from ntfsbuild.volume.read.volume import Volume
 
 __all__ = ["Change", "Difference", "diff"]
+
+TellDamage: TypeAlias = Callable[[str, str, str], None]
 
 _MANIFESTS = (b".yaml", b".yml", b".json")
 
@@ -25,11 +28,20 @@ def diff(
     layout: bool = False,
     allow_outside: Sequence[AnyPath] = (),
     default_ticks: int | None = None,
+    tell: TellDamage | None = None,
 ) -> Iterator[Difference]:
-    """Everything in which `b` differs from `a`; each is an image, or a manifest (.yaml, .yml, .json)."""
+    """Everything in which `b` differs from `a`; each is an image, or a manifest (.yaml, .yml, .json).
+
+    `tell` hears at the end which side was read around damage: its path, where, and what is wrong there.
+    """
     with ExitStack() as stack:
         volumes = [stack.enter_context(_opened(path, allow_outside, default_ticks)) for path in (a, b)]
         yield from differences(*volumes, layout=layout)
+        if tell is None:
+            return
+        for side, volume in zip((a, b), volumes, strict=True):
+            for where, what in volume.damage.told:
+                tell(os.fspath(side.path if isinstance(side, BaseImage) else side), where, what)
 
 
 def is_manifest(path: AnyPath) -> bool:

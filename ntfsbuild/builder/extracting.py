@@ -72,4 +72,5 @@ def extract(
                         tree.finish()
                 finally:
                     os.close(descriptor)
+        notes += volume.damage.told
     return Extracted(count, tuple(notes))

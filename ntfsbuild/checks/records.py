@@ -12,7 +12,7 @@ from ntfsbuild.checks.storage import Extents, restored
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import file_record
 from ntfsbuild.ondisk.file_record import FileRecordHeader, system_sequence
-from ntfsbuild.ondisk.fixups import STRIDE
+from ntfsbuild.ondisk.fixups import restore_all
 from ntfsbuild.ondisk.layout import align
 
 CHUNK_BYTES = 1 << 20
@@ -50,7 +50,7 @@ class MasterFileTable:
         for first in range(0, self.count, per_chunk):
             count = min(per_chunk, self.count - first)
             buffer = bytearray(self._extents.read(first * self._bytes, count * self._bytes))
-            yield first, buffer, _restore_all(buffer, self._bytes)
+            yield first, buffer, restore_all(buffer, self._bytes)
 
     def raw(self, number: int) -> bytes:
         """The bytes of a record as they lie there."""
@@ -73,27 +73,6 @@ class MasterFileTable:
         if (problem and problem.startswith("array")) or data[:4] != file_record.MAGIC:
             return None
         return parse_record(self._volume, data, number, nothing)
-
-
-def _restore_all(buffer: bytearray, size: int) -> bool:
-    """Free records of their update sequences at once, if all are of one kind and none is torn."""
-    count = len(buffer) // size
-    usa_offset = buffer[4] | buffer[5] << 8
-    if usa_offset % 2 or not 0x28 <= usa_offset <= STRIDE - 2 - 2 * (size // STRIDE + 1):
-        return False
-    for at, value in ((4, usa_offset & 0xFF), (5, usa_offset >> 8), (6, size // STRIDE + 1), (7, 0)):
-        if buffer[at::size].count(value) != count:
-            return False
-    low, high = buffer[usa_offset::size], buffer[usa_offset + 1 :: size]
-    ends = range(STRIDE - 2, size, STRIDE)
-    if any(buffer[end::size] != low or buffer[end + 1 :: size] != high for end in ends):
-        return False
-    if any(not one and not other for one, other in zip(low, high, strict=True)):
-        return False
-    for slot, end in enumerate(ends, 1):
-        buffer[end::size] = buffer[usa_offset + 2 * slot :: size]
-        buffer[end + 1 :: size] = buffer[usa_offset + 2 * slot + 1 :: size]
-    return True
 
 
 def check_records(volume: Volume, mft: MasterFileTable, bitmap: bytes) -> Iterator[Record]:

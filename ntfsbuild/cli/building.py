@@ -20,7 +20,7 @@ from ntfsbuild.cli.app import (
     manifest_options,
     verify_option,
 )
-from ntfsbuild.cli.images import base_image, conflict_option, place_options
+from ntfsbuild.cli.images import base_image, check_option, conflict_option, place_options
 from ntfsbuild.cli.plans import content_size, folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
@@ -173,6 +173,7 @@ def plan(
     help="The image that a plan of a change was made for; a changed copy of it is put at the output.",
 )
 @place_options
+@check_option
 @allow_outside
 @jobs_option
 @common
@@ -185,6 +186,7 @@ def execute(
     image: str | None,
     offset: int | None,
     partition: int | None,
+    check: bool,
     allow_outside: tuple[str, ...],
     jobs: int,
 ) -> None:
@@ -208,6 +210,7 @@ def execute(
                 progress=progress,
                 tell=tell,
                 jobs=jobs,
+                check=True if check else None,
             )
         except ManifestError as error:
             if base is None and "does not exist" in str(error) and not settings.json:

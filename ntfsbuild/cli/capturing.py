@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -10,6 +11,8 @@ from ntfsbuild.cli.app import HostPath, app, common
 from ntfsbuild.cli.images import image_options
 from ntfsbuild.cli.settings import Settings
 from ntfsbuild.cli.streams import say
+
+NOT_ALL = 1
 
 
 @app.command()
@@ -34,10 +37,11 @@ def capture(
     output: str,
     prefix: str,
     metadata_only: bool,
-) -> None:
+) -> int:
     """Turn the volume in IMAGE into a manifest that builds the same again.
 
-    What no manifest can say is told.
+    What no manifest can say is told.  So is damage behind which something could not be read; the exit
+    code is 1 then.
     """
     from ntfsbuild.builder.capturing import capture
     from ntfsbuild.report.words import escaped
@@ -47,9 +51,15 @@ def capture(
     )
     if settings.json:
         notes = [{"path": path, "why": why} for path, why in done.notes]
-        print(json.dumps({"manifest": done.manifest, "notes": notes}, ensure_ascii=False))
-        return
+        data: dict[str, Any] = {"manifest": done.manifest, "notes": notes}
+        if done.damage:
+            data["damage"] = [{"path": path, "why": why} for path, why in done.damage]
+        print(json.dumps(data, ensure_ascii=False))
+        return NOT_ALL if done.damage else 0
     for path, why in done.notes:
         say(f"note: {escaped(path)}: {escaped(why)}")
+    for path, why in done.damage:
+        say(f"damaged: {image}: {escaped(path)}: {escaped(why)}")
     if not settings.quiet:
         print(escaped(done.manifest))
+    return NOT_ALL if done.damage else 0

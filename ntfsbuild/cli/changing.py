@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ntfsbuild.cli.app import HostPath, app, common, jobs_option, manifest_options, verify_option
-from ntfsbuild.cli.images import base_image, conflict_option, image_options
+from ntfsbuild.cli.images import base_image, check_option, conflict_option, image_options
 from ntfsbuild.cli.plans import folder_of, source_date_ticks, teller
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 )
 @conflict_option
 @click.option("--force", is_flag=True, help="Change a volume that is marked dirty, too.")
+@check_option
 @jobs_option
 @verify_option
 @common
@@ -56,6 +57,7 @@ def apply(
     journal: str | None,
     on_conflict: OnConflict,
     force: bool,
+    check: bool,
     jobs: int,
     verify: bool,
     allow_outside: tuple[str, ...],
@@ -90,6 +92,7 @@ def apply(
             tell=tell,
             jobs=jobs,
             verify=verify,
+            check=True if check else None,
         )
     _say_applied(result, settings)
 

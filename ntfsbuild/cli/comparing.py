@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from ntfsbuild.cli.app import HostPath, allow_outside, app, common
 from ntfsbuild.cli.images import place_options
 from ntfsbuild.cli.plans import source_date_ticks
 from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.streams import say
 
 DIFFERENT = 1
 
@@ -34,7 +36,7 @@ def diff(
     """Show how B differs from A: images, or manifests (.yaml, .yml, .json) of which images are built.
 
     Where the volume lies (--offset, --partition) is said for all images together.  The exit code is 0
-    when they are the same, and 1 when they are not.
+    when they are the same, and 1 when they are not, or when something is damaged and could not be compared.
     """
     from ntfsbuild.builder import BaseImage
     from ntfsbuild.builder.diffing import diff, is_manifest
@@ -42,14 +44,24 @@ def diff(
 
     sides = (side if is_manifest(side) else BaseImage(side, partition, offset) for side in (a, b))
     ticks = source_date_ticks()
-    found = list(diff(*sides, layout=layout, allow_outside=allow_outside, default_ticks=ticks))
+    damage: list[tuple[str, str, str]] = []
+
+    def tell(image: str, path: str, why: str) -> None:
+        damage.append((image, path, why))
+
+    found = list(diff(*sides, layout=layout, allow_outside=allow_outside, default_ticks=ticks, tell=tell))
     if settings.json:
-        same = {"same": not found, "differences": [difference_data(one) for one in found]}
+        same: dict[str, Any] = {"same": not found, "differences": [difference_data(one) for one in found]}
+        if damage:
+            same["damage"] = [{"image": image, "path": path, "why": why} for image, path, why in damage]
         print(json.dumps(same, ensure_ascii=False))
-    elif not settings.quiet:
+        return DIFFERENT if found or damage else 0
+    for image, path, why in damage:
+        say(f"damaged: {image}: {path}: {why}")
+    if not settings.quiet:
         for one in found:
             for line in difference_lines(one):
                 print(line)
         if found:
             print(summary(found))
-    return DIFFERENT if found else 0
+    return DIFFERENT if found or damage else 0

@@ -71,3 +71,13 @@ def base_image(
     from ntfsbuild.builder import BaseImage
 
     return BaseImage(image, partition, offset, journal)
+
+
+def check_option(command: _Command) -> _Command:
+    """The option that has a large volume checked before it is changed."""
+    return click.option(
+        "--check",
+        is_flag=True,
+        help="Before the change, hold all records of the volume against its bitmaps.  Up to 100,000 records "
+        "are checked without being asked.",
+    )(command)

@@ -173,11 +173,15 @@ def _opened(image: str, offset: int | None, partition: int | None, settings: Set
 
     Damage that was read around is said at the end, and makes the exit code 1.
     """
+    damage: tuple[str, ...] = ()
     try:
         with _open(image, offset, partition) as volume:
-            yield volume
-            damage = volume.damage.messages
+            try:
+                yield volume
+            finally:
+                damage = volume.damage.messages
     except VolumeError as error:
+        say_damage(image, damage, settings)  # It may be why something was not found.
         error.args = (f"{image}: {error}",)
         raise
     say_damage(image, damage, settings)

@@ -103,8 +103,10 @@ def say_damage(image: str, messages: Iterable[str], settings: Settings) -> None:
     if settings.json:
         say(json.dumps({"damage": {"image": image, "messages": messages}}, ensure_ascii=False))
         return
+    from ntfsbuild.report.words import escaped
+
     for message in messages:
-        say(f"damaged: {image}: {message}")
+        say(f"damaged: {image}: {escaped(message)}")
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ def execute(
     from ntfsbuild.executor.changing import ChangeExecution  # Late: most plans have no steps.
     from ntfsbuild.volume.write.editor import VolumeEditor
 
-    volume = VolumeEditor(changeable())
+    volume = VolumeEditor(changeable(), check=False)  # It was written just now.
     steps = ChangeExecution(plan.manifest_file, volume, report, target, compress_many)
     steps.run(itertools.chain([step], operations))
     volume.commit()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ntfsbuild.errors import CorruptVolume
 
 STRIDE = 512
+_SMALLEST_USA_OFFSET = 0x28  # Behind the fields of a record, and of an index block.
 FIRST_NUMBER = 1  # The update sequence number of everything that we write for the first time.
 
 
@@ -52,3 +53,28 @@ def restore(buffer: bytearray, what: str) -> None:
                 f"{what}: torn write: {buffer[end : end + 2].hex()} at {end:#x}, expected {number.hex()}"
             )
         buffer[end : end + 2] = buffer[usa_offset + 2 * k : usa_offset + 2 * k + 2]
+
+
+def restore_all(buffer: bytearray, size_bytes: int) -> bool:
+    """Take the update sequences out of equal structures at once, if all are of one kind and none is torn.
+
+    False, and nothing is changed, where each must be looked at alone.
+    """
+    count = len(buffer) // size_bytes
+    usa_offset = buffer[4] | buffer[5] << 8
+    usa_count = size_bytes // STRIDE + 1
+    if usa_offset % 2 or not _SMALLEST_USA_OFFSET <= usa_offset <= STRIDE - 2 - 2 * usa_count:
+        return False
+    for at, value in ((4, usa_offset & 0xFF), (5, usa_offset >> 8), (6, usa_count), (7, 0)):
+        if buffer[at::size_bytes].count(value) != count:
+            return False
+    low, high = buffer[usa_offset::size_bytes], buffer[usa_offset + 1 :: size_bytes]
+    ends = range(STRIDE - 2, size_bytes, STRIDE)
+    if any(buffer[end::size_bytes] != low or buffer[end + 1 :: size_bytes] != high for end in ends):
+        return False
+    if any(not one and not other for one, other in zip(low, high, strict=True)):
+        return False
+    for slot, end in enumerate(ends, 1):
+        buffer[end::size_bytes] = buffer[usa_offset + 2 * slot :: size_bytes]
+        buffer[end + 1 :: size_bytes] = buffer[usa_offset + 2 * slot + 1 :: size_bytes]
+    return True

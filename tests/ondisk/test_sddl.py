@@ -61,7 +61,7 @@ def _filed(volume: Volume) -> dict[int, bytes]:
     record = volume._record(file_record.SECURE)
     stream = volume.read("/$Secure", "$SDS")
     found = {}
-    for entry in leaf_entries(*volume._index(record, "$SII"), "$SII"):
+    for entry in leaf_entries(volume._index(record, "$SII"), "$SII"):
         head = SecurityEntry.unpack(entry, 0x14)
         found[head.security_id] = stream[head.offset + head.SIZE : head.offset + head.size_bytes]
     return found

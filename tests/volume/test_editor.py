@@ -13,9 +13,10 @@ from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
-from tests.volume.changing import SECOND, START, editor
+from tests.volume.changing import SECOND, START, PlainStorage, editor
 
 TIMES = (START,) * 4
 CLUSTERS = [512, 1024, 4096, 65536, 2 << 20]
@@ -215,7 +216,7 @@ def test_an_entry_among_many_costs_little(tmp_path: Path) -> None:
         + "".join(f"  d{k // 100:03}/f{k:05}.txt: x\n" for k in range(20_000))
     )
     builder.build(tmp_path / "disk.yaml", tmp_path / "disk.img")
-    with editor(tmp_path / "disk.img") as volume:
+    with VolumeEditor(PlainStorage(tmp_path / "disk.img"), check=False) as volume:
         volume.make_file("/d077/new", b"x", TIMES, 0x20)
         volume.commit()
         assert volume.storage.read_bytes < 1 << 20  # type: ignore[attr-defined]

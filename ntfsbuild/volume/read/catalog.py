@@ -17,7 +17,8 @@ from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.boot import Reader, read_boot
 from ntfsbuild.volume.read.damage import Damage
 from ntfsbuild.volume.read.gathering import gathered, select
-from ntfsbuild.volume.read.indexes import NameEntry, ReadBlock, name_entries, view_data
+from ntfsbuild.volume.read.indexes import Index, NameEntry, name_entries, view_data
+from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.records import Attribute, Record, joined, parse_record
 from ntfsbuild.volume.read.streams import StreamReader
 
@@ -30,6 +31,7 @@ _MOST_CACHED_WAYS = 1024
 _MOST_STEPS_UP = 16  # Whoever walks a tree has just come from there.
 _LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
 _MOST_DESCENTS = 16
+_LARGEST_BITMAP_BYTES = 1 << 24  # Of an index; damage must not fill the memory.
 
 
 def entry_key(parent: int, raw_name: bytes) -> bytes:
@@ -137,10 +139,10 @@ class Navigating:
     # ------------------------------------------------------------------ directories
 
     def _entries(self, directory: Record) -> Iterator[NameEntry]:
-        return name_entries(*self._index(directory, _INDEX_NAME), f"record {directory.number}")
+        return name_entries(self._index(directory, _INDEX_NAME), f"record {directory.number}")
 
-    def _index(self, record: Record, name: str) -> tuple[bytes, ReadBlock]:
-        """The root of an index, and how its blocks are read."""
+    def _index(self, record: Record, name: str) -> Index:
+        """Where an index is read from; what cannot be found in it is told as damage of its directory."""
         root = self._attribute(record, attribute.INDEX_ROOT, name)
         if root is None or root.value is None:
             raise CorruptVolume(f"record {record.number}: no $INDEX_ROOT {name!r}")
@@ -151,13 +153,23 @@ class Navigating:
                 raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
             return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
 
-        return root.value, read_block
+        def marked() -> bytes:
+            bitmap = None if blocks is None else self._attribute(record, attribute.BITMAP, name)
+            if bitmap is None or bitmap.size_bytes > _LARGEST_BITMAP_BYTES:
+                return b""
+            return self._streams.read(bitmap)
+
+        def lose(what: str) -> None:
+            path = path_of(record, self._attributes, self._referenced)
+            self.damage.lose(path, f"record {record.number}: {name}: {what}")
+
+        return Index(root.value, read_block, self._index_unit, marked, lose)
 
     def _view_data(self, number: int, name: str, key: bytes) -> bytes | None:
         changed = self.views.get((number, name))
         if changed is not None:
             return changed.get(key)
-        return view_data(*self._index(self._record(number), name), f"record {number}: {name}", key)
+        return view_data(self._index(self._record(number), name), f"record {number}: {name}", key)
 
     def _descend(self, directory: int, name: str) -> list[NameEntry] | None:
         """The entries of a name, in whatever case, found from the root of a large directory down.
@@ -178,7 +190,7 @@ class Navigating:
         def is_before(entry: NameEntry) -> bool:
             return upcase.code_units(upcase.upper(entry.name, self._case)) < key
 
-        found = name_entries(*self._index(record, _INDEX_NAME), f"record {record.number}", is_before)
+        found = name_entries(self._index(record, _INDEX_NAME), f"record {record.number}", is_before)
         return list(itertools.takewhile(lambda entry: upcase.upper(entry.name, self._case) == wanted, found))
 
     @functools.cached_property

@@ -6,26 +6,31 @@ from ntfsbuild.errors import CorruptVolume
 
 
 class Damage:
-    """Messages in the order in which they were told, each once.
+    """What was told, in its order, each once: a path of the volume or a record, and what is wrong there.
 
     Who changes a volume sets `refuses`: damage by which a change would lose something is raised then.
     """
 
     def __init__(self) -> None:
         self.refuses = False
-        self._messages: dict[str, None] = {}
+        self._told: dict[tuple[str, str], None] = {}
 
-    def tell(self, message: str) -> None:
-        """Take in damage behind which everything could still be read; the message names the record."""
-        self._messages[message] = None
+    def tell(self, where: str, what: str) -> None:
+        """Take in damage behind which everything could still be read."""
+        self._told[where, what] = None
 
-    def lose(self, message: str) -> None:
+    def lose(self, where: str, what: str) -> None:
         """Take in damage by which something cannot be read; raises CorruptVolume before a change."""
         if self.refuses:
-            raise CorruptVolume(message)
-        self.tell(message)
+            raise CorruptVolume(f"{where}: {what}")
+        self.tell(where, what)
+
+    @property
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """Where something is damaged, and what."""
+        return tuple(self._told)
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """All messages until now."""
-        return tuple(self._messages)
+        """The same as one text each."""
+        return tuple(f"{where}: {what}" for where, what in self._told)

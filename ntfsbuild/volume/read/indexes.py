@@ -49,13 +49,27 @@ class NameEntry(NamedTuple):
     name: str
 
 
+class Index(NamedTuple):
+    """Where an index is read from.
+
+    `root` is the $INDEX_ROOT value, `read_block(vcn, size)` reads a block of $INDEX_ALLOCATION, `unit_bytes`
+    are what a VCN counts.  `marked()` is the value of $BITMAP; `lose` hears of what no entry leads to when
+    all entries were read.
+    """
+
+    root: bytes
+    read_block: ReadBlock
+    unit_bytes: int
+    marked: Callable[[], bytes]
+    lose: Callable[[str], None]
+
+
 def name_entries(
-    root: bytes, read_block: ReadBlock, what: str, is_before: Callable[[NameEntry], bool] | None = None
+    index: Index, what: str, is_before: Callable[[NameEntry], bool] | None = None
 ) -> Iterator[NameEntry]:
     """The entries of a directory in collation order, without those that the caller says come before.
 
-    `root` is the $INDEX_ROOT value, `read_block(vcn, size)` reads a block of $INDEX_ALLOCATION.  What
-    comes before is passed over with all that is below it.
+    What comes before is passed over with all that is below it.
     """
 
     def passes_over(data: bytes | bytearray, at: int, key_bytes: int, length: int) -> bool:
@@ -64,17 +78,21 @@ def name_entries(
         )
 
     try:
-        for data, at, key_bytes, length in _found(root, read_block, passes_over if is_before else None):
+        walk = _walk(index, passes_over if is_before else None)
+        for data, at, key_bytes, length in _node(walk, index.root, IndexRoot.SIZE, 0):
             reference = int.from_bytes(data[at : at + 8], "little")
             yield _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference)
     except CorruptVolume as error:
         raise CorruptVolume(f"{what}: $I30: {error}") from None
+    if is_before is None:
+        _check_reached(index, walk)
 
 
-def leaf_entries(root: bytes, read_block: ReadBlock, what: str) -> Iterator[bytes]:
+def leaf_entries(index: Index, what: str) -> Iterator[bytes]:
     """The entries of any index in order, each as a leaf has it: without a child."""
     try:
-        for data, at, _, length in _found(root, read_block):
+        walk = _walk(index)
+        for data, at, _, length in _node(walk, index.root, IndexRoot.SIZE, 0):
             entry = bytearray(data[at : at + length])
             if entry[_FLAGS_AT] & ENTRY_HAS_CHILD:
                 del entry[-8:]
@@ -83,9 +101,10 @@ def leaf_entries(root: bytes, read_block: ReadBlock, what: str) -> Iterator[byte
             yield bytes(entry)
     except CorruptVolume as error:
         raise CorruptVolume(f"{what}: {error}") from None
+    _check_reached(index, walk)
 
 
-def view_data(root: bytes, read_block: ReadBlock, what: str, key: bytes) -> bytes | None:
+def view_data(index: Index, what: str, key: bytes) -> bytes | None:
     """The data of a key of a view index, found from the root down; such keys are 32-bit numbers."""
 
     def passes_over(data: bytes | bytearray, at: int, key_bytes: int, length: int) -> bool:
@@ -93,7 +112,8 @@ def view_data(root: bytes, read_block: ReadBlock, what: str, key: bytes) -> byte
 
     wanted = _numbers(key)
     try:
-        for data, at, key_bytes, length in _found(root, read_block, passes_over):
+        walk = _walk(index, passes_over)
+        for data, at, key_bytes, length in _node(walk, index.root, IndexRoot.SIZE, 0):
             if data[at + ViewEntry.SIZE : at + ViewEntry.SIZE + key_bytes] != key:
                 return None
             head = ViewEntry.unpack(data, at)
@@ -109,9 +129,34 @@ def _numbers(key: bytes | bytearray) -> list[int]:
     return [int.from_bytes(key[at : at + 4], "little") for at in range(0, len(key), 4)]
 
 
-def _found(root: bytes, read_block: ReadBlock, passes_over: PassesOver | None = None) -> Iterator[_Found]:
-    walk = _Walk(read_block, IndexRoot.unpack(root).block_bytes, passes_over, set())
-    return _node(walk, root, IndexRoot.SIZE, 0)
+def _walk(index: Index, passes_over: PassesOver | None = None) -> _Walk:
+    return _Walk(index.read_block, IndexRoot.unpack(index.root).block_bytes, passes_over, set())
+
+
+def _check_reached(index: Index, walk: _Walk) -> None:
+    """Hold the blocks that entries led to against those that are marked as in use.
+
+    A block that nothing leads to has entries that nobody finds: a pointer to it was lost.
+    """
+    marked = index.marked()
+    reached = bytearray(len(marked))
+    for vcn in walk.seen:
+        place = vcn * index.unit_bytes // walk.block_bytes
+        if place >= len(marked) * 8:
+            index.lose(f"the block at VCN {vcn} is in use, and its $BITMAP ends before it")
+            return
+        reached[place // 8] |= 1 << place % 8
+    if reached == marked:
+        return
+    lost = int.from_bytes(marked, "little") & ~int.from_bytes(reached, "little")
+    if lost:
+        first = ((lost & -lost).bit_length() - 1) * walk.block_bytes // index.unit_bytes
+        index.lose(
+            f"no entry leads to {lost.bit_count()} of the blocks that its $BITMAP marks, the first at VCN "
+            f"{first}: entries are missing"
+        )
+    else:
+        index.lose("entries lead to blocks that its $BITMAP marks as free")
 
 
 class _Walk(NamedTuple):

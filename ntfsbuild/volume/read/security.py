@@ -31,7 +31,7 @@ class SecurityReader:
         streams: StreamReader,
         entry_of: Callable[[bytes], bytes | None],
         stream_of: Callable[[], Attribute | None],
-        tell: Callable[[str], None],
+        tell: Callable[[str, str], None],
     ) -> None:
         self._streams = streams
         self._entry_of = entry_of
@@ -63,10 +63,15 @@ class SecurityReader:
             return first
         mirror_at = entry.offset + security.BLOCK_BYTES
         mirror = self._copy(stream, entry, mirror_at)
-        where = f"{_WHERE} at {entry.offset:#x}: the descriptor {security_id:#x}"
+        where = f"{_WHERE} at {entry.offset:#x}"
         if mirror is None:
-            raise CorruptVolume(f"{where} is neither there nor in the mirror at {mirror_at:#x}")
-        self._tell(f"{where} is damaged; its mirror at {mirror_at:#x} was read")
+            raise CorruptVolume(
+                f"{where}: the descriptor {security_id:#x} is neither there nor in the mirror at "
+                f"{mirror_at:#x}"
+            )
+        self._tell(
+            where, f"the descriptor {security_id:#x} is damaged; its mirror at {mirror_at:#x} was read"
+        )
         return mirror
 
     def _copy(self, stream: Attribute, entry: SecurityEntry, at: int) -> bytes | None:

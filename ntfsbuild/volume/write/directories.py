@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import upcase
@@ -45,7 +45,7 @@ class DirectoryState:
         self._entries[raw_name] = entry
         self._folded.setdefault(self._fold(_text(raw_name)), []).append(raw_name)
 
-    def entries(self) -> Iterable[bytes]:
+    def entries(self) -> Collection[bytes]:
         """All entries, in no order."""
         return self._entries.values()
 

@@ -25,7 +25,7 @@ from ntfsbuild.volume.write import index_builder
 from ntfsbuild.volume.write.commit import Commit
 from ntfsbuild.volume.write.extent import StreamSpace
 from ntfsbuild.volume.write.file_state import FileState
-from ntfsbuild.volume.write.safety import refuse_unsafe
+from ntfsbuild.volume.write.safety import refuse_misowned, refuse_unsafe
 from ntfsbuild.volume.write.traits import Featuring
 
 # What a user may set; all other bits follow from what a file is.
@@ -66,9 +66,24 @@ class VolumeEditor(Featuring):
     in the middle (no room, damage, the host) the volume can no longer be committed.
     """
 
-    def __init__(self, storage: ChangeableStorage, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        storage: ChangeableStorage,
+        *,
+        force: bool = False,
+        check: bool | None = None,
+        like: VolumeEditor | None = None,
+    ) -> None:
+        """`force` lets a dirty volume pass.  `check` says whether all records are held against the bitmaps.
+
+        `like` is an editor of the same bytes elsewhere, of which a copy was made: what it has checked holds.
+        """
         super().__init__(storage)
         refuse_unsafe(self, force=force)
+        if like is None:
+            refuse_misowned(self, check=check)
+        elif like.streams.free_is_proven:
+            self.accounted(like.names)
 
     def commit(self) -> None:
         """Write everything; afterwards the volume is the new one, and can be changed further."""

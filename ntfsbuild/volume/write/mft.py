@@ -133,6 +133,10 @@ class MftEditor:
         """Whether the bitmap says that a record is in use."""
         return number // 8 < len(self._bits) and bool(self._bits[number // 8] >> number % 8 & 1)
 
+    def marked(self) -> bytes:
+        """The bits of the records in use, as $MFT's $BITMAP has them."""
+        return bytes(self._bits)
+
     def _mark(self, number: int, used: bool) -> None:
         self._cover(number + 1)
         byte, bit = divmod(number, 8)

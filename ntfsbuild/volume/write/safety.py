@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_record, fixups
+from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.index import BLOCK_BYTES
 from ntfsbuild.ondisk.volume_information import DIRTY, VolumeInformation
+from ntfsbuild.volume.write.accounting import MOST_FINDINGS, PIECE_BYTES, Accounts, TakenClusters
 from ntfsbuild.volume.write.transaction import Editing
 
+UNASKED_RECORDS = 100_000  # So many are walked before each change: a third of a second.
 _VERSIONS = ((3, 0), (3, 1))
 _LOG_PAGE_BYTES = 4096
 _NEVER_USED = b"\xff" * 4
@@ -51,6 +55,44 @@ def refuse_unsafe(editing: Editing, *, force: bool) -> None:
         )
     _refuse_log(editing)
     _refuse_hibernated(editing)
+
+
+def refuse_misowned(editing: Editing, *, check: bool | None) -> None:
+    """Raise CorruptVolume where clusters that something owns could be taken by a change.
+
+    System files are looked at always.  All records of $MFT are where `check` says so, or says nothing and
+    there are at most 100,000: a change of a large volume else takes no longer than of a small one.
+    """
+    for number in range(file_record.MFT, file_record.EXTEND + 1):
+        editing.state(number)  # It is held against $Bitmap when it is loaded.
+    needed = list(_clusters_of_boot(editing))
+    editing.space.check([(begin, end - begin) for begin, end in needed])
+    mft = editing.mft
+    size = mft.data.data_bytes // mft.record_bytes * mft.record_bytes
+    if check is False or (check is None and size // mft.record_bytes > UNASKED_RECORDS):
+        return
+    accounts = Accounts(mft.record_bytes, editing.geometry.cluster_count)
+    for at in range(0, size, PIECE_BYTES):
+        accounts.add(mft.read_bytes(at, min(PIECE_BYTES, size - at)))
+    bitmap = editing.stream_of(editing.state(file_record.BITMAP), "")
+    taken = TakenClusters(lambda at, count: editing.read_part(bitmap, at, count), bitmap.size_bytes)
+    findings = accounts.findings(mft.marked(), taken, needed)
+    if findings:
+        more = "; there may be more: `verify` tells all" if len(findings) == MOST_FINDINGS else ""
+        raise CorruptVolume("; ".join(findings) + more)
+    editing.accounted(accounts.names)
+
+
+def _clusters_of_boot(editing: Editing) -> Iterator[tuple[int, int]]:
+    """What the boot sector needs and names: itself, the first records, their mirror."""
+    geometry, boot = editing.geometry, editing.boot
+    for lcn, size_bytes in (
+        (0, BootSector.SIZE),
+        (boot.mft_lcn, geometry.record_bytes),
+        (boot.mft_mirror_lcn, geometry.record_bytes),
+    ):
+        if lcn < geometry.cluster_count:
+            yield lcn, lcn + -(-size_bytes // geometry.cluster_bytes)
 
 
 def _refuse_cut_off(editing: Editing) -> None:

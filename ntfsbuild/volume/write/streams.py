@@ -42,13 +42,14 @@ class StreamEditor:
         self._space = space
         self._cluster_bytes = cluster_bytes
         self._record_bytes = record_bytes
+        self.free_is_proven = False  # What $Bitmap says of free clusters was held against all records.
 
     # ------------------------------------------------------------------ clusters
 
     def take(self, clusters: int) -> list[Run]:
         """New clusters: such as the old volume holds nothing in, while there are any."""
         free, again = self._space().take(clusters)
-        for lcn, count in free:
+        for lcn, count in free if self.free_is_proven else ():
             assert lcn is not None
             self._storage.declare_free(lcn * self._cluster_bytes, count * self._cluster_bytes)
         return [*free, *again]

@@ -15,6 +15,7 @@ from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.volume.read.indexes import NameEntry, leaf_entries, name_of_value
+from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.read.volume import Volume
 from ntfsbuild.volume.write import attributes as parts
@@ -38,10 +39,12 @@ class Editing(Volume):
         self.deleted: list[FileState] = []  # Their numbers may belong to new files already.
         self._deleted_numbers: set[int] = set()
         self._broken = False
+        self.names: dict[int, int] | None = None  # By directory, until the first commit.
         self.directories: dict[int, DirectoryState] = {}
         self.views: dict[tuple[int, str], ViewState] = {}
         self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
         super().__init__(storage)
+        self.damage.refuses = True
         geometry = self.geometry
         self.storage = storage
         self.streams = StreamEditor(
@@ -61,6 +64,13 @@ class Editing(Volume):
         self.space = FreeSpace(geometry, lambda at, size: self.read_part(bitmap, at, size), bitmap.size_bytes)
         for state in self.states.values():
             self._check_clusters(state)
+
+    def accounted(self, names: dict[int, int] | None) -> None:
+        """Take it that all records were held against the bitmaps; `names` is how many a directory has."""
+        self.streams.free_is_proven = True
+        self.names = None if names is None else dict(names)
+        for number, loaded in self.directories.items():
+            self._check_count(self.states[number], len(loaded.entries()))
 
     @contextlib.contextmanager
     def whole_change(self) -> Iterator[None]:
@@ -185,8 +195,17 @@ class Editing(Volume):
                 lambda name: upcase.upper(name, self._case),
                 case_sensitive=state.information().is_case_sensitive,
             )
+            self._check_count(state, len(loaded.entries()))
             self.directories[state.number] = loaded
         return loaded
+
+    def _check_count(self, state: FileState, listed: int) -> None:
+        """A directory that lists fewer names than files have in it has lost some, of more some are stale."""
+        if self.names is not None and listed != (have := self.names.get(state.number, 0)):
+            path = path_of(state.record(), self._attributes, self._referenced)
+            self.damage.lose(
+                path, f"record {state.number}: it lists {listed} names, files have {have} names in it"
+            )
 
     def view(self, number: int, name: str) -> ViewState:
         """The entries of a view index whose keys are numbers, loaded once."""
@@ -197,7 +216,7 @@ class Editing(Volume):
         return loaded
 
     def _index_entries(self, state: FileState, name: str) -> Iterator[bytes]:
-        return leaf_entries(*self._index(state.record(), name), f"record {state.number}: {name}")
+        return leaf_entries(self._index(state.record(), name), f"record {state.number}: {name}")
 
     # ------------------------------------------------------------------ records
 
@@ -206,6 +225,8 @@ class Editing(Volume):
         self.directories.pop(state.number, None)
         self.stale.discard(state.number)
         self.entry_times.pop(state.number, None)  # Another file may get the number.
+        if self.names is not None:
+            self.names.pop(state.number, None)
         del self.states[state.number]
         self.deleted.append(state)
         self._deleted_numbers.add(state.number)
@@ -213,6 +234,7 @@ class Editing(Volume):
 
     def begin_anew(self) -> None:
         """After a commit: what was deleted is gone, what is loaded is what is on the disk."""
+        self.names = None
         self.deleted.clear()
         self._deleted_numbers.clear()
         self.stale.clear()
