@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+from ntfsbuild.builder.captured_check import check_captured
 from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.capturing.capture import manifest_lines
 from ntfsbuild.capturing.contents import Hashed
@@ -45,8 +47,14 @@ def capture(
         top = volume.resolve("/" + prefix.strip("/"))
         with new_folder(out) as folder:
             store = None if metadata_only else _Store(folder)
-            with open(os.path.join(folder, "manifest.yaml"), "w", encoding="utf-8", newline="") as file:
-                file.writelines(manifest_lines(volume, store, lambda *note: notes.append(note), prefix=top))
+            manifest = Path(folder, "manifest.yaml")
+
+            def note(path: str, why: str) -> None:
+                notes.append((path, why))
+
+            with manifest.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(manifest_lines(volume, store, note, prefix=top))
+            check_captured(manifest, note)
         damage = volume.damage.told
     return Captured(os.path.join(os.fsdecode(out), "manifest.yaml"), tuple(notes), damage)
 

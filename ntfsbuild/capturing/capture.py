@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from ntfsbuild.capturing.contents import Contents, Data, Store
 from ntfsbuild.capturing.entries import (
@@ -16,10 +14,14 @@ from ntfsbuild.capturing.entries import (
     times_data,
 )
 from ntfsbuild.capturing.first_names import first_names
+from ntfsbuild.capturing.manifest_text import entry_text, text_of
 from ntfsbuild.ondisk import names
+from ntfsbuild.ondisk.boot_sector import RECORD_SIZES, SECTOR_SIZES
 from ntfsbuild.ondisk.filetime import TICKS_MAX
+from ntfsbuild.ondisk.index import BLOCK_BYTES as INDEX_BLOCK_BYTES
+from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.standard_information import Ticks4
-from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES
+from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES, what_is_wrong_with_label
 from ntfsbuild.volume.read.info import DirectoryItem
 from ntfsbuild.volume.read.volume import Volume
 
@@ -34,7 +36,6 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
 
     With a prefix only what lies at and below that path is said, under its own path.
     """
-    geometry = volume.geometry
     times: Ticks4 = volume.stat("/$MFT").times
     if max(times) > TICKS_MAX:
         note("/$MFT", "the times of NTFS's own files are none")
@@ -42,23 +43,11 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     short_names = not volume.flags & NO_SHORT_NAMES
     entries = Entries(volume, Contents(volume, store), times, note, short_names=short_names)
     yield "ntfsbuild: 1\n"
-    said: Data = {
-        "size": geometry.size_bytes,
-        "label": volume.label if is_text(volume.label) else "",
-        "serial": f"{geometry.serial:#018x}",
-        "cluster": geometry.cluster_bytes,
-        "sector": geometry.sector_bytes,
-        "record": geometry.record_bytes,
-        "hidden_sectors": volume.boot.hidden_sectors,
-        "sectors_per_track": volume.boot.sectors_per_track,
-        "heads": volume.boot.heads,
-    }
-    if not said["label"] and volume.label:
-        note("/$Volume", f"the label {volume.label!r} has half a surrogate pair")
+    said = _volume(volume, note)
     own_id = volume.traits("/$Volume").object_id
     if own_id:
         said["object_id"] = object_id_data(own_id)
-    yield f"volume: {_text(said)}\n"
+    yield f"volume: {text_of(said)}\n"
     listed: set[int] = set()  # The records of everything that some directory lists.
     walked = [("/", 0), *_sayable(_noted(volume.walk(), listed), note)]
     paths = [path for path, _ in walked]
@@ -69,7 +58,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
         defaults["short_names"] = True
     if _needs_posix(wanted):
         defaults["names"] = "posix"
-    yield f"defaults: {_text(defaults)}\n"
+    yield f"defaults: {text_of(defaults)}\n"
     yield "tree:\n"
     yield from _tree(volume, entries, paths, prefix, said_as)
     for path, message in _NOT_SAID.items():
@@ -78,6 +67,39 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     if prefix == "/":
         for number in volume.locator().unlisted(listed | _in_extend(volume)):
             note(f"record {number}", "it is in use, and no directory lists it")
+
+
+def _volume(volume: Volume, note: Note) -> Data:
+    """What is said of the volume itself: what we do not make is replaced by what is next to it."""
+    geometry, label = volume.geometry, volume.label
+    sector = geometry.sector_bytes if geometry.sector_bytes in SECTOR_SIZES else SECTOR_SIZES[0]
+    cluster = max(geometry.cluster_bytes, sector)
+    said: Data = {
+        "size": align(geometry.size_bytes, sector),
+        "label": label,
+        "serial": f"{geometry.serial:#018x}",
+        "cluster": cluster,
+        "sector": sector,
+        "record": geometry.record_bytes,
+        "hidden_sectors": volume.boot.hidden_sectors,
+        "sectors_per_track": volume.boot.sectors_per_track,
+        "heads": volume.boot.heads,
+    }
+    if geometry.record_bytes not in RECORD_SIZES or geometry.record_bytes < sector:
+        del said["record"]
+        note("/$MFT", f"records of {geometry.record_bytes} bytes cannot be said")
+    if sector != geometry.sector_bytes:
+        note("/$Boot", f"sectors of {geometry.sector_bytes} bytes cannot be said: they have {sector}")
+    if cluster != geometry.cluster_bytes:
+        note("/$Boot", f"clusters of {geometry.cluster_bytes} bytes cannot be said: they have {cluster}")
+    if volume.index_block_bytes != INDEX_BLOCK_BYTES:
+        there = f"index blocks of {volume.index_block_bytes} bytes"
+        note("/$Boot", f"{there} cannot be said: they have {INDEX_BLOCK_BYTES}")
+    problem = what_is_wrong_with_label(label) if is_text(label) else "has half a surrogate pair"
+    if problem:
+        said["label"] = ""
+        note("/$Volume", f"the label {label!r} {problem}")
+    return said
 
 
 def _noted(
@@ -128,10 +150,10 @@ def _tree(
 
 def _line(path: str, said: Data, *, directory: bool) -> str:
     if path == "/":
-        return f'  ".": {_text(said)}\n'
+        return entry_text(".", said)
     if directory:
-        return f"  {_text(path[1:] + '/')}: {_text({'.': said} if said else {})}\n"
-    return f"  {_text(path[1:])}: {_text(said) if said else 'null'}\n"
+        return entry_text(path[1:] + "/", {".": said} if said else {})
+    return entry_text(path[1:], said or None)
 
 
 def _is_below(path: str, prefix: str) -> bool:
@@ -151,9 +173,3 @@ def _needs_posix(paths: Iterable[str]) -> bool:
             return True
         folded.add(whole)
     return False
-
-
-def _text(value: Any) -> str:
-    """A value as JSON, which is YAML, too; half a surrogate pair has an escape."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode() if not text.isascii() else text

@@ -145,8 +145,8 @@ L14 E An extension belongs to a base record
   It is lost. | chkdsk
 L15 E An extension's base record has a list
   The extension is lost. | chkdsk
-L16 W An extension has no links
-  Names count in the base record. | Windows volumes
+L16 N An extension has no links
+  Names count in the base record; Windows has left 65535 in one that holds a name. | Windows volumes
 L18 E An attribute has a first piece
   Its sizes are lost. | ntfs-3g, ntfs3
 L19 E A list's clusters hold it

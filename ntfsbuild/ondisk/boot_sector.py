@@ -12,7 +12,7 @@ BOOT_FILE_BYTES = 8192  # What $Boot:$DATA holds at least; one cluster when clus
 # What a volume that we make may have; volumes of others have other sizes, too.
 SECTOR_SIZES = (512, 1024, 2048, 4096)
 CLUSTER_SIZES = tuple(512 << shift for shift in range(13))
-RECORD_SIZES = (1024, 4096)
+RECORD_SIZES = (1024, 2048, 4096)
 
 # A volume that we make holds no loader: halt, and halt again after every interrupt.
 _HALT_FOREVER = b"\xf4\xeb\xfd"

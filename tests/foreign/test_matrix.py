@@ -13,7 +13,8 @@ from tests.foreign.manifests import Case, pattern
 
 KIB, MIB = 1 << 10, 1 << 20
 CLUSTERS = [512 << shift for shift in range(13)]  # 512 bytes to 2 MiB
-MATRIX = [(512, 1024), (512, 4096), (1024, 1024), (1024, 4096), (2048, 4096), (4096, 4096)]
+RECORDS = {1024: [512, 1024], 2048: [512, 1024, 2048], 4096: [512, 1024, 2048, 4096]}
+MATRIX = [(sector, record) for record, sectors in RECORDS.items() for sector in sectors]
 
 
 def _few(case: Case, cluster: int) -> Case:

@@ -120,7 +120,7 @@ class Featuring(Forming):
     ) -> None:
         """Give a file or directory what is said, and leave it the rest; `file_key` encrypts it."""
         state = self.settable_at(path)
-        if traits.short_name is not None or traits.name_times is not None:
+        if traits.short_name is not None:
             self._check_named(state, path)
         if form == "sparse" and state.is_directory:
             raise VolumeError(f"{path}: a directory is not sparse")
@@ -140,7 +140,7 @@ class Featuring(Forming):
                 self._set_short_name(path, traits.short_name, now)
             self.touch(state, now, modified=False)
             if traits.name_times is not None:
-                self._set_name_times(state, self._name_at(path)[2], traits.name_times)
+                self._set_name_times(state, self._names_here(state, path), traits.name_times)
             if traits.entry_times is not None:
                 self._set_entry_times(state, path, traits.entry_times)
 
@@ -216,9 +216,13 @@ class Featuring(Forming):
             if old is None or old.value != value[: object_id.SHORT_BYTES]:
                 self._set_object_id(state, value)
 
+    def _names_here(self, state: FileState, path: str) -> list[bytes]:
+        """The $FILE_NAMEs of the name that a path means; the root has its own, which lies in itself."""
+        return state.names() if state.number == file_record.ROOT else self._name_at(path)[2]
+
     def _set_entry_times(self, state: FileState, path: str, times: SomeTicks) -> None:
-        """Let the entry of a name have these times, the root's own included."""
-        here = state.names() if state.number == file_record.ROOT else self._name_at(path)[2]
+        """Let the entry of a name have these times."""
+        here = self._names_here(state, path)
         own = self.entry_times.setdefault(state.number, {})
         for value in here:
             own[entry_key(int.from_bytes(value[:8], "little"), value[NAME_AT:])] = times

@@ -1,0 +1,92 @@
+"""A captured manifest, held to the limits of our own reader and writer: what these refuse is taken out."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ntfsbuild.builder.planning import Planning
+from ntfsbuild.capturing.manifest_text import key_of_entry
+from ntfsbuild.collector import garbage_collector_at_rest
+from ntfsbuild.content.model import Content, Fill, HostFile, Segments
+from ntfsbuild.content.read import size_of
+from ntfsbuild.errors import ManifestError, Problem
+from ntfsbuild.executor import execute
+from ntfsbuild.image.raw import NoStorage
+from ntfsbuild.manifest import load
+from ntfsbuild.plan.features import NO_FEATURES
+from ntfsbuild.plan.model import MakeFile, Operation
+
+_MOST_ROUNDS = 100  # Each takes something out; hard links go a round behind their file.
+_SIZE = re.compile(r'^volume: \{"size": \d+', re.MULTILINE)
+_AUTO = 'volume: {"size": "auto"'
+
+Note = Callable[[str, str], None]
+
+
+def check_captured(manifest: Path, note: Note) -> None:
+    """Try the manifest, and mend it until it can be built; what is taken out is noted with the reason."""
+    for _ in range(_MOST_ROUNDS):
+        try:
+            _try(manifest)
+            return
+        except ManifestError as error:
+            text = manifest.read_text("utf-8")
+            too_small = next((one for one in error.problems if one.path == "volume: size"), None)
+            if too_small:
+                mended = _SIZE.sub(_AUTO, text, count=1)
+                note("/$Bitmap", f"its size cannot be said, the smallest is taken: {too_small.message}")
+            else:
+                mended = "".join(_without(text.splitlines(keepends=True), error, note))
+            if mended == text:
+                note("/", f"the manifest cannot be built: {error}")
+                return
+        manifest.write_text(mended, "utf-8", newline="")
+
+
+def _try(manifest: Path) -> None:
+    """Everything that a build does, but that contents are not read, and that nothing is kept."""
+    with garbage_collector_at_rest():
+        plan = Planning(load(manifest), "replace", (), None).plan(None)
+        execute(dataclasses.replace(plan, operations=map(_emptied, plan.operations)), NoStorage())
+
+
+def _emptied(operation: Operation) -> Operation:
+    """The same with zeros for what lies in files: it takes the same records and, but for holes, clusters."""
+    if not isinstance(operation, MakeFile):
+        return operation
+    features = operation.features
+    if features is not NO_FEATURES and features.streams:
+        streams = tuple(one._replace(content=_zeros(one.content)) for one in features.streams)
+        features = features._replace(streams=streams)
+    return operation._replace(content=_zeros(operation.content), features=features)
+
+
+def _zeros(content: Content) -> Content:
+    if isinstance(content, HostFile):
+        return Fill(size_of(content), None)
+    if isinstance(content, Segments):
+        parts = (one._replace(content=Fill(size_of(one.content), None)) for one in content.parts)
+        return content._replace(parts=tuple(parts))
+    return content
+
+
+def _without(lines: list[str], error: ManifestError, note: Note) -> Iterator[str]:
+    """The lines but for those with problems: one of a directory stays, as one that says nothing."""
+    at_line: dict[int, Problem] = {}
+    for problem in error.problems:
+        at_line.setdefault(problem.mark.line - 1, problem)
+    number = 0
+    while number < len(lines):
+        key = key_of_entry(lines[number]) if lines[number].startswith("  ") else None
+        end = number + 1
+        while key is not None and end < len(lines) and key_of_entry(lines[end]) is None:
+            end += 1
+        found = next((at_line[one] for one in range(number, end) if one in at_line), None)
+        if key is None or found is None:
+            yield from lines[number:end]
+        else:
+            note("/" if key == "." else f"/{key.rstrip('/')}", f"it cannot be said: {found.message}")
+        number = end

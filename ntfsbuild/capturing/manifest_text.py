@@ -1,0 +1,46 @@
+"""Values of a captured manifest as text: JSON, which is YAML, with what YAML takes in no other way."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# What YAML does not take raw, takes for the end of a line, or may take for the mark of an encoding.
+_NOT_RAW = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# A key that is longer than 1,024 characters is one only behind a question mark.
+_LONGEST_KEY = 1000
+
+
+def text_of(value: Any) -> str:
+    """A value as text, on one line."""
+    text = _escaped(json.dumps(value, ensure_ascii=False))
+    if len(text) > _LONGEST_KEY and isinstance(value, Mapping):  # One of its keys may be too long.
+        return "{" + ", ".join(f"{_key(key)}: {text_of(one)}" for key, one in value.items()) + "}"
+    return text
+
+
+def entry_text(key: str, value: Any) -> str:
+    """A key of a mapping in lines, and its value: two lines where the key is a long one."""
+    shown = "null" if value is None else text_of(value)
+    name = _key(key)
+    return f"  {name}\n  : {shown}\n" if name.startswith("?") else f"  {name}: {shown}\n"
+
+
+def key_of_entry(line: str) -> str | None:
+    """The key that a line of `entry_text` begins with; None for its second line."""
+    text = line[2:].removeprefix("? ")
+    if not text.startswith('"'):
+        return None
+    key: str = json.JSONDecoder().raw_decode(text)[0]
+    return key
+
+
+def _key(key: str) -> str:
+    text = _escaped(json.dumps(key, ensure_ascii=False))
+    return text if len(text) <= _LONGEST_KEY else f"? {text}"
+
+
+def _escaped(text: str) -> str:
+    return _NOT_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
