@@ -9,7 +9,15 @@ from typing import Any
 
 from ntfsbuild.capturing.contents import Contents, Data, inline
 from ntfsbuild.errors import CorruptVolume, VolumeError
-from ntfsbuild.ondisk import guid, object_id, reparse_point, reparse_tags, security, security_inheritance
+from ntfsbuild.ondisk import (
+    guid,
+    names,
+    object_id,
+    reparse_point,
+    reparse_tags,
+    security,
+    security_inheritance,
+)
 from ntfsbuild.ondisk.extended_attributes import NEED_EA, pack, unpack
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.filetime import TICKS_MAX, format_filetime
@@ -239,7 +247,11 @@ class Entries:
 
     def _short_name(self, path: str, traits: Traits) -> Data:
         """What is to be said of the short name of a path."""
-        if traits.short_name == path.rpartition("/")[2]:
+        name = path.rpartition("/")[2]
+        if traits.short_name is not None and (problem := names.what_is_wrong(name, posix=False)):
+            self._note(path, f"its short name {traits.short_name!r}: {problem.partition(';')[0]}")
+            return {"short_name": False} if self._short_names else {}
+        if traits.short_name == name:
             return {"short_name": True}  # One name for both.
         if traits.short_name is not None:
             return {"short_name": traits.short_name}

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Iterable
 
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import upcase
-from ntfsbuild.ondisk.file_name import NAME_AT
+from ntfsbuild.ondisk.file_name import NAME_AT, POSIX
 from ntfsbuild.ondisk.index import IndexEntry, ViewEntry
 from ntfsbuild.ondisk.short_names import ShortNames
 from ntfsbuild.volume.format.directory_builder import leaf_entry
 
 _KEY_AT = IndexEntry.SIZE
+_NAMESPACE_AT = 0x41
 
 
 def key_of(entry: bytes) -> bytes:
@@ -65,6 +66,11 @@ class DirectoryState:
                 return None
             entry = self._entries[min(several, key=_code_units)]
         return key_of(entry), int.from_bytes(entry[:8], "little")
+
+    def has_win32(self, name: str) -> bool:
+        """Whether a name of Win32 or DOS is here that differs from this one in case at most."""
+        several = self._folded.get(self._fold(name), ())
+        return any(key_of(self._entries[one])[_NAMESPACE_AT] != POSIX for one in several)
 
     def short_name(self, name: str) -> str:
         """A short name for `name` that nothing here has, as Windows makes it."""

@@ -109,8 +109,12 @@ class Naming(Editing):
         `own_times` are those of $FILE_NAME, `entry_times` those of the entry, where they are not the file's.
         """
         entries = self.directory(parent.reference)
+        # As on Windows: a name that Win32 cannot open, or that differs from another in case alone, is POSIX.
+        posix_only = short_name and (names.what_is_wrong(name, posix=False) or entries.has_win32(name))
         if short_name == MADE_SHORT_NAME:
-            short_name = name if is_short(name) else entries.short_name(name)
+            short_name = None if posix_only else name if is_short(name) else entries.short_name(name)
+        elif posix_only:
+            raise ManifestError(f"{name}: a name that only POSIX allows here has no short name")
         elif short_name and entries.find(short_name) is not None:
             raise ManifestError(f"{name}: the short name {short_name} is in its directory already")
         for one, namespace in parts.names_of(name, short_name):
