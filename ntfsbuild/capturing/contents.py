@@ -12,6 +12,7 @@ from ntfsbuild.ondisk.efs import UNIT_BYTES
 from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
+from ntfsbuild.ondisk.traits import COMPRESSED_FORMS
 from ntfsbuild.volume.read.info import StreamInfo
 from ntfsbuild.volume.read.volume import Volume
 from ntfsbuild.volume.run_list import data_extents, has_holes
@@ -41,9 +42,9 @@ class Contents:
     def of(self, path: str, stream: StreamInfo) -> Data:
         """The keys that say what a stream holds, and how it lies in its clusters."""
         data = self._bytes_of(path, stream)
-        if stream.form == "compressed":
+        if stream.form in COMPRESSED_FORMS:
             data["compressed"] = True
-        elif stream.form == "sparse":
+        if stream.form in ("sparse", "sparse_compressed"):
             data["sparse"] = True
         elif stream.form == "encrypted":
             data["encrypted"] = {"size": stream.size_bytes}
@@ -89,7 +90,7 @@ class Contents:
         if stream.initialized_bytes < stream.size_bytes and stream.form == "plain":
             return self._with_what_follows(path, stream)
         # Compressed ones have holes everywhere: small ones are said as a whole.
-        small = stream.form == "compressed" and stream.size_bytes <= _PIECE_BYTES
+        small = stream.form in COMPRESSED_FORMS and stream.size_bytes <= _PIECE_BYTES
         unwritten = stream.initialized_bytes < stream.size_bytes
         if stream.form == "sparse" or (has_holes(stream.runs) and not small) or unwritten:
             return self._pieced(path, stream)
@@ -99,7 +100,7 @@ class Contents:
 
     def _pieced(self, path: str, stream: StreamInfo) -> Data:
         """Piece by piece: how large the holes are costs nothing."""
-        unit = UNIT_CLUSTERS if stream.form == "compressed" else 1
+        unit = UNIT_CLUSTERS if stream.form in COMPRESSED_FORMS else 1
         end = min(stream.size_bytes, stream.initialized_bytes)
         extents = data_extents(stream.runs, self._volume.geometry.cluster_bytes, end, unit)
         segments = []

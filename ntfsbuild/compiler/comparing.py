@@ -111,6 +111,8 @@ def _form_of(found: BaseEntry) -> Form:
 
 
 def _form_of_flags(flags: int) -> Form:
+    if flags & attribute.SPARSE and flags & attribute.COMPRESSION_MASK:
+        return "sparse_compressed"
     return next((form for flag, form in _FLAGS if flags & flag), "plain")
 
 

@@ -34,7 +34,7 @@ from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata, upcase
 from ntfsbuild.ondisk.extended_attributes import Entry
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, Form, Traits
+from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, Form, Traits
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 
@@ -178,10 +178,8 @@ class FeaturePlanner:
     def of_step(self, path: str, spec: FeatureSpec) -> Features:
         """What a step says of the file or directory at `path`."""
         form: Form | None = None
-        if spec.compressed is not None:
-            form = "compressed" if spec.compressed else "plain"
-        elif spec.sparse is not None:
-            form = "sparse" if spec.sparse else "plain"
+        if (spec.compressed, spec.sparse) != (None, None):
+            form = _said_form(bool(spec.sparse), bool(spec.compressed))
         traits = _with_unix(self._traits(spec, Rules()), spec, None)
         if isinstance(spec.short_name, bool):
             traits = traits._replace(short_name=MADE_SHORT_NAME if spec.short_name else NO_SHORT_NAME)
@@ -211,16 +209,15 @@ class FeaturePlanner:
     ) -> tuple[Form | None, EncryptTo | None]:
         if isinstance(spec.encrypted, EncryptTo):
             return "encrypted", spec.encrypted
-        if spec.compressed is not None:
-            return ("compressed" if spec.compressed else "plain"), None
-        if spec.sparse is True or (spec.sparse == "auto" and _has_holes(content)):
-            return "sparse", None
+        sparse = spec.sparse is True or (spec.sparse == "auto" and _has_holes(content))
+        if sparse or spec.compressed is not None:
+            return _said_form(sparse, bool(spec.compressed)), None
         if spec.encrypted is False:
             return None, None
         return rules.form, rules.encrypt
 
     def _check_form(self, form: Form | None) -> None:
-        if form == "compressed" and not self._compresses:
+        if form in COMPRESSED_FORMS and not self._compresses:
             raise ManifestError(
                 f"compressed: NTFS compresses no clusters of {self._cluster_bytes} bytes: 4096 at most"
             )
@@ -249,7 +246,7 @@ class FeaturePlanner:
                 content = content._replace(sha256=spec.sha256)
             elif sha256_of(content) != spec.sha256:
                 raise ManifestError(f"streams: {name}: the content's SHA-256 is {sha256_of(content).hex()}")
-        form: Form = "compressed" if spec.compressed else "sparse" if spec.sparse else "plain"
+        form = _said_form(bool(spec.sparse), bool(spec.compressed))
         if encrypted or spec.plain_bytes is not None:
             form = "encrypted"
         self._check_form(form)
@@ -265,6 +262,12 @@ def attributes_of(said: int | None, features: Features, usual: int) -> int:
     if said is not None:
         return said
     return usual | (_OF_EA if features.traits.ea or features.traits.unix else 0)
+
+
+def _said_form(sparse: bool, compressed: bool) -> Form:
+    if compressed:
+        return "sparse_compressed" if sparse else "compressed"
+    return "sparse" if sparse else "plain"
 
 
 def form_of_directory(spec: FeatureSpec, rules: Rules) -> Form | None:

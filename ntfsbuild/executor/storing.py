@@ -14,7 +14,7 @@ from ntfsbuild.ondisk.efs import UNIT_BYTES
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import LARGEST_UNIT_BYTES, UNIT_CLUSTERS
 from ntfsbuild.ondisk.runs import Run
-from ntfsbuild.ondisk.traits import Form
+from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, Form
 from ntfsbuild.plan.features import Features
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.compression_units import CompressMany
@@ -118,10 +118,10 @@ class Storing:
     def _in_units(self, name: str, content: Content, form: Form, valid_bytes: int | None) -> Attribute:
         """In units of 16 clusters; what lies behind the valid data is nowhere there."""
         maker, cluster_bytes = self._volume.maker, self._volume.cluster_bytes
-        if form == "compressed" and cluster_bytes * UNIT_CLUSTERS > LARGEST_UNIT_BYTES:
+        if form in COMPRESSED_FORMS and cluster_bytes * UNIT_CLUSTERS > LARGEST_UNIT_BYTES:
             raise ManifestError(f"NTFS compresses nothing in clusters of {cluster_bytes} bytes: 4096 at most")
         size = size_of(content)
-        if not size or (form == "compressed" and size <= cluster_bytes):
+        if not size or (form in COMPRESSED_FORMS and size <= cluster_bytes):
             data = read(content)[:valid_bytes]
             return maker.resident(name, form, data.ljust(size, b"\0"))  # It may fit the record.
         written = self._counted(valid_pieces(content, valid_bytes))

@@ -30,6 +30,8 @@ def read_storage(values: Values, node: Node, content: Content | None = None) -> 
     """What a mapping says; `content` None: it is not known."""
     data = node.data
     said = [key for key in data if key in _FORMS and data[key] is not False and values.has(node, key)]
+    if data.get("sparse") is True and set(said) == {"sparse", "compressed"}:
+        said = []  # The one pair that NTFS knows.
     for key in said[1:]:
         values.say_of_key(values.child(node, key), f"what is {said[0]} cannot be {key}")
     valid_bytes = values.read(node, "valid_data", parse_size)

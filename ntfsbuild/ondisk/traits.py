@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
-Form: TypeAlias = Literal["plain", "sparse", "compressed", "encrypted"]  # How a stream lies in its clusters.
+# How a stream lies in its clusters.  What is sparse and compressed lies there as if it were compressed alone:
+# Windows leaves both flags when a compressed stream is made sparse.
+Form: TypeAlias = Literal["plain", "sparse", "compressed", "sparse_compressed", "encrypted"]
 
-FORMS: Final[tuple[Form, ...]] = ("plain", "sparse", "compressed", "encrypted")
+FORMS: Final[tuple[Form, ...]] = ("plain", "sparse", "compressed", "sparse_compressed", "encrypted")
+COMPRESSED_FORMS: Final[frozenset[Form]] = frozenset(["compressed", "sparse_compressed"])
 NO_SHORT_NAME: Final = ""  # One that is there is taken away; None leaves it.
 MADE_SHORT_NAME: Final = "*"  # No name can be this: the volume makes one as Windows does.
 

@@ -105,5 +105,5 @@ def _form(flags: int) -> Form:
     if flags & attribute.ENCRYPTED:
         return "encrypted"
     if flags & attribute.COMPRESSION_MASK:
-        return "compressed"
+        return "sparse_compressed" if flags & attribute.SPARSE else "compressed"
     return "sparse" if flags & attribute.SPARSE else "plain"

@@ -10,7 +10,7 @@ from ntfsbuild.ondisk.efs import UNIT_BYTES
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.runs import Run
-from ntfsbuild.ondisk.traits import Form
+from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, Form
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.attributes import EFS_NAME
 from ntfsbuild.volume.write.file_state import FileState
@@ -83,7 +83,7 @@ class Forming(Naming):
             return
         if "encrypted" in (form, "encrypted" if main.flags & attribute.ENCRYPTED else ""):
             raise VolumeError("what is there cannot be encrypted or decrypted: it has to be written anew")
-        if form == "compressed" and not self.compresses:
+        if form in COMPRESSED_FORMS and not self.compresses:
             raise ManifestError(
                 f"NTFS compresses nothing in clusters of {self.cluster_bytes} bytes: 4096 at most"
             )

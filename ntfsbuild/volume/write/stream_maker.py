@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.runs import Run
-from ntfsbuild.ondisk.traits import Form
+from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, Form
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.run_list import merged
 from ntfsbuild.volume.write.compression_units import CompressMany, compressed_runs, one_by_one, sparse_runs
@@ -16,6 +16,7 @@ FLAGS: dict[Form, int] = {
     "plain": 0,
     "sparse": attribute.SPARSE,
     "compressed": attribute.COMPRESSED,
+    "sparse_compressed": attribute.SPARSE | attribute.COMPRESSED,
     "encrypted": attribute.ENCRYPTED,
 }
 _HOLEY = attribute.SPARSE | attribute.COMPRESSION_MASK
@@ -42,7 +43,7 @@ class StreamMaker:
     ) -> Attribute:
         """A sparse or compressed stream in clusters; `pieces` ascend, zeros lie between them."""
         cluster_bytes, store = self._cluster_bytes, self._store
-        if form == "compressed":
+        if form in COMPRESSED_FORMS:
             runs = compressed_runs(pieces, size_bytes, cluster_bytes, store, compress_many)
         else:
             runs = sparse_runs(pieces, size_bytes, cluster_bytes, store)
@@ -73,6 +74,6 @@ class StreamMaker:
             runs = self._store(value) if value else []
             outside = self._mapped(one.name, one.flags, runs, len(value))
         else:
-            form: Form = "sparse" if one.flags & attribute.SPARSE else "compressed"
+            form: Form = "compressed" if one.flags & attribute.COMPRESSION_MASK else "sparse"
             outside = self.in_units(one.name, form, [(0, value)], len(value))
         return outside._replace(type_code=one.type_code, flags=one.flags)

@@ -122,7 +122,7 @@ class Featuring(Forming):
         state = self.settable_at(path)
         if traits.short_name is not None:
             self._check_named(state, path)
-        if form == "sparse" and state.is_directory:
+        if form in ("sparse", "sparse_compressed") and state.is_directory:
             raise VolumeError(f"{path}: a directory is not sparse")
         with self.whole_change():
             if traits.security is not None:
