@@ -25,9 +25,7 @@ from ntfsbuild.ondisk import lznt1, lznt1_loops, lznt1_tokens
 CHUNK = 4096
 
 
-def forget_compiled() -> None:
-    lznt1._compiled_squeeze.cache_clear()
-    lznt1._compiled_decompress.cache_clear()
+SQUEEZE, DECOMPRESS = lznt1._compiled_squeeze(), lznt1._compiled_decompress()
 
 
 class Way:
@@ -38,12 +36,11 @@ class Way:
 
     def __enter__(self) -> None:
         self._patch = pytest.MonkeyPatch()
-        self._patch.setattr(kernel, "available", lambda: self.compiled)
-        forget_compiled()
+        self._patch.setattr(lznt1, "_compiled_squeeze", lambda: SQUEEZE if self.compiled else None)
+        self._patch.setattr(lznt1, "_compiled_decompress", lambda: DECOMPRESS if self.compiled else None)
 
     def __exit__(self, *_: object) -> None:
         self._patch.undo()
-        forget_compiled()
 
 
 def ways() -> list[Way]:
