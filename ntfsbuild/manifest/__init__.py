@@ -2,6 +2,7 @@
 
 source.py    YAML into plain data, a position for every node      (the door to yaml)
 schema.py    the structure, checked against the JSON Schema       (the door to jsonschema)
+structure.py the same as yes or no, without jsonschema
 loading.py   the sections; volume.py, tree.py, clock.py, steps.py: their meaning, and what they share
 features.py  what is said besides content, times and attributes; it names the modules that read it
 model.py     what comes out of it

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ntfsbuild.errors import Problem
+from ntfsbuild.manifest import structure
 from ntfsbuild.manifest.node import Node, step_path
 from ntfsbuild.manifest.schema_files import schema_text
 from ntfsbuild.manifest.source import Data, Document
@@ -21,23 +22,7 @@ from ntfsbuild.manifest.words import listed, nearest, quoted, shown
 
 # The keywords that decide here.  All of them look only at keys, types and `enum` words: two values
 # with the same shape fare the same, so that one of them is checked and the other one is not.
-STRUCTURE_KEYWORDS = [
-    "$ref",
-    "additionalProperties",
-    "const",
-    "dependentRequired",
-    "dependentSchemas",
-    "enum",
-    "items",
-    "minItems",
-    "minProperties",
-    "not",
-    "patternProperties",
-    "properties",
-    "required",
-    "type",
-    "uniqueItems",
-]
+STRUCTURE_KEYWORDS = list(structure.CHECKS)
 _DEPTH_MAX = 6  # No valid value is deeper, apart from directories, which are never validated whole.
 _SHAPES_MAX = 10_000
 _FAULTS_MAX = 50  # Of one node; each costs a walk over it.
@@ -56,6 +41,12 @@ def manifest_schema() -> dict[str, Any]:
 def schema_words() -> frozenset[str]:
     """Every word that the schema knows: keys of mappings and `enum` words."""
     return frozenset(_words(manifest_schema()))
+
+
+def is_sound(definition: str, value: Data) -> bool:
+    """Whether a value has the structure of `definition` (empty: of a whole manifest)."""
+    schema = manifest_schema()
+    return structure.holds(schema["$defs"][definition] if definition else schema, value, schema["$defs"])
 
 
 class Fault(NamedTuple):
@@ -84,8 +75,11 @@ class StructureCheck:
         return faults
 
     def _faults(self, definition: str, node: Node) -> list[Fault]:
+        value = _pruned(node.data, _DEPTH_MAX)
+        if is_sound(definition, value):
+            return []
         faults: dict[object, Fault] = {}
-        for error in _validator(definition).iter_errors(_pruned(node.data, _DEPTH_MAX)):
+        for error in _validator(definition).iter_errors(value):
             for steps, is_key, message in _explain(error):
                 fault = self._fault(node, steps, is_key, message)
                 if error.validator == "not":  # Each of two contents excludes the other: name the last.
