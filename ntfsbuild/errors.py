@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 EXIT_BUG = 70
 
@@ -26,8 +26,7 @@ class NtfsBuildError(Exception):
     exit_code = EXIT_BUG
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in a text file; line and column count from 1, as editors do."""
 
     file: str
@@ -52,8 +51,7 @@ def unpack_position(position: int) -> tuple[int, int]:
     return position >> COLUMN_BITS, position & COLUMN_MAX
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: where it was written, the path in the document, what is allowed."""
 
     mark: Mark

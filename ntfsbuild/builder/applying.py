@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Sequence
 from types import UnionType
@@ -163,7 +162,7 @@ class Change:
 
     def on(self, volume: VolumeEditor, target: AnyPath) -> Change:
         """Change a volume, and commit it."""
-        plan = dataclasses.replace(self._plan, operations=iter(self._operations))
+        plan = self._plan._replace(operations=iter(self._operations))
         path = os.fsencode(os.path.realpath(target))
         with UnitPool(self._jobs) as pool:
             done = execute_on_base(plan, volume, self._progress, path, pool.compress_many)

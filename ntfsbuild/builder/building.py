@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -95,6 +94,8 @@ def check(
         if base is None and not manifest.steps:
             done = execute_fresh(planning.plan(None), NoStorage(), progress)
             return BuildResult("", done.geometry.size_bytes, done.files, done.directories)
+        import tempfile  # Late: it brings much along, and few builds are dry.
+
         with tempfile.TemporaryFile() as passing:
             if base is None:
                 return _build_new(planning.plan(None), passing.fileno(), "", progress)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
@@ -145,7 +144,7 @@ def told(plan: Plan, tell: Tell | None) -> Plan:
         tell(operation)
         return operation
 
-    return dataclasses.replace(plan, operations=map(one, plan.operations))
+    return plan._replace(operations=map(one, plan.operations))
 
 
 def open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = False) -> ImageFile:

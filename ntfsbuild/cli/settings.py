@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(slots=True)
 class Settings:
     """Filled while the arguments are parsed; these options stand before or after the command."""
 
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    debug: bool = False
+    __slots__ = ("debug", "json", "quiet", "verbose")
+
+    def __init__(self) -> None:
+        self.json = self.quiet = self.verbose = self.debug = False

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ntfsbuild.compiled.translate import Function, translate
+from ntfsbuild.compiled import Function
 
 _OPTIMIZE = 2
 
@@ -16,6 +14,8 @@ _OPTIMIZE = 2
 @cache
 def available() -> bool:
     """Whether functions can be compiled here."""
+    import importlib.util
+
     return importlib.util.find_spec("llvmlite") is not None
 
 
@@ -28,7 +28,11 @@ def compile_function(function: Function, instead: Mapping[str, Function] | None 
     """
     if not available():
         return None
-    import llvmlite.binding as llvm  # Late: it takes as long to load as a small build.
+    import ctypes  # Late, all of them: they take as long to load as a small build takes.
+
+    import llvmlite.binding as llvm
+
+    from ntfsbuild.compiled.translate import translate
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -43,15 +47,9 @@ def compile_function(function: Function, instead: Mapping[str, Function] | None 
     builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    kinds = [ctypes.c_int64 if kind == "int" else _ARRAY[kind] for kind in _kinds(function)]
+    types: dict[str, Any] = {"int": ctypes.c_int64, "bytes": ctypes.c_char_p}
+    *kinds, _ = [types.get(kind, ctypes.c_void_p) for kind in function.__annotations__.values()]
     address = engine.get_function_address(function.__name__)
     compiled: Any = ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)(address)
     compiled.engine = engine  # The code lives as long as the engine.
     return compiled  # type: ignore[no-any-return]
-
-
-_ARRAY: dict[str, Any] = {"bytes": ctypes.c_char_p, "bytearray": ctypes.c_void_p, "Shorts": ctypes.c_void_p}
-
-
-def _kinds(function: Function) -> list[str]:
-    return [kind for name, kind in function.__annotations__.items() if name != "return"]

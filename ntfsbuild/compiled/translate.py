@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterable, Mapping, MutableSequence
+from collections.abc import Iterable, Mapping
 from textwrap import dedent
-from typing import Any, TypeAlias
+from typing import Any
 
-Shorts: TypeAlias = MutableSequence[int]  # Whole numbers from 0 to 65535.
+from ntfsbuild.compiled import Function
 
 _ELEMENT = {"bytes": "i8", "bytearray": "i8", "Shorts": "i16"}
 _TABLE_ELEMENT = "i32"
@@ -26,9 +26,6 @@ _BINARY: dict[type[ast.operator], str] = {
 _COMPARED: dict[type[ast.cmpop], str] = {
     ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "slt", ast.LtE: "sle", ast.Gt: "sgt", ast.GtE: "sge",
 }  # fmt: skip
-
-
-Function: TypeAlias = Callable[..., int]
 
 
 def translate(function: Function, instead: Mapping[str, Function] | None = None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -114,7 +113,7 @@ def _resolve_entries(planner: TreePlanner, directories: list[PlannedDirectory]) 
                 if found != entry.sha256:
                     path = f"{directory.path.rstrip('/')}/{name}"
                     planner.say(entry.position, path, f"sha256: the content's SHA-256 is {found.hex()}")
-            directory.entries[name] = replace(entry, content=content)
+            directory.entries[name] = entry._replace(content=content)
 
 
 def _format(

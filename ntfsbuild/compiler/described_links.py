@@ -5,8 +5,6 @@ How one is written makes no other image.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ntfsbuild.compiler.features import Rules, form_of_directory
 from ntfsbuild.content.model import EMPTY
 from ntfsbuild.manifest.model import DirectoryEntry, FileEntry
@@ -23,5 +21,5 @@ def link_as_file(entry: DirectoryEntry) -> FileEntry:
     """The same as if it were described as a file."""
     spec = entry.features._replace(compressed=None, encrypted=None, reparse_directory=True)
     if spec.symlink is not None:
-        spec = spec._replace(symlink=replace(spec.symlink, directory=True))
+        spec = spec._replace(symlink=spec.symlink._replace(directory=True))
     return FileEntry(EMPTY, entry.position, entry.times, entry.attributes, features=spec)

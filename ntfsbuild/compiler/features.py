@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ntfsbuild.compiler.sources import Sources
 from ntfsbuild.content import host_file
@@ -68,8 +67,7 @@ _SPECIAL_MODES: Final[dict[LinkKind, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What a directory hands down to what lies in it."""
 
     form: Form | None = None
@@ -89,18 +87,18 @@ class Rules:
             return self
         rules = self
         if spec.compressed is not None:
-            rules = replace(rules, form="compressed" if spec.compressed else None, encrypt=None)
+            rules = rules._replace(form="compressed" if spec.compressed else None, encrypt=None)
         if isinstance(spec.encrypted, EncryptTo):
-            rules = replace(rules, form="encrypted", encrypt=spec.encrypted)
+            rules = rules._replace(form="encrypted", encrypt=spec.encrypted)
         elif isinstance(spec.encrypted, EncryptedRaw):  # There is nobody to encrypt for.
-            rules = replace(rules, form=None, encrypt=None)
+            rules = rules._replace(form=None, encrypt=None)
         elif spec.encrypted is False:
-            rules = replace(rules, form=None if rules.encrypt else rules.form, encrypt=None)
+            rules = rules._replace(form=None if rules.encrypt else rules.form, encrypt=None)
         if defaults.security is not None:
-            rules = replace(rules, security=defaults.security)
+            rules = rules._replace(security=defaults.security)
         if defaults.short_names is not None:
-            rules = replace(rules, short_names=defaults.short_names)
-        return replace(rules, unix_from_source=rules.unix_from_source or spec.unix == "source")
+            rules = rules._replace(short_names=defaults.short_names)
+        return rules._replace(unix_from_source=rules.unix_from_source or spec.unix == "source")
 
 
 _NO_RULES = Rules()
@@ -319,7 +317,7 @@ def link_spec(
     if link.kind != "symlink":
         special = UnixSpec(None, None, _SPECIAL_MODES[link.kind], unix.dev if unix else None)
         if unix and rules.unix_from_source:
-            special = replace(special, uid=unix.uid, gid=unix.gid, mode=unix.mode)
+            special = special._replace(uid=unix.uid, gid=unix.gid, mode=unix.mode)
         return FeatureSpec(reparse=reparse_point.wsl_special(link.kind), unix=special)
     said = None if unix is None else UnixSpec(unix.uid, unix.gid, unix.mode)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ntfsbuild.manifest.model import Times, TimesSpec
 from ntfsbuild.ondisk.standard_information import Ticks4
@@ -12,8 +12,7 @@ from ntfsbuild.ondisk.traits import SomeTicks
 DEFAULT_TICKS = 119_600_064_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class TimesRule:
+class TimesRule(NamedTuple):
     """Times as they hold at one place of the tree.
 
     `ticks` hold where the source is not asked or has none; with `from_source`, a source's own time

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from ntfsbuild.compiler import short_names
 from ntfsbuild.compiler.described_links import is_link, link_as_file
@@ -40,8 +40,7 @@ from ntfsbuild.plan.features import NO_FEATURES, Features
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """A source tree laid into a directory, and where the manifest asked for it."""
 
     tree: SourceTree
@@ -144,8 +143,7 @@ def _only_removing(root: DirectoryEntry) -> frozenset[int]:
     return frozenset(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     """A directory that is still to be planned: what the manifest says and what its sources hold."""
 
     path: str
@@ -264,7 +262,7 @@ class TreePlanner:
         for name in further:
             found.pop(name, None)  # Nobody said that one which is there must go.
         planned.short_names = found
-        return [replace(one, short_name=found.get(one.path[len(above) :])) for one in below]
+        return [one._replace(short_name=found.get(one.path[len(above) :])) for one in below]
 
     def _scanned(self, path: str, entry: DirectoryEntry) -> Iterator[Layer]:
         source = entry.source

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import tempfile
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, TypeAlias
 
@@ -108,6 +107,8 @@ def _open(path: bytes) -> Archive:
 
 def _scratch(path: bytes) -> IO[bytes]:
     with _blaming_the_temporary_folder(path):
+        import tempfile  # Late: it brings much along.
+
         return tempfile.TemporaryFile(buffering=0)  # Else closing it could fail, too.
 
 
@@ -123,6 +124,8 @@ def _blaming_the_temporary_folder(path: bytes) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
+        import tempfile
+
         folder = shown(os.fsencode(tempfile.tempdir)) if tempfile.tempdir else "the temporary folder"
         reason = failure.strerror or failure
         hint = f"{shown(path)} is unpacked there; the variable TMPDIR names another one"

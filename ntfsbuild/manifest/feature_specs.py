@@ -6,15 +6,13 @@ tree or the volume (certificates, targets, inheritance) is left for the compiler
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.ondisk.traits import SomeTicks
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSpec:
+class StreamSpec(NamedTuple):
     """A named stream."""
 
     content: Content
@@ -26,24 +24,21 @@ class StreamSpec:
     plain_bytes: int | None = None  # Its size, where the content is ciphertext of an encrypted file.
 
 
-@dataclass(frozen=True, slots=True)
-class Symlink:
+class Symlink(NamedTuple):
     """A symbolic link of Windows; `directory` None: what its target is in the tree, else a file."""
 
     target: str
     directory: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptTo:
+class EncryptTo(NamedTuple):
     """Encryption by us: host paths of certificates, as written."""
 
     certificates: tuple[bytes, ...]
     recovery: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptedRaw:
+class EncryptedRaw(NamedTuple):
     """Encryption by somebody else: the $EFS value; the content is ciphertext of a file of `size_bytes`.
 
     A stream has the $EFS of its file.
@@ -53,8 +48,7 @@ class EncryptedRaw:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnixSpec:
+class UnixSpec(NamedTuple):
     """WSL metadata; "source" takes it from the host file or the tar member."""
 
     uid: int | None

@@ -7,7 +7,6 @@ holds"; the compiler resolves it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
@@ -29,8 +28,7 @@ NamesRule: TypeAlias = Literal["win32", "posix"]
 SymlinksRule: TypeAlias = Literal["ntfs", "wsl", "follow", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(NamedTuple):
     """Values inherited down the tree; nearest wins, None passes on to the next outer one."""
 
     times: TimesSpec = None
@@ -39,8 +37,7 @@ class Defaults:
     short_names: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """A volume size: exact (`size_bytes`), or the smallest that fits plus room."""
 
     size_bytes: int | None
@@ -53,8 +50,7 @@ class Size:
         return self.size_bytes is None
 
 
-@dataclass(frozen=True, slots=True)
-class BaseSpec:
+class BaseSpec(NamedTuple):
     """A formatted volume of the host that the tree is laid into; `partition` None: not said."""
 
     path: bytes  # As written, relative to the manifest's folder.
@@ -62,8 +58,7 @@ class BaseSpec:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeSpec:
+class VolumeSpec(NamedTuple):
     """The `volume` section.  `record_bytes` None: 1024, or 4096 where the sector is larger than that."""
 
     size: Size
@@ -81,8 +76,7 @@ class VolumeSpec:
     object_id: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """One file of the tree."""
 
     content: Content
@@ -93,8 +87,7 @@ class FileEntry:
     features: FeatureSpec = NO_FEATURE_SPEC
 
 
-@dataclass(frozen=True, slots=True)
-class TreeSource:
+class TreeSource(NamedTuple):
     """A host directory or a tar archive whose tree is laid into a directory."""
 
     path: bytes  # As written, relative to the manifest's folder.
@@ -104,20 +97,18 @@ class TreeSource:
     symlinks: SymlinksRule = "follow"
 
 
-@dataclass(frozen=True, slots=True)
-class AbsentEntry:
+class AbsentEntry(NamedTuple):
     """What must not be there: a file, or a directory with all that is in it."""
 
     position: int
     directory: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryEntry:
+class DirectoryEntry(NamedTuple):
     """One directory of the tree; `children` in the order in which the manifest has them."""
 
     position: int
-    children: dict[str, FileEntry | DirectoryEntry | AbsentEntry] = field(default_factory=dict)
+    children: dict[str, FileEntry | DirectoryEntry | AbsentEntry]
     times: TimesSpec = None
     attributes: int | None = None
     defaults: Defaults = Defaults()
@@ -128,8 +119,7 @@ class DirectoryEntry:
 Entry: TypeAlias = FileEntry | DirectoryEntry | AbsentEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """The time of step k, counted from 0, is `start_ticks + k * step_ticks`."""
 
     start_ticks: int
@@ -244,8 +234,7 @@ Step: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A whole manifest.  `digest` is the SHA-256 of what it says (not of how it is spelled)."""
 
     file: str

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
+import os
 
 
 def schema_text(name: str) -> str:
     """The text of a published schema; `name` is that of its file without `.schema.json`."""
     file = f"{name}.schema.json"
-    packed = files("ntfsbuild") / "schemas" / file
-    place = packed if packed.is_file() else Path(__file__).parents[2] / "schemas" / file
-    return place.read_text(encoding="utf-8")
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # Not importlib.resources, which takes longer to load than the schema to read.
+    for folder in (package, os.path.dirname(package)):
+        place = os.path.join(folder, "schemas", file)
+        if os.path.exists(place):
+            break
+    with open(place, encoding="utf-8") as stream:
+        return stream.read()

@@ -11,8 +11,7 @@ import importlib
 import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 import yaml
 from yaml.events import (
@@ -68,8 +67,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A manifest as data.  `positions` has a packed position for every node, in document order.
 
     A key or scalar takes one element; a container takes two, its position and the number of elements

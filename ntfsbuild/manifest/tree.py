@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -298,7 +297,7 @@ class TreeReader:
         names = read_names(values, node)
         if names and defaults.names:
             values.say(values.child(node, "names"), "said twice: here and in defaults")
-        return replace(defaults, names=names or defaults.names)
+        return defaults._replace(names=names or defaults.names)
 
     def _new_draft(self, position: int) -> _Draft:
         draft = _Draft(position)

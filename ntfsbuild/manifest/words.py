@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -39,5 +38,7 @@ def listed(words: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be."""
+    import difflib  # Late: only what is wrong needs it.
+
     near = difflib.get_close_matches(word[:_LENGTH_MAX], known, n=1)
     return near[0] if near else None

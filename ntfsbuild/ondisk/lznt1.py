@@ -5,7 +5,6 @@ With the extra `fast` the same functions run as machine code (`ntfsbuild.compile
 
 from __future__ import annotations
 
-import ctypes
 from array import array
 from collections.abc import Callable
 from functools import cache
@@ -30,7 +29,6 @@ _SHORTEST_CHUNK = 6  # ntfs-3g refuses a shorter one at the end of its unit.
 _PADDING = bytes(3)  # Behind a chunk: its last positions have four bytes, too.
 
 _POSITIONS = list(range(CHUNK_BYTES))
-_LENGTH_MASKS = [(1 << bits) - 1 for bits in LENGTH_BITS]
 _BYTES = [bytes((value,)) for value in range(256)]
 _ITEM_BYTES = [8 + flags.bit_count() for flags in range(256)]  # Of the eight items behind a byte of flags.
 _NO_FLAGS = bytes(CHUNK_BYTES)
@@ -106,7 +104,7 @@ def _packed(data: bytes, starts: list[int], values: list[int]) -> bytes:
             kinds += _NO_FLAGS[at:start]
         items += value.to_bytes(2, "little")
         kinds.append(1)
-        at = start + SHORTEST + (value & _LENGTH_MASKS[start])
+        at = start + SHORTEST + (value & (1 << LENGTH_BITS[start]) - 1)
     items += data[at:]
     kinds += bytes(len(data) - at + -(len(kinds) + len(data) - at) % 8)
     flags = int(kinds[::-1].translate(_DIGITS), 2).to_bytes(len(kinds) // 8, "little")
@@ -162,4 +160,6 @@ def _squeezer() -> Squeeze:
 
 def _address(array: bytearray) -> int:
     """Where the bytes lie; they stay there while their number stays."""
+    import ctypes  # Late: only machine code needs it.
+
     return ctypes.addressof(ctypes.c_char.from_buffer(array))

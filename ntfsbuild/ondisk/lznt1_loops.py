@@ -5,7 +5,7 @@ Each does what the function of the same name in `lznt1_tokens.py` or `lznt1.py` 
 
 from __future__ import annotations
 
-from ntfsbuild.compiled.translate import Shorts
+from ntfsbuild.compiled import Shorts
 from ntfsbuild.ondisk.lznt1_tokens import CHUNK_BYTES, HOPELESS_BYTES, LENGTH_BITS, SHORTEST, parse
 
 _HASH_BITS = 13

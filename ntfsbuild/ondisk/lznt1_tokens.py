@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ntfsbuild.compiled.translate import Shorts
+from ntfsbuild.compiled import Shorts
 
 CHUNK_BYTES = 4096
 SHORTEST = 3  # Bytes that a token stands for, at least.
@@ -19,8 +19,12 @@ COMPRESSED = 0x8000
 LENGTH_MASK = 0x0FFF
 
 # By position in the chunk: the bits of a token's length, and the longest there is.
-LENGTH_BITS = [16 - max(4, (max(at, 1) - 1).bit_length()) for at in range(CHUNK_BYTES)]
-LONGEST = [(1 << bits) + 2 for bits in LENGTH_BITS]
+LENGTH_BITS = [12] * 17
+LONGEST = [(1 << 12) + 2] * 17
+for _bits in range(11, 3, -1):  # Each time as many positions as there are before, but for the first.
+    LENGTH_BITS += [_bits] * (1 << 15 - _bits)
+    LONGEST += [(1 << _bits) + 2] * (1 << 15 - _bits)
+del LENGTH_BITS[CHUNK_BYTES:], LONGEST[CHUNK_BYTES:]
 
 # To become smaller a chunk must save its flag bytes, and each of its positions saves a byte or less.
 HOPELESS_BYTES = CHUNK_BYTES // 8 * 4 // 5 - 8

@@ -11,7 +11,6 @@ A plan formats a volume, or opens a base; then comes the tree, then the steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from ntfsbuild.content.model import Content
@@ -251,8 +250,7 @@ Step: TypeAlias = (
 Operation: TypeAlias = Format | OpenBase | TreeOperation | Step
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A header and a sequence of operations; the sequence can be read once, and may be lazy."""
 
     manifest_file: str  # The name used in error messages.

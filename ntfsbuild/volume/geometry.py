@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ntfsbuild.ondisk.layout import align
 
 MOST_CLUSTERS = 2**32 - 1  # LCNs fit 32 bits in Windows.
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(NamedTuple):
     """Bytes a sector, a cluster and an MFT record; whole clusters and sectors of the volume.
 
     `total_sectors` counts as the boot sector does: without the last one, which holds the backup.

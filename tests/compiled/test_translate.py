@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntfsbuild.compiled import kernel
-from ntfsbuild.compiled.translate import Shorts, translate
+from ntfsbuild.compiled import Shorts, kernel
+from ntfsbuild.compiled.translate import translate
 
 needs_fast = pytest.mark.skipif(
     not kernel.available() and not os.environ.get("CI"), reason="the extra `fast` is not installed"

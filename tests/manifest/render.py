@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segments
@@ -99,9 +98,9 @@ def _feature(name: str, value: Any) -> Any:
         case bytes():
             return value.hex(" ", -4)
         case Symlink():
-            return dataclasses.asdict(value)
+            return value._asdict()
         case UnixSpec():
-            return {**dataclasses.asdict(value), "dev": value.dev and [*value.dev]}
+            return {**value._asdict(), "dev": value.dev and [*value.dev]}
         case EncryptTo():
             return [[path.decode() for path in paths] for paths in (value.certificates, value.recovery)]
         case EncryptedRaw():
