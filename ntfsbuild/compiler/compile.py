@@ -113,7 +113,7 @@ def _resolve_entries(planner: TreePlanner, directories: list[PlannedDirectory]) 
                 if found != entry.sha256:
                     path = f"{directory.path.rstrip('/')}/{name}"
                     planner.say(entry.position, path, f"sha256: the content's SHA-256 is {found.hex()}")
-            directory.entries[name] = entry._replace(content=content)
+            directory.entries[name] = dataclasses.replace(entry, content=content)
 
 
 def _format(
