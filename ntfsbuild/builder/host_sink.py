@@ -1,13 +1,17 @@
 """Items put into a directory of the host.
 
 Every directory is opened inside the one before, and no link on the way is followed: names, links and
-whoever else writes there cannot lead out of it.  Symbolic links are made last, when nothing follows.
+whoever else writes there cannot lead out of it.  Times and modes are set through the descriptor of what was
+made, never by its name, under which something else may lie by then.  Symbolic links are made last, when
+nothing follows.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +20,6 @@ from ntfsbuild.builder.safe_names import numbered, safe_name
 from ntfsbuild.errors import HostError
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import unix_ns_from_filetime
-from ntfsbuild.ondisk.standard_information import Ticks4
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,6 +35,7 @@ class HostSink:
         self._note = note
         self._names: dict[str, str] = {"/": "."}  # Of what was put: its path on the host.
         self._folder_path, self._folder = "/", os.dup(descriptor)
+        self._made: dict[str, tuple[int, int]] = {}  # Device and inode of what was put, by its path.
         self._links: list[Item] = []
         self._folders: list[Item] = []
 
@@ -49,7 +53,9 @@ class HostSink:
         self._enter(above or "/")
         match item.kind:
             case "directory":
-                self._make(item.path, name, lambda safe: os.mkdir(safe, 0o755, dir_fd=self._folder))
+                safe = self._make(item.path, name, lambda safe: os.mkdir(safe, 0o755, dir_fd=self._folder))
+                with self._opened(safe, _FOLDER) as descriptor:
+                    self._remember(item.path, descriptor)
                 self._folders.append(item)
             case "symlink":
                 self._links.append(item)
@@ -58,13 +64,9 @@ class HostSink:
             case "hardlink":
                 self._link(item, name)
             case "file":
-                safe = self._make_file(item.path, name, item.main)
-                self._set_times(safe, item.times)
-                if item.attributes & _READONLY:
-                    os.chmod(safe, 0o444, dir_fd=self._folder)
+                self._make_file(item.path, name, item.main, item)
         for stream in item.streams if item.kind != "symlink" else ():
-            safe = self._make_file(f"{item.path}:{stream.name}", f"{name}:{stream.name}", stream)
-            self._set_times(safe, item.times)
+            self._make_file(f"{item.path}:{stream.name}", f"{name}:{stream.name}", stream, item)
 
     def finish(self) -> None:
         """Make the symbolic links, then set the times of directories."""
@@ -79,12 +81,11 @@ class HostSink:
             def link(safe: str, target: bytes = target) -> None:
                 os.symlink(target, safe.encode(), dir_fd=self._folder)
 
-            self._make(item.path, name, link)
-            self._set_times(os.path.basename(self._names[item.path]), item.times)
+            self._set_link_times(self._make(item.path, name, link), item)
         for item in reversed(self._folders):
-            above = item.path.rpartition("/")[0]
-            self._enter(above or "/")
-            self._set_times(os.path.basename(self._names[item.path]), item.times)
+            self._enter(item.path)
+            self._ensure_same(item.path, self._folder)
+            self._set_times(self._folder, item)
 
     # ------------------------------------------------------------------ on the host
 
@@ -92,13 +93,37 @@ class HostSink:
         """Open the directory of the host for a path of the volume."""
         if path == self._folder_path:
             return
-        descriptor = os.dup(self._root)
-        for part in self._names[path].split("/"):
-            below = os.open(part, _FOLDER, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = below
+        descriptor = self._open_folder(self._names[path])
         os.close(self._folder)
         self._folder_path, self._folder = path, descriptor
+
+    def _open_folder(self, there: str) -> int:
+        """A directory by its path on the host; no link is followed."""
+        descriptor = os.dup(self._root)
+        for part in there.split("/"):
+            try:
+                below = os.open(part, _FOLDER, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            descriptor = below
+        return descriptor
+
+    @contextlib.contextmanager
+    def _opened(self, safe: str, flags: int) -> Iterator[int]:
+        descriptor = os.open(safe, flags, dir_fd=self._folder)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _remember(self, path: str, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        self._made[path] = found.st_dev, found.st_ino
+
+    def _ensure_same(self, path: str, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        if self._made[path] != (found.st_dev, found.st_ino):
+            raise HostError(f"{path}: another process has put something else in its place")
 
     def _make(self, path: str, name: str, make: Callable[[str], object]) -> str:
         """Make something under a name that nothing has yet, also where the host ignores case."""
@@ -114,9 +139,9 @@ class HostSink:
             return safe
         raise HostError(f"{path}: the host has no name left for it")
 
-    def _make_file(self, path: str, name: str, content: Stream | None) -> str:
+    def _make_file(self, path: str, name: str, content: Stream | None, item: Item) -> None:
         opened: list[int] = []
-        safe = self._make(
+        self._make(
             path, name, lambda safe: opened.append(os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder))
         )
         with os.fdopen(opened[0], "wb", buffering=0) as file:
@@ -127,19 +152,39 @@ class HostSink:
                         count = os.pwrite(file.fileno(), view, at)
                         at, view = at + count, view[count:]
                 os.ftruncate(file.fileno(), content.size_bytes)
-        return safe
+            self._remember(path, file.fileno())
+            self._set_times(file.fileno(), item)
+            if path == item.path and item.attributes & _READONLY:
+                os.fchmod(file.fileno(), 0o444)
 
     def _link(self, item: Item, name: str) -> None:
-        there = self._names[item.target]
+        above, _, last = self._names[item.target].rpartition("/")
+        source = self._open_folder(above or ".")
 
         def link(safe: str) -> None:
-            os.link(there, safe, src_dir_fd=self._root, dst_dir_fd=self._folder, follow_symlinks=False)
+            os.link(last, safe, src_dir_fd=source, dst_dir_fd=self._folder, follow_symlinks=False)
 
-        self._make(item.path, name, link)
-
-    def _set_times(self, safe: str, times: Ticks4) -> None:
-        accessed, modified = (unix_ns_from_filetime(times[k]) for k in (3, 1))
         try:
-            os.utime(safe, ns=(accessed, modified), dir_fd=self._folder, follow_symlinks=False)
+            safe = self._make(item.path, name, link)
+        finally:
+            os.close(source)
+        found = os.stat(safe, dir_fd=self._folder, follow_symlinks=False)
+        if self._made.get(item.target, (found.st_dev, found.st_ino)) != (found.st_dev, found.st_ino):
+            os.unlink(safe, dir_fd=self._folder)
+            raise HostError(f"{item.target}: another process has put something else in its place")
+
+    def _set_times(self, descriptor: int | str, item: Item) -> None:
+        accessed, modified = (unix_ns_from_filetime(item.times[k]) for k in (3, 1))
+        try:
+            os.utime(descriptor, ns=(accessed, modified))
         except OverflowError:
-            self._note(safe, "the host cannot have its times")
+            self._note(item.path, "the host cannot have its times")
+
+    def _set_link_times(self, safe: str, item: Item) -> None:
+        """Set the times of a symbolic link itself; a host that cannot open one leaves them."""
+        if not hasattr(os, "O_PATH"):
+            return
+        with self._opened(safe, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC) as descriptor:
+            opened = f"/proc/self/fd/{descriptor}"
+            if stat.S_ISLNK(os.fstat(descriptor).st_mode) and os.path.lexists(opened):
+                self._set_times(opened, item)  # It leads to what is open, and no further.

@@ -26,8 +26,13 @@ def new_folder(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Ite
     except OSError as error:
         raise HostError(f"{shown}: {error.strerror}") from None
     try:
-        yield passing
-        os.chmod(passing, 0o755)
+        # By its descriptor: under its name there may be a link to something else by then.
+        descriptor = os.open(passing, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield passing
+            os.fchmod(descriptor, 0o755)
+        finally:
+            os.close(descriptor)
         os.rename(passing, target)  # An empty directory is replaced.
     except OSError as error:
         shutil.rmtree(passing, ignore_errors=True)
