@@ -4,6 +4,7 @@
     ├── ManifestError   2   the manifest, the plan or the arguments: every problem, with its place
     ├── VolumeError     3   the volume that was opened
     │   ├── CorruptVolume    a structure is damaged: which one, where, expected and found
+    │   ├── ClosedVolume     it was closed before
     │   └── NoRoom           it is full: how much is missing
     └── HostError       4   the machine that we run on: no space, no permission
 
@@ -80,6 +81,10 @@ class VolumeError(NtfsBuildError):
 
 class CorruptVolume(VolumeError):
     """A structure on the volume is damaged or not one that we know."""
+
+
+class ClosedVolume(VolumeError):
+    """The volume, or its image, was closed before it was asked."""
 
 
 class NoRoom(VolumeError):

@@ -150,7 +150,10 @@ class Change:
 
     def on_copy(self, file: ImageFile, descriptor: int, shown: str) -> Change:
         """Make the empty file behind the descriptor a changed copy of an image."""
-        copy_image(OpenFile(file.descriptor, file.shown), OpenFile(descriptor, shown))
+        copy = OpenFile(descriptor, shown)
+        copy_image(file.whole, copy)
+        if file.saved is not None:
+            file.saved.copy_to(copy)
         private = PrivateImage(descriptor, shown)
         private.narrow(file.offset_bytes, file.size_bytes)
         self.on(VolumeEditor(private, force=self._force, check=self.check, like=self.seen), shown)
@@ -204,5 +207,6 @@ def _journaled(base: BaseImage) -> JournaledStorage:
 def _seen(file: ImageFile) -> ChangeableStorage:
     """An image that is open for reading, for asking whether it could be changed."""
     seen = PrivateImage(file.descriptor, file.shown)
+    seen.saved = file.saved
     seen.narrow(file.offset_bytes, file.size_bytes)
     return seen

@@ -11,7 +11,8 @@ from ntfsbuild.errors import HostError
 from ntfsbuild.image import locking
 from ntfsbuild.image.journal_file import journal_beside
 from ntfsbuild.image.open_file import OpenFile
-from ntfsbuild.image.rollback import roll_back
+from ntfsbuild.image.rollback import roll_back, saved_content
+from ntfsbuild.image.saved_content import SavedContent
 
 _ATTEMPTS = 8
 
@@ -20,7 +21,8 @@ class ImageFile:
     """Bytes at offsets of a window; what lies outside of it can be neither read nor written.
 
     An open image is locked: shared while it is read, so that nobody changes it meanwhile, exclusively
-    while it is changed.  Whoever opens it first undoes a change that was interrupted.
+    while it is changed.  Who opens it for changing undoes a change that was interrupted; who opens it for
+    reading reads what was there before that change, and writes nothing.
     """
 
     def __init__(self, file: OpenFile, *, writable: bool, journal_path: str | None = None) -> None:
@@ -31,6 +33,7 @@ class ImageFile:
         self.offset_bytes = 0
         self.size_bytes = self.image_bytes
         self.closed = False
+        self.saved: SavedContent | None = None  # What an interrupted change has overwritten.
 
     @classmethod
     def open(
@@ -57,11 +60,13 @@ class ImageFile:
                 file = OpenFile(descriptor, shown)
                 journal = journal_path or _journal_of(descriptor, path)
                 interrupted = journal is not None and os.path.lexists(journal)
-                if writable or not interrupted:
+                if writable or not exclusive or not interrupted:
                     image = cls(file, writable=writable, journal_path=journal)
                     image.narrow(offset, size_bytes)
-                    if interrupted:
+                    if interrupted and writable:
                         image.roll_back()
+                    elif journal is not None:
+                        image.saved = saved_content(file, journal)
                     return image
             except BaseException:
                 locking.close(descriptor)
@@ -72,7 +77,7 @@ class ImageFile:
 
     @classmethod
     def _undo_interrupted(cls, path: str | os.PathLike[str], journal_path: str | None) -> None:
-        """Let somebody who only wants to read undo what another process left behind."""
+        """Let somebody who is about to replace the image undo what another process left behind."""
         try:
             cls.open(path, writable=True, journal_path=journal_path).close()
         except HostError as error:
@@ -80,7 +85,7 @@ class ImageFile:
             if not isinstance(cause, OSError) or isinstance(cause, BlockingIOError):
                 raise
             raise HostError(
-                f"{error}; a change of it was interrupted, and must be undone before it can be read"
+                f"{error}; a change of it was interrupted, and must be undone before it can be replaced"
             ) from error
 
     def narrow(self, offset: int, size_bytes: int | None = None) -> None:
@@ -95,6 +100,11 @@ class ImageFile:
         return self._file.shown
 
     @property
+    def whole(self) -> OpenFile:
+        """The whole image, as it lies there."""
+        return self._file
+
+    @property
     def descriptor(self) -> int:
         """The open file itself, of the whole image."""
         return self._file.descriptor
@@ -102,7 +112,10 @@ class ImageFile:
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Read `size_bytes`; fewer only at the end."""
         size_bytes = min(size_bytes, self.size_bytes - offset)
-        return self._file.read(self.offset_bytes + offset, size_bytes) if size_bytes > 0 else b""
+        if size_bytes <= 0:
+            return b""
+        found = self._file.read(self.offset_bytes + offset, size_bytes)
+        return found if self.saved is None else self.saved.over(self.offset_bytes + offset, found)
 
     def holes(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
         """Where between two offsets the host has stored nothing, so that zeros are read there."""
@@ -145,7 +158,9 @@ class ImageFile:
         """Close the file, and let others at it; once, for its descriptor may be another's by then."""
         if not self.closed:
             self.closed = True
-            locking.close(self._file.descriptor)
+            if self.saved is not None:
+                self.saved.close()
+            locking.close(self._file.forget())
 
     def __enter__(self) -> Self:
         return self

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from typing import Self
 
-from ntfsbuild.errors import HostError, NtfsBuildError
+from ntfsbuild.errors import ClosedVolume, HostError, NtfsBuildError
 from ntfsbuild.image.blocks import Blocks, runs
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.intervals import Intervals
@@ -206,6 +205,8 @@ class JournaledStorage:
 
         What was free is as before, too, but for what did not fit into memory and was no hole.
         """
+        if self._file.closed:
+            raise ClosedVolume(f"{self.shown}: is closed")
         filled = list(self._filled.within(0, self.size_bytes))
         self._forget()
         self._file.roll_back()
@@ -244,6 +245,8 @@ class JournaledStorage:
     @contextlib.contextmanager
     def _undoing(self) -> Iterator[None]:
         """Undo the change when something goes wrong, at once if that is possible; then nothing more works."""
+        if self._file.closed:
+            raise ClosedVolume(f"{self.shown}: is closed")
         if self._failed:
             raise HostError(f"{self.shown}: an earlier write failed; the change was given up")
         try:
@@ -309,8 +312,7 @@ class JournaledStorage:
             window_bytes=file.size_bytes,
             identity=identity(file.read(0, PIECE_BYTES)),
         )
-        mode = stat.S_IMODE(os.fstat(file.descriptor).st_mode)
-        return JournalWriter.create(path, mode, header)
+        return JournalWriter.create(path, file.whole, header)
 
 
 def _check_place(file: ImageFile) -> str:

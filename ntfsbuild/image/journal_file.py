@@ -8,7 +8,7 @@ import os
 import stat
 from typing import NamedTuple
 
-from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image import syscalls
 from ntfsbuild.image.journal_format import (
     DIGEST_BYTES,
@@ -30,6 +30,8 @@ from ntfsbuild.image.journal_format import (
 )
 from ntfsbuild.image.open_file import CHUNK_BYTES, OpenFile, refused
 
+_ROOT = 0  # Who may write everything may write a journal.
+_WRITABLE_BY_OTHERS = 0o022
 _OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -50,14 +52,22 @@ class JournalWriter:
         self._begin(SECTOR_BYTES)
 
     @classmethod
-    def create(cls, path: str, mode: int, header: JournalHeader) -> JournalWriter:
-        """Make the file, which must not exist; nothing of it has to be on the medium yet."""
+    def create(cls, path: str, image: OpenFile, header: JournalHeader) -> JournalWriter:
+        """Make the file, which must not exist; nothing of it has to be on the medium yet.
+
+        Who may read the image may read it; nobody but its owner may write it.  Where the host allows that,
+        it belongs to the owner of the image, who else could not undo the change.
+        """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS
+        like = os.fstat(image.descriptor)
         try:
-            descriptor = syscalls.create(path, flags, mode & 0o666)
+            descriptor = syscalls.create(path, flags, like.st_mode & 0o666 & ~_WRITABLE_BY_OTHERS)
         except OSError as error:
             raise refused(path, error) from error
         try:
+            if os.fstat(descriptor).st_uid != like.st_uid:
+                with contextlib.suppress(OSError):
+                    os.fchown(descriptor, like.st_uid, -1)
             return cls(OpenFile(descriptor, path), header)
         except BaseException:
             os.close(descriptor)
@@ -100,7 +110,7 @@ class JournalWriter:
     def close(self) -> None:
         """Close the file; whether it is still there does not matter."""
         with contextlib.suppress(OSError):
-            os.close(self._file.descriptor)
+            os.close(self._file.forget())
 
 
 def remove(path: str) -> None:
@@ -139,18 +149,39 @@ class Journal(NamedTuple):
     regions: list[SavedRegion]
 
 
-def open_journal(path: str) -> int | None:
-    """A descriptor of a journal, None where there is none."""
+def open_journal(path: str, image: OpenFile) -> int | None:
+    """A descriptor of the journal of an image, None where there is none.
+
+    Raises VolumeError where somebody else may have put it there, to have the image overwritten.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
     except OSError as error:
         if not os.path.lexists(path):
             return None  # Also where the name would be too long for one.
         raise refused(path, error) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise _damaged(path, "it is not a regular file")
+    if wrong := _why_not_trusted(found, os.fstat(image.descriptor).st_uid):
+        os.close(descriptor)
+        raise VolumeError(
+            f"{path}: it lies where the journal of an interrupted change does, and is not taken for one: "
+            f"{wrong}; remove it if no change was interrupted"
+        )
     return descriptor
+
+
+def _why_not_trusted(found: os.stat_result, image_owner: int) -> str | None:
+    """What speaks against a journal having been written by who may write the image."""
+    if found.st_uid not in (image_owner, os.geteuid(), _ROOT):
+        return f"it belongs to the user {found.st_uid}, who neither owns the image nor opens it"
+    if found.st_mode & _WRITABLE_BY_OTHERS:
+        return f"others than its owner may write it (mode {stat.S_IMODE(found.st_mode):04o})"
+    if found.st_nlink > 1:
+        return f"it has {found.st_nlink} names (hard links)"
+    return None
 
 
 def read_journal(file: OpenFile) -> Journal | None:

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from ntfsbuild.errors import HostError
+from ntfsbuild.errors import ClosedVolume, HostError
 from ntfsbuild.image import syscalls
 
 CHUNK_BYTES = 1 << 20
@@ -23,10 +23,22 @@ class OpenFile:
     """
 
     def __init__(self, descriptor: int, shown: str) -> None:
-        self.descriptor = descriptor
+        self._descriptor = descriptor
         self.shown = shown  # Its name in messages.
         self._kernel_copies = syscalls.copy_file_range is not None
         self._punches = True
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of the host; raises ClosedVolume after `forget`."""
+        if self._descriptor < 0:
+            raise ClosedVolume(f"{self.shown}: is closed")
+        return self._descriptor
+
+    def forget(self) -> int:
+        """Let go of the descriptor, which may be another file's soon, and return it to be closed."""
+        descriptor, self._descriptor = self.descriptor, -1
+        return descriptor
 
     def size(self) -> int:
         """How many bytes it has; also right for block devices, whose stat has no size."""

@@ -63,7 +63,7 @@ def _undo_interrupted(shown: str, target: str) -> None:
             f"{shown}: {journal} is the journal of an interrupted change of an image that is not there "
             "any more: put that image back and read it once, or remove the journal"
         )
-    ImageFile.open(target).close()
+    ImageFile.open(target, writable=True).close()
 
 
 def _open_new(shown: str, folder: str) -> tuple[int, str | None]:

@@ -11,6 +11,7 @@ from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.image.journal_file import Journal, SavedRegion, open_journal, read_journal, remove
 from ntfsbuild.image.journal_format import PIECE_BYTES, parse_checksums, pieces
 from ntfsbuild.image.open_file import OpenFile
+from ntfsbuild.image.saved_content import SavedContent
 
 
 def roll_back(image: OpenFile, path: str) -> None:
@@ -19,7 +20,7 @@ def roll_back(image: OpenFile, path: str) -> None:
     The caller holds the exclusive lock of the image.  Can be cut short at any moment, and begun anew.
     Raises CorruptVolume, before anything is written, where the journal is damaged or is another image's.
     """
-    descriptor = open_journal(path)
+    descriptor = open_journal(path, image)
     if descriptor is None:
         return
     try:
@@ -33,6 +34,27 @@ def roll_back(image: OpenFile, path: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.close(descriptor)
+
+
+def saved_content(image: OpenFile, path: str) -> SavedContent | None:
+    """What the journal at `path` saved, for reading the image as it was; None where nothing was overwritten.
+
+    The caller holds a lock of the image.  Raises CorruptVolume as `roll_back` does.
+    """
+    descriptor = open_journal(path, image)
+    if descriptor is None:
+        return None
+    try:
+        file = OpenFile(descriptor, path)
+        journal = read_journal(file)
+        if journal is not None:
+            _check_belongs(image, file, journal)
+            return SavedContent(file, journal.regions)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def identity(sector: bytes) -> bytes:

@@ -9,8 +9,8 @@ from typing import Any
 
 import ntfsbuild
 from ntfsbuild.builder import Applied
+from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal_file import journal_beside
-from ntfsbuild.volume.read.volume import Volume
 from tests.applying.bases import Base, base
 from tests.applying.contents import write_change
 from tests.applying.reading import contents, faults_of, used_extents
@@ -84,8 +84,12 @@ class Bench:
         """Open the image as who comes next; what is there is "old" or "new", and nothing else is."""
         more = self.names() - self.there - {self.journal.name}
         assert more <= ({self.output.name} if self.output else set()), f"left behind: {more}"
-        with Volume.open(self.image):
-            assert not self.journal.exists(), "the journal is still there"
+        before = self.image.read_bytes(), self.journal.exists()
+        read = contents(self.image)
+        assert before == (self.image.read_bytes(), self.journal.exists()), "who reads has written"
+        ImageFile.open(self.image, writable=True).close()
+        assert not self.journal.exists(), "the journal is still there"
+        assert contents(self.image) == read
         if self.output:
             assert self.image.read_bytes() == self.base.data, "the source was touched"
             if not self.output.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ def interrupt(subject: Bench, at: int) -> None:
     assert subject.journal.exists()
 
 
-def read(image: Path) -> None:
-    with Volume.open(image) as volume:
+def undo(image: Path) -> None:
+    with Volume.open(image, "r+") as volume:
         assert volume.read("/resident.txt") == b"small"
 
 
@@ -42,7 +43,7 @@ def test_interrupted_at_any_call(tmp_path: Path, kind: str) -> None:
     for at in [middle.start, middle[len(middle) // 2], middle.stop, middle.stop + 1]:
         interrupt(subject, at)
         torn, journal = subject.image.read_bytes(), subject.journal.read_bytes()
-        calls = count_calls(lambda: read(subject.image))
+        calls = count_calls(lambda: undo(subject.image))
         assert calls > 5
         for fault in every_fault(calls):
             subject.image.write_bytes(torn)
@@ -54,23 +55,31 @@ def test_interrupted_at_any_call(tmp_path: Path, kind: str) -> None:
 def _fail(image: Path, fault: Fault) -> None:
     """A failing rollback is told, and nothing is read."""
     with pytest.raises((Killed, HostError)) as told, inject(fault):
-        read(image)
+        undo(image)
     assert fault.kills == (told.type is Killed), fault
 
 
 # What comes next may be any of these; `{}` is the folder.
-COMMANDS = [
+READING = [
     "ls {}/disk.img",
     "tree {}/disk.img",
     "cat {}/disk.img /log.txt",
     "stat {}/disk.img",
     "stat {}/disk.img /resident.txt",
+    "verify {}/disk.img",
+    "explain {}/disk.img /resident.txt",
+    "extract {}/disk.img -o {}/more.img",
+    "capture {}/disk.img -o {}/more.img",
+    "diff {}/disk.img {}/disk.img",
     "plan {}/change.yaml --base {}/disk.img",
     "execute {}/plan.jsonl --image {}/disk.img -o {}/more.img",
     "build {}/based.yaml -o {}/more.img",
     "validate {}/based.yaml",
-    "apply {}/nothing.yaml {}/disk.img",
     "apply {}/nothing.yaml {}/disk.img -o {}/more.img",
+    "apply {}/change.yaml {}/disk.img -o {}/more.img",
+]
+CHANGING = [
+    "apply {}/nothing.yaml {}/disk.img",
     "apply {}/nothing.yaml {}/disk.img --in-place",
     "apply {}/missing-source.yaml {}/disk.img",
 ]
@@ -93,17 +102,32 @@ def _interrupted(tmp_path: Path) -> Bench:
     return subject
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.replace("{}/", ""))
-def test_any_command_undoes_it(interrupted: Bench, command: str) -> None:
+@pytest.mark.parametrize("command", READING, ids=lambda command: command.replace("{}/", ""))
+def test_who_reads_it_writes_nothing(interrupted: Bench, command: str) -> None:
     folder = interrupted.folder
+    before = interrupted.image.read_bytes(), interrupted.journal.read_bytes()
     done = run(*(word.format(folder) for word in command.split()))
-    wrong = "missing-source" in command
-    assert done.returncode == (2 if wrong else 0), done
-    assert not interrupted.journal.exists()
-    (folder / "more.img").unlink(missing_ok=True)
+    assert done.returncode == 0, done
+    assert (interrupted.image.read_bytes(), interrupted.journal.read_bytes()) == before
+    more = folder / "more.img"
+    if more.is_file():
+        with Volume.open(more) as volume:
+            assert volume.read("/kept.txt")
+        assert run("verify", more).returncode == 0, "a copy is one of the old volume"
+        more.unlink()
+    elif more.exists():
+        shutil.rmtree(more)
     assert interrupted.found() == "old"
     if command.startswith("cat"):
         assert done.stdout == "one line\n"
+
+
+@pytest.mark.parametrize("command", CHANGING, ids=lambda command: command.replace("{}/", ""))
+def test_who_changes_it_undoes_it_first(interrupted: Bench, command: str) -> None:
+    done = run(*(word.format(interrupted.folder) for word in command.split()))
+    assert done.returncode == (2 if "missing-source" in command else 0), done
+    assert not interrupted.journal.exists()
+    assert interrupted.found() == "old"
 
 
 def test_an_open_for_changing_undoes_it(interrupted: Bench) -> None:

@@ -74,10 +74,25 @@ def change_in_place(path: Path, times: int = 1) -> None:
 
 
 def read_back(path: Path) -> bytes:
-    """What somebody finds who opens the image to read it; no journal may be left."""
+    """What somebody finds who opens the image to read it, and then who opens it to change it: the same.
+
+    The first one writes nothing; the second one leaves no journal.
+    """
+    data = read_only(path)
+    with ImageFile.open(path, writable=True) as image:
+        assert image.read(0, image.size_bytes) == data == path.read_bytes()
+    assert not Path(journal_beside(path)).exists()
+    return data
+
+
+def read_only(path: Path) -> bytes:
+    """What somebody finds who opens the image to read it; nothing is written."""
+    journal = Path(journal_beside(path))
+    before = path.read_bytes(), journal.read_bytes() if journal.exists() else None
     with ImageFile.open(path) as image:
         data = image.read(0, image.size_bytes)
-    assert not Path(journal_beside(path)).exists()
+        assert b"".join(image.read(at, 1000) for at in range(0, image.size_bytes, 1000)) == data
+    assert before == (path.read_bytes(), journal.read_bytes() if journal.exists() else None)
     return data
 
 

@@ -79,7 +79,7 @@ def test_whatever_goes_wrong(device: str, tmp_path: Path) -> None:
             file.write(0, OLD)
         with contextlib.suppress(Killed, HostError), inject(fault):
             change_it()
-        with ImageFile.open(device, journal_path=journal) as file:
+        with ImageFile.open(device, journal_path=journal, writable=True) as file:
             now = file.read(0, IMAGE_BYTES)
         assert now[:4096] + now[8192:] in (OLD[:4096] + OLD[8192:], new[:4096] + new[8192:]), fault
         assert not os.path.exists(journal)

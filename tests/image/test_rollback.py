@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ntfsbuild.errors import CorruptVolume, HostError
+from ntfsbuild.errors import CorruptVolume, HostError, VolumeError
+from ntfsbuild.image.copying import copy_image
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal import JournaledStorage
 from ntfsbuild.image.journal_file import journal_beside
 from ntfsbuild.image.journal_format import HEADER, MAGIC, JournalHeader
+from ntfsbuild.image.open_file import OpenFile
 from ntfsbuild.image.replacing import replacing
-from tests.image.conftest import change_in_place, changed, content, put, read_back
+from tests.image.conftest import change_in_place, changed, content, put, read_back, read_only
 from tests.image.faults import Killed, count_calls, failing
 
 OLD = content()
@@ -39,11 +42,22 @@ def refuses(image: Path, message: str, *, writable: bool = False) -> None:
     assert image.read_bytes() == before
 
 
-def test_whoever_opens_the_image_undoes_the_change(image: Path, journal: Path) -> None:
+def test_who_reads_the_image_reads_what_was_there_and_writes_nothing(image: Path, journal: Path) -> None:
+    kept = journal.read_bytes()
     with ImageFile.open(image, offset=4096, size_bytes=4096) as file:
         assert file.read(0, 9000) == OLD[4096:8192]
-    assert image.read_bytes() == OLD
-    assert not journal.exists()
+        assert file.read(100, 50) == OLD[4196:4246]
+    assert read_only(image) == OLD
+    assert (image.read_bytes(), journal.read_bytes()) == (NEW, kept)
+
+
+def test_a_copy_of_an_interrupted_image_is_the_old_one(image: Path, journal: Path, tmp_path: Path) -> None:
+    with ImageFile.open(image) as file, (tmp_path / "copy.img").open("w+b") as out:
+        copy = OpenFile(out.fileno(), "copy.img")
+        copy_image(file.whole, copy)
+        assert file.saved is not None
+        file.saved.copy_to(copy)
+    assert (tmp_path / "copy.img").read_bytes() == OLD
 
 
 def test_who_is_about_to_write_undoes_it_first(image: Path, journal: Path) -> None:
@@ -67,7 +81,7 @@ def test_a_journal_whose_image_is_gone_is_not_left_to_a_new_one(image: Path, jou
     assert not image.exists()
 
 
-def test_an_image_that_cannot_be_written_cannot_be_read(
+def test_an_image_that_cannot_be_written_can_be_read_and_not_replaced(
     image: Path, journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.open
@@ -79,10 +93,12 @@ def test_an_image_that_cannot_be_written_cannot_be_read(
 
     monkeypatch.setattr(os, "open", read_only)
     message = (
-        "Read-only file system; a change of it was interrupted, and must be undone before it can be read"
+        "Read-only file system; a change of it was interrupted, and must be undone before it can be replaced"
     )
     with pytest.raises(HostError, match=message):
-        ImageFile.open(image)
+        ImageFile.open(image, exclusive=True)
+    with ImageFile.open(image) as file:
+        assert file.read(0, len(OLD)) == OLD
     assert journal.exists()
 
 
@@ -200,6 +216,109 @@ def test_a_journal_elsewhere(image: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed), failing(8, "kill"), storage:
         storage.write(0, b"x" * 100_000)
     assert os.path.exists(place)
-    ImageFile.open(image, journal_path=place).close()
+    with ImageFile.open(image, journal_path=place) as file:
+        assert file.read(0, len(OLD)) == OLD
+    assert os.path.exists(place)
+    ImageFile.open(image, journal_path=place, writable=True).close()
     assert not os.path.exists(place)
     assert image.read_bytes() == OLD
+
+
+# ---------------------------------------------------------------------- journals of strangers
+
+
+def untrusted(image: Path, message: str) -> None:
+    """Nobody takes it for a journal, to read or to write."""
+    before, journal = image.read_bytes(), Path(journal_beside(image))
+    kept = journal.read_bytes()
+    for how in ({}, {"writable": True}, {"exclusive": True}):
+        with pytest.raises(VolumeError, match="is not taken for one: " + message):
+            ImageFile.open(image, **how)
+    with pytest.raises(VolumeError, match=message), replacing(image):
+        pass
+    assert (image.read_bytes(), journal.read_bytes()) == (before, kept)
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o622, 0o646])
+def test_a_journal_that_others_may_write_does_not_count(image: Path, journal: Path, mode: int) -> None:
+    journal.chmod(mode)
+    untrusted(image, "others than its owner may write it")
+
+
+def test_a_journal_with_two_names_does_not_count(image: Path, journal: Path) -> None:
+    os.link(journal, journal.with_name("other"))
+    untrusted(image, r"it has 2 names \(hard links\)")
+
+
+def _owned(real: Callable[..., os.stat_result], files: dict[int, int]) -> Callable[..., os.stat_result]:
+    """fstat, for which files (by inode) belong to other users."""
+
+    def fstat(descriptor: int) -> os.stat_result:
+        found = real(descriptor)
+        fields = list(found)
+        fields[4] = files.get(found.st_ino, found.st_uid)
+        return os.stat_result(fields)
+
+    return fstat
+
+
+@pytest.mark.parametrize(
+    ("image_owner", "journal_owner", "caller", "counts"),
+    [
+        (1000, 1000, 1000, True),
+        (1000, 1000, 2000, True),  # Who may read the image, and did not change it.
+        (1000, 2000, 2000, True),  # Who may write the image of another one.
+        (1000, 0, 2000, True),  # Root may write everything.
+        (1000, 2000, 1000, False),
+        (1000, 2000, 3000, False),
+        (0, 2000, 0, False),
+    ],
+)
+def test_a_journal_counts_for_the_owner_of_the_image_and_for_its_own(
+    image: Path,
+    journal: Path,
+    image_owner: int,
+    journal_owner: int,
+    caller: int,
+    counts: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owners = {image.stat().st_ino: image_owner, journal.stat().st_ino: journal_owner}
+    monkeypatch.setattr(os, "fstat", _owned(os.fstat, owners))
+    monkeypatch.setattr(os, "geteuid", lambda: caller)
+    if counts:
+        assert read_only(image) == OLD
+    else:
+        untrusted(image, f"it belongs to the user {journal_owner}, who neither owns the image nor opens it")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_planted_journal_changes_nothing(image: Path, journal: Path) -> None:
+    os.chown(journal, 65534, 65534)
+    untrusted(image, "it belongs to the user 65534")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o664, 0o666])
+def test_a_journal_of_ours_counts_whatever_the_mode_of_the_image(image: Path, mode: int) -> None:
+    image.chmod(mode)
+    before = os.umask(0)
+    try:
+        with pytest.raises(Killed), failing(count_calls(lambda: change_in_place(image)) - 3, "kill"):
+            put(image, OLD)
+            change_in_place(image)
+    finally:
+        os.umask(before)
+    assert Path(journal_beside(image)).stat().st_mode & 0o777 == mode & 0o644
+    assert read_back(image) == OLD
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_journal_belongs_to_the_owner_of_the_image(image: Path) -> None:
+    """Who else could not undo what root began."""
+    calls = count_calls(lambda: change_in_place(image))
+    put(image, OLD)
+    os.chown(image, 65534, 65534)
+    with pytest.raises(Killed), failing(calls - 3, "kill"):
+        change_in_place(image)
+    assert Path(journal_beside(image)).stat().st_uid == 65534
+    assert read_back(image) == OLD

@@ -49,6 +49,7 @@ class Navigating:
         # By record, then by directory and name.
         self.entry_times: dict[int, dict[bytes, SomeTicks]] = {}
         self.damage = Damage()
+        self.is_closed = False
         self._storage = storage
         self._gathered: tuple[Record, list[Attribute]] | None = None  # Of the last file with a list.
         boot = read_boot(storage)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Self, overload
 
 from ntfsbuild.content.model import SIZE_MAX
-from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.errors import ClosedVolume, CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.file_record import reference
@@ -93,10 +93,32 @@ class Volume(Navigating):
         return open_volume(path, mode, offset=offset, partition=partition, force=force)
 
     def close(self) -> None:
-        """Close the image."""
-        self._storage.close()
+        """Close the image.  Every method raises ClosedVolume from here on, but for `close` itself.
+
+        All that the volume knows is forgotten, so that nothing can be answered, or written, from memory.
+        """
+        if self.is_closed:
+            return
+        storage, damage = self._storage, self.damage
+        self.__dict__.clear()
+        self.is_closed, self.damage = True, damage
+        storage.close()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """What an open volume has and a closed one has not."""
+            if self.__dict__.get("is_closed"):
+                raise ClosedVolume("the volume is closed")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _ensure_open(self) -> None:
+        """For what would notice only later that the volume is closed."""
+        if self.is_closed:
+            raise ClosedVolume("the volume is closed")
 
     def __enter__(self) -> Self:
+        self._ensure_open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,6 +160,10 @@ class Volume(Navigating):
 
     def walk(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[str, DirectoryItem]]:
         """Everything below a directory, with its path; a directory comes before what it holds."""
+        self._ensure_open()
+        return self._walk(path, system)
+
+    def _walk(self, path: str, system: bool) -> Iterator[tuple[str, DirectoryItem]]:
         start = self._referenced(self._resolve(path))
         above = "" if path.strip("/") == "" else "/" + path.strip("/")
         pending = [(above, iter(self._list(start, system)))]
@@ -256,6 +282,11 @@ class Volume(Navigating):
     ) -> Iterator[tuple[int, bytes]]:
         """The data of a stream with its offsets: what lies in holes, or was never written, is left out."""
         _, found = self._found_stream(path, stream)
+        return self._data_pieces(found, path, stream, key)
+
+    def _data_pieces(
+        self, found: Attribute, path: str, stream: str, key: PrivateKey | bytes | None
+    ) -> Iterator[tuple[int, bytes]]:
         if found.value is not None or found.flags & attribute.ENCRYPTED:
             at = 0
             for piece in self.pieces(path, stream, key=key):
@@ -271,6 +302,9 @@ class Volume(Navigating):
     def raw_pieces(self, path: str, stream: str = "") -> Iterator[bytes]:
         """A stream as it lies in its clusters, compressed or encrypted as it is, in pieces of 1 MiB."""
         _, found = self._found_stream(path, stream)
+        return self._raw_pieces(found)
+
+    def _raw_pieces(self, found: Attribute) -> Iterator[bytes]:
         if found.value is not None:
             yield found.value
             return
@@ -287,6 +321,10 @@ class Volume(Navigating):
 
     def deleted_files(self) -> Iterator[DeletedFile]:
         """Files that were deleted and not written over, by the numbers of their records."""
+        self._ensure_open()
+        return self._deleted_files()
+
+    def _deleted_files(self) -> Iterator[DeletedFile]:
         from ntfsbuild.volume.read.deleted import deleted_file, is_deleted_file  # Late: few ask.
 
         geometry = self.geometry
