@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,7 +49,7 @@ def _try(manifest: Path) -> None:
     """Everything that a build does, but that contents are not read, and that nothing is kept."""
     with garbage_collector_at_rest():
         plan = Planning(load(manifest), "replace", (), None).plan(None)
-        execute(dataclasses.replace(plan, operations=map(_emptied, plan.operations)), NoStorage())
+        execute(plan._replace(operations=map(_emptied, plan.operations)), NoStorage())
 
 
 def _emptied(operation: Operation) -> Operation:
