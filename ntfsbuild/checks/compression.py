@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ntfsbuild.checks.state import File, Stream, Volume, label
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute as kinds
-from ntfsbuild.ondisk import lznt1
+from ntfsbuild.ondisk import lznt1, lzx, xpress
 from ntfsbuild.ondisk.runs import Run
 
 _UNIT = lznt1.UNIT_CLUSTERS
@@ -20,6 +20,8 @@ _WOF_CHUNKS = {0: 4096, 1: 32768, 2: 8192, 3: 16384}
 _WOF_FILE = 2
 _LARGE = 1 << 32
 _MOST_TABLE_BYTES = 1 << 24
+_WOF_LZX = 1
+_CHUNKS_DECODED = 64  # Of a volume, as of units; of each file the first and the last come before all others.
 
 
 def check_units(volume: Volume, number: int, stream: Stream) -> None:
@@ -124,9 +126,38 @@ def check_wof(volume: Volume, file: File, data: bytes) -> None:
         return
     table = volume.content(packed, table_bytes)[:table_bytes]
     before = 0
+    spans: list[tuple[int, int]] = []
     ends = [int.from_bytes(table[at : at + width], "little") for at in range(0, table_bytes, width)]
     for place, end in enumerate([*ends, packed.size - table_bytes]):
         if not before <= end <= packed.size - table_bytes or end - before > chunk:
             say("F15", number, f"chunks of {chunk} bytes at most", f"chunk {place}: {before} to {end}", what)
             return
+        spans.append((before, end))
         before = end
+    _check_chunks(volume, number, packed, spans, main.size, int.from_bytes(data[12:16], "little"))
+
+
+def _check_chunks(
+    volume: Volume, number: int, packed: Stream, spans: list[tuple[int, int]], size_bytes: int, algorithm: int
+) -> None:
+    """Whether the chunks can be decompressed; `spans` are theirs in the stream behind its table."""
+    chunk = _WOF_CHUNKS[algorithm]
+    decompress = lzx.decompress if algorithm == _WOF_LZX else xpress.decompress
+    table_bytes = packed.size - spans[-1][1] if spans else 0
+    extents = None if packed.first.resident else volume.extents(packed)
+    for place in sorted(range(len(spans)), key=lambda one: (0 < one < len(spans) - 1, one)):
+        begin, end = spans[place]
+        size = min(chunk, size_bytes - place * chunk)
+        if size <= 0 or end - begin == size:
+            continue  # There is none, or it is stored as it is.
+        if volume.chunks_decoded >= _CHUNKS_DECODED:
+            return
+        volume.chunks_decoded += 1
+        at = table_bytes + begin
+        raw = extents.read(at, end - begin) if extents else packed.first.value[at : table_bytes + end]
+        try:
+            decompress(raw, size)
+        except CorruptVolume as error:
+            volume.say(
+                "F40", number, f"{size} bytes", f"chunk {place}: {error}", label(kinds.DATA, _WOF_STREAM)
+            )

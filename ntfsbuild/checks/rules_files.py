@@ -213,6 +213,8 @@ F37 W An encrypted directory has $EFS
   Windows does not know for whom to encrypt new files. | Windows
 F38 W An object id has 16 or 64 bytes
   Windows writes no others. | Windows volumes
+F40 E A chunk of WOF can be decompressed
+  Some of the file is lost. | ntfs3, wimlib
 F39 N A file says that it is sparse if a named stream is, and only if a stream is
   ntfs-3g does not set the bit for named streams; Windows leaves it when the stream is deleted. | Windows
 """

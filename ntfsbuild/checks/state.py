@@ -134,6 +134,7 @@ class Volume:
         self.upcase: dict[int, int] | None = None
         self.plain_ascii = True  # Whether $UpCase does to ASCII what `str.upper` does.
         self.units_decoded = 0  # Of LZNT1.
+        self.chunks_decoded = 0  # Of WOF.
         self.log_lsn: int | None = None  # The current one of a log that is in use and clean.
         self.security_ids: set[int] = set()
         self.used_security_ids: dict[int, int] = {}  # And the first record that has it.

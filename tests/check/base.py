@@ -8,10 +8,21 @@ from pathlib import Path
 from ntfsbuild import builder
 from ntfsbuild.volume.read.volume import Volume
 
-CHUNKS, CHUNK_BYTES = 25, 10
+WOF_BYTES = 100_000
+CHUNKS, CHUNK_BYTES = 25, 263
 WOF_REPARSE = struct.pack("<4I", 1, 2, 1, 0).hex()
 WOF_DATA = struct.pack(f"<{CHUNKS - 1}I", *range(CHUNK_BYTES, CHUNKS * CHUNK_BYTES, CHUNK_BYTES))
-WOF_DATA += bytes(CHUNKS * CHUNK_BYTES)
+
+
+def zeros_in_xpress(size: int) -> bytes:
+    """A chunk of zeros: a literal, and a match of all the rest; both have codes of one bit."""
+    lengths = bytearray(256)
+    lengths[0], lengths[(256 + 15) // 2] = 0x01, 0x10
+    return bytes(lengths) + struct.pack("<HHBH", 0x4000, 0, 0xFF, size - 1 - 3)
+
+
+for at in range(0, WOF_BYTES, 4096):
+    WOF_DATA += zeros_in_xpress(min(4096, WOF_BYTES - at))
 
 
 def usn_record(at: int, name: str) -> bytes:
@@ -55,7 +66,7 @@ tree:
   sparse stream.txt: {{text: x, streams: {{one: "1", two: {{size: 200000, sparse: true}}}}}}
   sparse stream/: {{.: {{streams: {{one: {{size: 200000, sparse: true}}}}}}}}
   wof.bin:
-    size: 100000
+    size: {WOF_BYTES}
     sparse: true
     reparse: {{tag: 0x80000017, data: {{hex: "{WOF_REPARSE}"}}}}
     streams: {{WofCompressedData: {{hex: "{WOF_DATA.hex()}"}}}}

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from ntfsbuild.ondisk.attribute import COMPRESSED, non_resident, resident
 from ntfsbuild.ondisk.efs import Efs, KeyHolder, encode_efs
 from ntfsbuild.ondisk.reparse_point import junction
+from tests.check.base import CHUNK_BYTES
+from tests.check.base import CHUNKS as CHUNKS_OF_WOF
 from tests.check.matrix_records import FREE, I30, listed, of
 from tests.check.matrix_volume import Mutation, log
 from tests.check.mutating import (
@@ -179,6 +181,18 @@ def keys(at: int, value: int) -> Mutation:
     return lambda i: i.add(i["plain.txt"], resident(UTILITY, bytes(data), name="$EFS"))
 
 
+def wof_chunk(nth: int, at: int, data: bytes) -> Mutation:
+    """Bytes of a chunk of wof.bin; each of them has the same size."""
+    place = 4 * (CHUNKS_OF_WOF - 1) + nth * CHUNK_BYTES + at
+    return lambda i: i.stream(i["wof.bin"], CHUNKS, place, f"{len(data)}s", data)
+
+
+def wof_of_lzx(i: Image) -> None:
+    """The chunks of another algorithm: four of them, whose ends fit."""
+    i.value(i["wof.bin"], REPARSE, 20, "<I", 1)
+    i.stream(i["wof.bin"], CHUNKS, 0, "<3I", 300, 600, 900)
+
+
 MATRIX: dict[str, Mutation] = {
     "N01": lambda i: i.remove(i["plain.txt"], NAME),
     "N02": name(0x40, "<B", 200),
@@ -288,7 +302,9 @@ MATRIX: dict[str, Mutation] = {
     "F13": in_("ea.txt", EA, 8, "<B", 7),
     "F14": lambda i: i.remove(i["wof.bin"], CHUNKS),
     "F14 version": in_("wof.bin", REPARSE, 8, "<I", 2),
-    "F15": in_("wof.bin", CHUNKS, 0, "<I", 9_999_999),
+    "F15": lambda i: i.stream(i["wof.bin"], CHUNKS, 0, "<I", 9_999_999),
+    "F15 order": lambda i: i.stream(i["wof.bin"], CHUNKS, 4, "<I", 1),
+    "F15 last": lambda i: i.stream(i["wof.bin"], CHUNKS, 4 * (CHUNKS_OF_WOF - 2), "<I", 0x7FFF),
     "F16": lambda i: i.stream(i["comp.bin"], DATA, 0, "<H", 0xBFFF),
     "F16 signature": chunk_header(lambda header: header ^ 0x1000),
     "F16 stored": chunk_header(lambda header: header & 0x7FFF),
@@ -319,6 +335,10 @@ MATRIX: dict[str, Mutation] = {
     "F36": in_("ea.txt", EA, 4, "<B", 1),
     "F37": attributes(0x4000, "small"),
     "F38": lambda i: i.replace(i["id.txt"], OBJECT_ID, resident(OBJECT_ID, bytes(range(24)))),
+    "F40": wof_chunk(0, 0, b"\0"),
+    "F40 last": wof_chunk(24, 260, struct.pack("<BH", 0xFF, 5000)),
+    "F40 middle": wof_chunk(12, 256, b"\0\x80"),
+    "F40 LZX": wof_of_lzx,
     "F39": attributes(0x220, "data.bin"),
     "F39 resident": attributes(0x220),
     "F39 named": attributes(0x20, "sparse stream.txt"),
