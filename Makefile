@@ -33,8 +33,8 @@ unit: $(VENV)/tested ## Only the quick tests, without the foreign readers.
 readers: ## Install the foreign readers through apt, where that is possible.
 	tests/tools/install_foreign_readers
 
-bench: $(VENV)/tested ## Measure against the peers on the same trees.
-	$(BIN)/python bench/bench.py
+bench: $(VENV)/tested ## Measure against the peers and write bench/RESULTS.md; BENCH="--only start" for less.
+	$(BIN)/python bench/bench.py $(BENCH)
 
 clean: ## Remove what was built; the environment stays.
 	rm -rf build dist
