@@ -89,7 +89,7 @@ def test_check_accepts_what_build_builds(tmp_path: Path) -> None:
 def test_an_image_is_not_its_own_source(tmp_path: Path) -> None:
     (tmp_path / "disk.yaml").write_text("ntfsbuild: 1\ntree: {.: {source: .}}\n")
     ntfsbuild.build(tmp_path / "disk.yaml", tmp_path / "disk.img")
-    with pytest.raises(ManifestError, match=r"disk\.img is the image itself"):
+    with pytest.raises(ManifestError, match=r"disk\.img is the output itself"):
         ntfsbuild.build(tmp_path / "disk.yaml", tmp_path / "disk.img")
 
 

@@ -15,11 +15,13 @@ from ntfsbuild.builder.planning import (
     Tell,
     open_base,
     opened_base,
+    path_of,
     planned_on,
     told,
 )
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
 from ntfsbuild.executor import execute_on_base
 from ntfsbuild.image.copying import copy_image
@@ -93,7 +95,13 @@ def apply(
         raise ValueError("a change in place cannot be verified before it is made")
     base = image if isinstance(image, BaseImage) else BaseImage(image)
     shown = os.fspath(base.path)
-    with garbage_collector_at_rest():
+    written = base.path if out is None else out
+    inputs = {"the manifest": path_of(manifest)}
+    with (
+        output_is_no_input(written, inputs),
+        output_is_no_input(base.journal, {**inputs, "the image": base.path}),
+        garbage_collector_at_rest(),
+    ):
         if not isinstance(manifest, Manifest):
             manifest = load(manifest)
         planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
@@ -104,14 +112,13 @@ def apply(
                 if change.is_needed:
                     change.on(volume, base.path)
                 return change.applied(shown)
-        replaced = out is None or os.path.realpath(out) == os.path.realpath(base.path)
-        with opened_base(base, exclusive=replaced) as file:
+        with opened_base(base, exclusive=out is None) as file:
             # What cannot be changed is not copied, either.
             seen = VolumeEditor(_seen(file), force=force, check=check)
             change = Change(told(planning.plan(planned_on(file)), tell), progress, force, jobs, verify)
             change.seen = seen
             if change.is_needed or out is not None:
-                with replacing(base.path if out is None else out, durable=True) as descriptor:
+                with replacing(written, durable=True) as descriptor:
                     change.on_copy(file, descriptor, shown)
             return change.applied(shown if out is None else os.fspath(out))
 

@@ -14,11 +14,13 @@ from ntfsbuild.builder.planning import (
     Tell,
     base_of,
     opened_base,
+    path_of,
     planned_on,
     told,
 )
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.executor import execute as execute_fresh
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.private import PrivateImage
@@ -62,7 +64,7 @@ def build(
     show.  `jobs` processes compress; the image is the same for any number.  With `verify` it is held to
     every rule before; VolumeError is raised where one does not hold.
     """
-    with garbage_collector_at_rest():
+    with output_is_no_input(out, {"the manifest": path_of(manifest)}), garbage_collector_at_rest():
         if not isinstance(manifest, Manifest):
             manifest = load(manifest)
         base = base_of(manifest, allow_outside)
@@ -122,9 +124,9 @@ def execute(
     """
     plan = told(plan, tell)
     if base is not None:
-        with opened_base(base) as file:
+        with output_is_no_input(out, {}), opened_base(base) as file:
             return _build_on(file, plan, out, progress, jobs, verify, check)
-    with garbage_collector_at_rest(), replacing(out) as descriptor:
+    with output_is_no_input(out, {}), garbage_collector_at_rest(), replacing(out) as descriptor:
         target = os.fsencode(os.path.realpath(out))
         shown = os.fspath(out)
         built = _build_new(plan, descriptor, shown, progress, target, prefill, jobs)

@@ -11,6 +11,7 @@ from ntfsbuild.builder.captured_check import check_captured
 from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.capturing.capture import manifest_lines
 from ntfsbuild.capturing.contents import Hashed
+from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.volume.read.volume import Volume
@@ -43,7 +44,11 @@ def capture(
     It must not be there yet, or be empty.  With `metadata_only` contents are zeros of the same size.
     """
     notes: list[tuple[str, str]] = []
-    with naming(image), Volume.open(image, offset=offset, partition=partition) as volume:
+    with (
+        output_is_no_input(out, {"the image": image}),
+        naming(image),
+        Volume.open(image, offset=offset, partition=partition) as volume,
+    ):
         top = volume.resolve("/" + prefix.strip("/"))
         with new_folder(out) as folder:
             store = None if metadata_only else _Store(folder)

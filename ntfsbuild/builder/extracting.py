@@ -12,6 +12,7 @@ from ntfsbuild.builder.host_sink import HostSink
 from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.builder.recovering import deleted_items
 from ntfsbuild.builder.tar_sink import TarSink
+from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.image.replacing import replacing
@@ -45,7 +46,11 @@ def extract(
     def note(path: str, why: str) -> None:
         notes.append((path, why))
 
-    with naming(image), Volume.open(image, offset=offset, partition=partition) as volume:
+    with (
+        output_is_no_input(out, {"the image": image}),
+        naming(image),
+        Volume.open(image, offset=offset, partition=partition) as volume,
+    ):
         wanted = [volume.resolve("/" + path.strip("/")) for path in paths]
 
         def put_all(put: Callable[[Item], None]) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.compiler.base import OnConflict
+from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.errors import ManifestError, Problem, naming
 from ntfsbuild.executor import Progress
 from ntfsbuild.image.image_file import ImageFile
@@ -135,6 +136,11 @@ def base_of(manifest: Manifest, allow_outside: Sequence[AnyPath]) -> BaseImage |
     return BaseImage(os.fsdecode(path), spec.partition)
 
 
+def path_of(manifest: Manifest | AnyPath) -> AnyPath:
+    """Where a manifest lies that is given, or was loaded."""
+    return manifest.file if isinstance(manifest, Manifest) else manifest
+
+
 def told(plan: Plan, tell: Tell | None) -> Plan:
     """The same plan, whose operations are told as they are taken from it."""
     if tell is None:
@@ -163,8 +169,14 @@ def open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = Fals
 
 @contextlib.contextmanager
 def opened_base(base: BaseImage, *, exclusive: bool = False) -> Iterator[ImageFile]:
-    """The same for reading, until it is done with; what is wrong with it is said with its name."""
+    """The same for reading, until it is done with; what is wrong with it is said with its name.
+
+    It is an input, and no output may be it, but for who is about to replace it (`exclusive`).
+    """
     with naming(base.path), open_base(base, exclusive=exclusive) as file:
+        if not exclusive:
+            found = os.fstat(file.descriptor)
+            ensure_no_output(os.fsencode(base.path), found.st_dev, found.st_ino)
         yield file
 
 

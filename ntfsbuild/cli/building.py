@@ -132,28 +132,30 @@ def plan(
     With --json, or -o, as JSON lines that `execute` takes, with the size and SHA-256 of every source.
     """
     from ntfsbuild import builder
+    from ntfsbuild.content.outputs import output_is_no_input
 
-    pinned = settings.json or output is not None
-    made = builder.make_plan(
-        builder.load(manifest),
-        base=base_image(image, offset, partition),
-        on_conflict=on_conflict,
-        allow_outside=allow_outside,
-        default_ticks=source_date_ticks(),
-        pin_sources=pinned,
-    )
-    base = folder_of(manifest)
-    if not pinned:
-        _print_plan(made, base)
-        return
-    lines = builder.save_plan(made, os.fsdecode(base))
-    if output is None:
-        sys.stdout.writelines(lines)
-        return
-    save(output, (line.encode() for line in lines))
-    if folder_of(output) != base and not settings.quiet:
-        where = os.path.dirname(manifest) or "."
-        say(f"note: the plan is for sources in {where}: execute it with --base {where}")
+    with output_is_no_input(output, {"the manifest": manifest, "the image": image}):
+        pinned = settings.json or output is not None
+        made = builder.make_plan(
+            builder.load(manifest),
+            base=base_image(image, offset, partition),
+            on_conflict=on_conflict,
+            allow_outside=allow_outside,
+            default_ticks=source_date_ticks(),
+            pin_sources=pinned,
+        )
+        base = folder_of(manifest)
+        if not pinned:
+            _print_plan(made, base)
+            return
+        lines = builder.save_plan(made, os.fsdecode(base))
+        if output is None:
+            sys.stdout.writelines(lines)
+            return
+        save(output, (line.encode() for line in lines))
+        if folder_of(output) != base and not settings.quiet:
+            where = os.path.dirname(manifest) or "."
+            say(f"note: the plan is for sources in {where}: execute it with --base {where}")
 
 
 @app.command()
@@ -192,9 +194,11 @@ def execute(
 ) -> None:
     """Build the image of a saved PLAN (- is standard input); with -v, tell each step."""
     from ntfsbuild import builder
+    from ntfsbuild.content.outputs import output_is_no_input
     from ntfsbuild.plan import parsing
 
     with ExitStack() as stack:
+        stack.enter_context(output_is_no_input(output, {"the plan": None if plan == "-" else plan}))
         stream = _opened(plan, stack)
         first = stream.readline()
         folder = _base(plan, parsing.manifest_name(first, plan), base)

@@ -115,15 +115,19 @@ def cat(
     passphrase_file: str | None,
 ) -> None:
     """Write the content of the file PATH of IMAGE to standard output."""
-    key = _key(key_file, passphrase_file)
-    with _opened(image, offset, partition, settings) as volume:
-        pieces = volume.pieces(_absolute(path), stream, key=key)
-        if output is not None:
-            save(output, pieces)
-            return
-        out = binary_output()
-        out.writelines(pieces)
-        out.flush()
+    from ntfsbuild.content.outputs import output_is_no_input
+
+    inputs = {"the image": image, "the key": key_file, "the file of the passphrase": passphrase_file}
+    with output_is_no_input(output, inputs):
+        key = _key(key_file, passphrase_file)
+        with _opened(image, offset, partition, settings) as volume:
+            pieces = volume.pieces(_absolute(path), stream, key=key)
+            if output is not None:
+                save(output, pieces)
+                return
+            out = binary_output()
+            out.writelines(pieces)
+            out.flush()
 
 
 def _key(key_file: str | None, passphrase_file: str | None) -> PrivateKey | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, TypeAlias
 
 from ntfsbuild.content.host_file import open_regular, read_at
+from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.content.problems import host_failure, shown
 from ntfsbuild.errors import HostError, ManifestError
 
@@ -77,6 +78,7 @@ def forget_archives() -> None:
 
 
 def _used(archive: Archive) -> Archive:
+    ensure_no_output(archive.path, *archive.identity[:2])
     _opened.pop(archive.path, None)
     _opened[archive.path] = archive
     _listed[archive.path] = archive.identity

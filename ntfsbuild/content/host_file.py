@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ntfsbuild.content.model import LinkKind
+from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.content.problems import host_failure, shown
 from ntfsbuild.errors import HostError, ManifestError
 from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
@@ -96,6 +97,7 @@ def _opened(path: bytes) -> tuple[int, os.stat_result]:
     status = os.fstat(fd)
     try:
         check_regular(path, status)
+        ensure_no_output(path, status.st_dev, status.st_ino)
     except ManifestError:
         os.close(fd)
         raise

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile
+from ntfsbuild.content.outputs import ensure_path_is_no_output
 from ntfsbuild.content.problems import shown
 from ntfsbuild.content.read import pieces
 from ntfsbuild.errors import ManifestError
@@ -86,6 +87,8 @@ def can_be_copied(content: Content) -> bool:
 
 
 def refuse_own_image(content: Content, target: bytes | None) -> None:
-    """An image cannot be its own source."""
-    if isinstance(content, HostFile) and content.path == target:
-        raise ManifestError(f"{shown(content.path)} is the image itself, which this changes")
+    """An image cannot be its own source, whatever the name is under which it is one."""
+    if isinstance(content, HostFile):
+        ensure_path_is_no_output(content.path)
+        if content.path == target:
+            raise ManifestError(f"{shown(content.path)} is the image itself, which this changes")

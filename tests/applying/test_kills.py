@@ -39,7 +39,7 @@ def test_real_kills(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_change_is_made_again_after_a_kill(tmp_path: Path, mode: str) -> None:
     subject = Bench(tmp_path, "ours-4096-mbr", mode)
-    for at in (len(subject.calls) // 2, len(subject.calls) - 2):
+    for at in (len(subject.calls) // 2, 10):  # What is filled already is no hole: the second has fewer calls.
         assert ntfsbuild(*apply_arguments(subject), killed_at=at).returncode == -signal.SIGKILL
     subject.take_parts()
     done = ntfsbuild(*apply_arguments(subject), killed_at=2 * len(subject.calls))

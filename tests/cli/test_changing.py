@@ -226,12 +226,12 @@ def test_options_that_do_not_go_together(run: Run, arguments: list[str], message
 
 def test_what_is_no_volume(folder: Path, run: Run) -> None:
     for arguments in (
-        ["apply", "change.yaml", "change.yaml"],
-        ["plan", "change.yaml", "--base", "change.yaml"],
+        ["apply", "change.yaml", "disk.yaml"],
+        ["plan", "change.yaml", "--base", "disk.yaml"],
     ):
         done = run(*arguments)
         assert done.returncode == 3
-        assert done.stderr.startswith("ntfsbuild: change.yaml: no NTFS volume: ")
+        assert done.stderr.startswith("ntfsbuild: disk.yaml: no NTFS volume: ")
     done = run("apply", "change.yaml", "none.img")
     assert (done.returncode, done.stderr) == (4, "ntfsbuild: none.img: No such file or directory\n")
 

@@ -1,0 +1,69 @@
+"""An output is no input: the one place that decides whether a file is both.
+
+Files are the same when device and inode are, whatever their names: symbolic links are followed, and hard
+links are names of one file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from ntfsbuild.content.problems import shown
+from ntfsbuild.errors import ManifestError
+
+AnyPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+# Of the outputs of what is going on, each with its name.  Whoever opens a source asks `ensure_no_output`:
+# which files are sources is known only when they are found, in directories, archives and steps.
+_outputs: list[tuple[tuple[int, int], str]] = []
+
+
+@contextmanager
+def output_is_no_input(output: AnyPath | None, inputs: Mapping[str, AnyPath | None]) -> Iterator[None]:
+    """Refuse an output that is one of the inputs, which are given by what they are, or a source read inside.
+
+    Raises ManifestError, at once for `inputs`.  An output that is not there yet, or None, is no input.
+    """
+    identity = None if output is None else _identity(output)
+    if output is None or identity is None:
+        yield
+        return
+    name = os.fsdecode(output)
+    for what, path in inputs.items():
+        if path is not None and _identity(path) == identity:
+            raise ManifestError(f"{name}: is {what} itself{_as(name, path)}: an output cannot be an input")
+    _outputs.append((identity, name))
+    try:
+        yield
+    finally:
+        _outputs.pop()
+
+
+def ensure_no_output(path: bytes, device: int, inode: int) -> None:
+    """Raise ManifestError where a source that was opened is an output of what is going on."""
+    for identity, name in _outputs:
+        if identity == (device, inode):
+            raise ManifestError(f"{shown(path)} is the output itself, {name}: an output cannot be an input")
+
+
+def ensure_path_is_no_output(path: bytes) -> None:
+    """The same for a source that is about to be opened, without following a link."""
+    if _outputs and (found := _identity(path, follow_symlinks=False)) is not None:
+        ensure_no_output(path, *found)
+
+
+def _as(name: str, path: AnyPath) -> str:
+    other = os.fsdecode(path)
+    return "" if other == name else f" ({other})"
+
+
+def _identity(path: AnyPath, *, follow_symlinks: bool = True) -> tuple[int, int] | None:
+    """Device and inode of what is there; None where nothing is, which is for others to judge."""
+    try:
+        found = os.stat(path, follow_symlinks=follow_symlinks)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
