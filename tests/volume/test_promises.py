@@ -40,7 +40,9 @@ CHANGES: dict[str, list[tuple[Change, str]]] = {
 
 
 def rows() -> dict[str, list[str]]:
-    table = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    section = PAGE.read_text(encoding="utf-8").split("\n## ")[1]
+    assert section.startswith("Times and the archive bit")
+    table = [line for line in section.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
     return {name: rest for name, *rest in cells}
 
