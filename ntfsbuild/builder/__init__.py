@@ -7,7 +7,7 @@ verifying.py   volumes held to every rule
 capturing.py   volumes turned back into manifests
 extracting.py  files taken out
 diffing.py     images and manifests compared
-explaining.py  what bytes are
+explanation.py what bytes are; structure_parts.py: their structures, field by field
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ntfsbuild.builder.applying import Applied, apply
     from ntfsbuild.builder.capturing import Captured, capture
     from ntfsbuild.builder.diffing import Difference, diff
-    from ntfsbuild.builder.explaining import Explained, explain
+    from ntfsbuild.builder.explanation import Explained, explain
     from ntfsbuild.builder.extracting import Extracted, extract
     from ntfsbuild.builder.verifying import Verified, verify
 
@@ -63,8 +63,8 @@ _LATE = {
     "capture": "capturing",
     "Difference": "diffing",
     "diff": "diffing",
-    "Explained": "explaining",
-    "explain": "explaining",
+    "Explained": "explanation",
+    "explain": "explanation",
     "Extracted": "extracting",
     "extract": "extracting",
     "Verified": "verifying",

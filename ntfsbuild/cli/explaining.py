@@ -22,7 +22,7 @@ def explain(settings: Settings, image: str, offset: int | None, partition: int |
     Of a path its MFT records are shown; of a byte the structure that holds it, field by field, and whose
     it is.
     """
-    from ntfsbuild.builder.explaining import explain
+    from ntfsbuild.builder.explanation import explain
     from ntfsbuild.report.explanations import explained_data, explained_lines
 
     found = explain(image, target, offset=offset, partition=partition)

@@ -48,27 +48,31 @@ ENCRYPTED = 0x4000
 SPARSE = 0x8000
 
 
+FLAG_NAMES = {0x0001: "compressed", 0x4000: "encrypted", 0x8000: "sparse"}
+FORM_NAMES = {0: "resident", 1: "non-resident"}
+
+
 class AttributeHeader(OnDisk, size=0x10):
     """What every attribute begins with."""
 
-    type_code: int = u32(at=0x00)
+    type_code: int = u32(at=0x00, codes=TYPE_NAMES)
     length_bytes: int = u32(at=0x04)
-    non_resident: int = u8(at=0x08)
+    non_resident: int = u8(at=0x08, codes=FORM_NAMES)
     name_length: int = u8(at=0x09)  # In UTF-16 code units.
     name_offset: int = u16(at=0x0A)
-    flags: int = u16(at=0x0C, default=0)
+    flags: int = u16(at=0x0C, default=0, flags=FLAG_NAMES)
     instance: int = u16(at=0x0E)
 
 
 class ResidentHeader(OnDisk, size=0x18):
     """The header of an attribute whose value lies in the record."""
 
-    type_code: int = u32(at=0x00)
+    type_code: int = u32(at=0x00, codes=TYPE_NAMES)
     length_bytes: int = u32(at=0x04)
-    non_resident: int = u8(at=0x08, default=0)
+    non_resident: int = u8(at=0x08, default=0, codes=FORM_NAMES)
     name_length: int = u8(at=0x09)
     name_offset: int = u16(at=0x0A)
-    flags: int = u16(at=0x0C, default=0)
+    flags: int = u16(at=0x0C, default=0, flags=FLAG_NAMES)
     instance: int = u16(at=0x0E)
     value_bytes: int = u32(at=0x10)
     value_offset: int = u16(at=0x14)
@@ -83,12 +87,12 @@ class NonResidentHeader(OnDisk, size=0x40):
     first piece.
     """
 
-    type_code: int = u32(at=0x00)
+    type_code: int = u32(at=0x00, codes=TYPE_NAMES)
     length_bytes: int = u32(at=0x04)
-    non_resident: int = u8(at=0x08, default=1)
+    non_resident: int = u8(at=0x08, default=1, codes=FORM_NAMES)
     name_length: int = u8(at=0x09)
     name_offset: int = u16(at=0x0A)
-    flags: int = u16(at=0x0C, default=0)
+    flags: int = u16(at=0x0C, default=0, flags=FLAG_NAMES)
     instance: int = u16(at=0x0E)
     lowest_vcn: int = u64(at=0x10, default=0)
     highest_vcn: int = u64(at=0x18)  # 2**64 - 1 when nothing is mapped.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk.attribute import TYPE_NAMES
 from ntfsbuild.ondisk.layout import OnDisk, u8, u16, u32, u64
 
 NAME_OFFSET = 0x1A
@@ -13,7 +14,7 @@ NAME_OFFSET = 0x1A
 class AttributeListEntry(OnDisk, size=0x1A):
     """One piece of an attribute; its name follows, padded to 8 bytes."""
 
-    type_code: int = u32(at=0x00)
+    type_code: int = u32(at=0x00, codes=TYPE_NAMES)
     length_bytes: int = u16(at=0x04)
     name_length: int = u8(at=0x06)
     name_offset: int = u8(at=0x07, default=NAME_OFFSET)

@@ -32,12 +32,12 @@ class FileAttributes(IntFlag):
     VIEW_INDEX = 0x20000000
 
 
-_NAMED = [(int(flag), flag.name.lower()) for flag in FileAttributes if flag.name]
-_KNOWN = sum(bit for bit, _ in _NAMED)
+FLAG_NAMES = {int(flag): flag.name.lower() for flag in FileAttributes if flag.name}
+_KNOWN = sum(FLAG_NAMES)
 
 
 def attribute_names(value: int) -> list[str]:
     """The lower-case names of the bits set, in ascending order; unknown bits as hex."""
-    names = [name for bit, name in _NAMED if value & bit]
+    names = [name for bit, name in FLAG_NAMES.items() if value & bit]
     unknown = value & ~_KNOWN
     return [*names, f"{unknown:#x}"] if unknown else names

@@ -5,12 +5,15 @@ The same value is the key of the parent's `$I30` index.
 
 from __future__ import annotations
 
+from ntfsbuild.ondisk.file_attributes import FLAG_NAMES
 from ntfsbuild.ondisk.layout import OnDisk, u8, u32, u64
 
 POSIX = 0
 WIN32 = 1
 DOS = 2
 WIN32_AND_DOS = 3
+
+NAMESPACE_NAMES = {POSIX: "POSIX", WIN32: "Win32", DOS: "DOS", WIN32_AND_DOS: "Win32 and DOS"}
 
 
 class FileName(OnDisk, size=0x42):
@@ -23,10 +26,10 @@ class FileName(OnDisk, size=0x42):
     accessed_ticks: int = u64(at=0x20)
     allocated_bytes: int = u64(at=0x28)  # Of the unnamed $DATA; 0 for directories.
     data_bytes: int = u64(at=0x30)
-    attributes: int = u32(at=0x38)
+    attributes: int = u32(at=0x38, flags=FLAG_NAMES)
     reparse_tag: int = u32(at=0x3C, default=0)  # Or the packed size of the EAs.
     name_length: int = u8(at=0x40)
-    namespace: int = u8(at=0x41)
+    namespace: int = u8(at=0x41, codes=NAMESPACE_NAMES)
 
 
 NAME_AT = FileName.SIZE

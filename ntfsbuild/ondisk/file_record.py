@@ -33,6 +33,13 @@ OBJECT_IDS = 25
 REPARSE_POINTS = 26
 FIRST_USER = 27
 
+FLAG_NAMES = {
+    IN_USE: "in_use",
+    IS_DIRECTORY: "directory",
+    IN_EXTEND: "in_extend",
+    HAS_VIEW_INDEX: "view_index",
+}
+
 
 class FileRecordHeader(OnDisk, size=0x30):
     """The fixed part; the update sequence array follows, then the attributes."""
@@ -44,7 +51,7 @@ class FileRecordHeader(OnDisk, size=0x30):
     sequence: int = u16(at=0x10)
     link_count: int = u16(at=0x12)  # $FILE_NAME attributes, DOS names included.
     attributes_offset: int = u16(at=0x14)
-    flags: int = u16(at=0x16)
+    flags: int = u16(at=0x16, flags=FLAG_NAMES)
     used_bytes: int = u32(at=0x18)  # Up to and including the 8 bytes of the end marker.
     allocated_bytes: int = u32(at=0x1C)
     base_reference: int = u64(at=0x20, default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ntfsbuild.ondisk.attribute import TYPE_NAMES
 from ntfsbuild.ondisk.layout import OnDisk, raw, u8, u16, u32, u64
 
 BLOCK_MAGIC = b"INDX"
@@ -19,12 +20,22 @@ COLLATE_SID = 0x11
 COLLATE_SECURITY_HASH = 0x12
 COLLATE_ULONGS = 0x13
 
+FLAG_NAMES = {HAS_CHILDREN: "has_children"}
+ENTRY_FLAG_NAMES = {ENTRY_HAS_CHILD: "has_child", ENTRY_IS_LAST: "last"}
+COLLATION_NAMES = {
+    COLLATE_FILE_NAME: "FILE_NAME",
+    COLLATE_ULONG: "ULONG",
+    COLLATE_SID: "SID",
+    COLLATE_SECURITY_HASH: "SECURITY_HASH",
+    COLLATE_ULONGS: "ULONGS",
+}
+
 
 class IndexRoot(OnDisk, size=0x10):
     """The head of the $INDEX_ROOT value; an index header follows."""
 
-    indexed_type: int = u32(at=0x00)  # $FILE_NAME for directories, 0 for view indexes.
-    collation: int = u32(at=0x04)
+    indexed_type: int = u32(at=0x00, codes=TYPE_NAMES)  # $FILE_NAME for directories, 0 for view indexes.
+    collation: int = u32(at=0x04, codes=COLLATION_NAMES)
     block_bytes: int = u32(at=0x08, default=BLOCK_BYTES)
     clusters_per_block: int = u8(at=0x0C)  # Units of 512 bytes when a cluster is larger than a block.
     reserved: bytes = raw(3, at=0x0D, default=bytes(3))
@@ -36,7 +47,7 @@ class IndexHeader(OnDisk, size=0x10):
     entries_offset: int = u32(at=0x00)
     length_bytes: int = u32(at=0x04)
     allocated_bytes: int = u32(at=0x08)
-    flags: int = u8(at=0x0C)
+    flags: int = u8(at=0x0C, flags=FLAG_NAMES)
     reserved: bytes = raw(3, at=0x0D, default=bytes(3))
 
 
@@ -56,7 +67,7 @@ class IndexEntry(OnDisk, size=0x10):
     reference: int = u64(at=0x00)
     length_bytes: int = u16(at=0x08)
     key_bytes: int = u16(at=0x0A)
-    flags: int = u16(at=0x0C)
+    flags: int = u16(at=0x0C, flags=ENTRY_FLAG_NAMES)
     reserved: int = u16(at=0x0E, default=0)
 
 
@@ -68,7 +79,7 @@ class ViewEntry(OnDisk, size=0x10):
     reserved_1: int = u32(at=0x04, default=0)
     length_bytes: int = u16(at=0x08)
     key_bytes: int = u16(at=0x0A)
-    flags: int = u16(at=0x0C)
+    flags: int = u16(at=0x0C, flags=ENTRY_FLAG_NAMES)
     reserved: int = u16(at=0x0E, default=0)
 
 

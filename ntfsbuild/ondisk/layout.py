@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import operator
 import struct
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias, dataclass_transform
 
 from ntfsbuild.errors import CorruptVolume
 
@@ -34,21 +36,41 @@ _U64 = Codec("Q", 8, "Int64ul")
 _REQUIRED: Any = object()
 
 
+Names: TypeAlias = Mapping[int, str]
+
+
 class Declared(NamedTuple):
-    """A field as its structure declares it: its type, its offset, and what it holds unless said."""
+    """A field as its structure declares it: its type, its offset, and what it holds unless said.
+
+    `flags` names the bits of a number, `codes` its values; both are for who explains the bytes.
+    """
 
     codec: Codec
     at: int
     default: Any
+    flags: Names | None = None
+    codes: Names | None = None
 
 
-def _declare(codec: Codec, at: int, default: Any) -> Any:
-    return Declared(codec, at, default)
+class Field(NamedTuple):
+    """A field as it lies in some bytes: its place, its value, and what the value is called."""
+
+    name: str
+    at: int
+    size_bytes: int
+    value: Any
+    meaning: str | None  # None where the declaration names no flags or codes.
 
 
-def u8(*, at: int, default: Any = _REQUIRED) -> Any:
+def _declare(
+    codec: Codec, at: int, default: Any, flags: Names | None = None, codes: Names | None = None
+) -> Any:
+    return Declared(codec, at, default, flags, codes)
+
+
+def u8(*, at: int, default: Any = _REQUIRED, flags: Names | None = None, codes: Names | None = None) -> Any:
     """An unsigned byte at offset `at`."""
-    return _declare(_U8, at, default)
+    return _declare(_U8, at, default, flags, codes)
 
 
 def s8(*, at: int, default: Any = _REQUIRED) -> Any:
@@ -56,14 +78,14 @@ def s8(*, at: int, default: Any = _REQUIRED) -> Any:
     return _declare(_S8, at, default)
 
 
-def u16(*, at: int, default: Any = _REQUIRED) -> Any:
+def u16(*, at: int, default: Any = _REQUIRED, flags: Names | None = None, codes: Names | None = None) -> Any:
     """A little-endian unsigned 16-bit number at offset `at`."""
-    return _declare(_U16, at, default)
+    return _declare(_U16, at, default, flags, codes)
 
 
-def u32(*, at: int, default: Any = _REQUIRED) -> Any:
+def u32(*, at: int, default: Any = _REQUIRED, flags: Names | None = None, codes: Names | None = None) -> Any:
     """A little-endian unsigned 32-bit number at offset `at`."""
-    return _declare(_U32, at, default)
+    return _declare(_U32, at, default, flags, codes)
 
 
 def u64(*, at: int, default: Any = _REQUIRED) -> Any:
@@ -158,13 +180,52 @@ class OnDisk:
         # Imported here: it takes longer to load than most commands take to run.
         import construct
 
-        def codec(name: str) -> construct.Construct[Any, Any]:
-            kind, _, size_bytes = name.partition(":")
-            return getattr(construct, kind)(int(size_bytes)) if size_bytes else getattr(construct, kind)
+        return construct.Struct(*(name / _codec(one.codec) for name, one in cls.FIELDS.items()))
 
-        return construct.Struct(
-            *(name / codec(declared.codec.construct_name) for name, declared in cls.FIELDS.items())
-        )
+    @classmethod
+    def told(cls, data: bytes, at: int = 0) -> list[Field]:
+        """Each field with its place and its meaning, as construct reads the declaration."""
+        if at < 0 or len(data) - at < cls.SIZE:
+            raise CorruptVolume(
+                f"{cls.__name__} needs {cls.SIZE:#x} bytes at {at:#x}, {max(0, len(data) - at):#x} are left"
+            )
+        structure: Any = cls  # Its `__hash__` is that of its instances, mypy says.
+        found = _annotated(structure).parse(data[at : at + cls.SIZE])
+        return [
+            Field(name, at + raw.offset1, raw.length, raw.value, _meaning(declared, raw.value))
+            for name, declared in cls.FIELDS.items()
+            for raw in [found[name]]
+        ]
+
+
+def _codec(codec: Codec) -> construct.Construct[Any, Any]:
+    import construct
+
+    kind, _, size_bytes = codec.construct_name.partition(":")
+    return getattr(construct, kind)(int(size_bytes)) if size_bytes else getattr(construct, kind)
+
+
+@cache
+def _annotated(structure: Any) -> construct.Construct[Any, Any]:
+    """The declaration as a construct `Struct` that keeps each field's place; numbers stay whole.
+
+    Not construct's FlagsEnum, which drops bits without a name.
+    """
+    import construct
+
+    return construct.Struct(
+        *(name / construct.RawCopy(_codec(one.codec)) for name, one in structure.FIELDS.items())
+    )
+
+
+def _meaning(declared: Declared, value: Any) -> str | None:
+    if declared.codes is not None:
+        return declared.codes.get(value)
+    if declared.flags is None:
+        return None
+    named = [name for bit, name in declared.flags.items() if value & bit]
+    unknown = value & ~sum(declared.flags)
+    return " ".join([*named, *([f"{unknown:#x}"] if unknown else [])]) or "none"
 
 
 def align(value: int, unit: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from ntfsbuild.ondisk.file_attributes import FLAG_NAMES
 from ntfsbuild.ondisk.layout import OnDisk, u32, u64
 
 TIME_NAMES = ("created", "modified", "changed", "accessed")
@@ -19,7 +20,7 @@ class StandardInformation(OnDisk, size=0x48):
     modified_ticks: int = u64(at=0x08)
     changed_ticks: int = u64(at=0x10)  # Of the MFT record itself; Explorer never shows it.
     accessed_ticks: int = u64(at=0x18)
-    attributes: int = u32(at=0x20)
+    attributes: int = u32(at=0x20, flags=FLAG_NAMES)
     version_max: int = u32(at=0x24, default=0)
     version: int = u32(at=0x28, default=0)
     class_id: int = u32(at=0x2C, default=0)

@@ -9,6 +9,17 @@ from ntfsbuild.ondisk.layout import OnDisk, raw, u8, u16
 DIRTY = 0x0001
 NO_SHORT_NAMES = 0x0080  # Windows sets it where it formats with 8.3 names off.
 
+FLAG_NAMES = {
+    DIRTY: "dirty",
+    0x0002: "resize_log_file",
+    0x0004: "upgrade_on_mount",
+    0x0008: "mounted_on_nt4",
+    0x0010: "delete_usn_underway",
+    0x0020: "repair_object_ids",
+    NO_SHORT_NAMES: "no_short_names",
+    0x4000: "chkdsk_underway",
+    0x8000: "modified_by_chkdsk",
+}
 MAX_LABEL_UNITS = 32  # What Windows formats and renames with; $AttrDef would let 128 pass.
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -19,7 +30,7 @@ class VolumeInformation(OnDisk, size=0x0C):
     reserved: bytes = raw(8, at=0x00, default=bytes(8))
     major: int = u8(at=0x08, default=3)
     minor: int = u8(at=0x09, default=1)
-    flags: int = u16(at=0x0A)
+    flags: int = u16(at=0x0A, flags=FLAG_NAMES)
 
 
 def what_is_wrong_with_label(label: str) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ntfsbuild.builder.explaining import Explained
-from ntfsbuild.builder.explanation import Part
+from ntfsbuild.builder.explanation import Explained
+from ntfsbuild.builder.structure_parts import Part
 from ntfsbuild.report.words import escaped
 
 _SHOWN_BYTES = 8
@@ -28,7 +28,8 @@ def _part_data(part: Part, data: bytes) -> dict[str, Any]:
     made: dict[str, Any] = {"name": part.name, "at": part.at, "size_bytes": part.size_bytes}
     if part.parts:
         return made | {"parts": [_part_data(one, data) for one in part.parts]}
-    return made | {"hex": data[part.at : part.at + part.size_bytes].hex(), "value": part.value}
+    made |= {"hex": data[part.at : part.at + part.size_bytes].hex(), "value": part.value}
+    return made | ({"unit": part.unit} if part.unit else {})
 
 
 def explained_lines(found: Explained) -> Iterator[str]:
@@ -48,7 +49,7 @@ def _lines(parts: list[Part], data: bytes, depth: int, pointed: set[int]) -> Ite
         mark = ">" if id(part) in pointed else " "
         piece = data[part.at : part.at + min(part.size_bytes, _SHOWN_BYTES)]
         shown = "" if part.parts else piece.hex(" ") + ("…" if part.size_bytes > _SHOWN_BYTES else "")
-        value = "" if part.value is None else f"  {escaped(str(part.value))}"
+        value = "" if part.value is None else f"  {escaped(str(part.value))} {part.unit or ''}".rstrip()
         name = "  " * depth + escaped(part.name)
         yield f"{mark} {part.at:04x} {part.size_bytes:5}  {shown:24} {name:32}{value}".rstrip()
         yield from _lines(part.parts, data, depth + 1, pointed)

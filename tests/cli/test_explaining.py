@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ntfsbuild.builder.explaining import explain
+from ntfsbuild.builder.explanation import explain
 from ntfsbuild.errors import NtfsBuildError
 
 STREAMS = ", ".join(f"stream{number:03}: some content" for number in range(100))
@@ -68,6 +68,12 @@ def test_a_record_is_told_field_by_field(image: Path) -> None:
             assert bytes.fromhex(part["hex"]) == raw[part["at"] : part["at"] + part["size_bytes"]], part
     values = {part["name"]: part["value"] for part in leaves(found["parts"])}
     assert values["created_ticks"] == "2024-01-01T00:00:00.0000000Z"
+    head = {part["name"]: part for part in found["parts"]}
+    assert head["flags"]["value"] == "in_use" and head["used_bytes"]["unit"] == "bytes"
+    name = {part["name"]: part["value"] for part in leaves(head["$FILE_NAME"]["parts"])}
+    assert (name["type_code"], name["non_resident"]) == ("$FILE_NAME", "resident")
+    assert name["namespace"] in ("Win32", "DOS", "Win32 and DOS")
+    assert name["attributes"].split()[0] == "archive"
     assert explained(image, found["what"].split()[1]) == [found]
 
 

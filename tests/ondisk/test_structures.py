@@ -58,6 +58,34 @@ def test_the_two_views_of_a_declaration_agree(structure: type[OnDisk]) -> None:
 
 
 @pytest.mark.parametrize("structure", declared(), ids=lambda cls: cls.__name__)
+def test_what_is_told_of_fields_is_what_is_declared(structure: type[OnDisk]) -> None:
+    data = bytes((7 * k + 13) % 256 for k in range(structure.SIZE + 5))
+    told = structure.told(data, 5)
+    assert [(one.name, one.at - 5) for one in told] == [
+        (name, one.at) for name, one in structure.FIELDS.items()
+    ]
+    assert sum(one.size_bytes for one in told) == structure.SIZE
+    fast = structure.unpack(data, 5)
+    assert [one.value for one in told] == [getattr(fast, one.name) for one in told]
+
+
+def test_flags_and_codes_are_called_by_name() -> None:
+    class Named(OnDisk, size=4):
+        bits: int = u16(at=0, flags={1: "one", 4: "four"})
+        code: int = u8(at=2, codes={7: "seven"})
+        plain: int = u8(at=3)
+
+    def meanings(data: bytes) -> list[str | None]:
+        return [one.meaning for one in Named.told(data)]
+
+    assert meanings(b"\5\0\7\7") == ["one four", "seven", None]
+    assert meanings(b"\1\x80\x08\0") == ["one 0x8000", None, None], "bits without a name are kept"
+    assert meanings(bytes(4))[0] == "none"
+    with pytest.raises(CorruptVolume, match="Named needs 0x4 bytes at 0x1"):
+        Named.told(bytes(4), 1)
+
+
+@pytest.mark.parametrize("structure", declared(), ids=lambda cls: cls.__name__)
 def test_short_data_is_a_corrupt_volume(structure: type[OnDisk]) -> None:
     with pytest.raises(CorruptVolume, match=f"{structure.__name__} needs"):
         structure.unpack(bytes(structure.SIZE - 1))
