@@ -41,6 +41,7 @@ _FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.VIEW_INDEX | FileAttribu
 _NUMBERS = ("owner_id", "quota_charged", "usn", "class_id")
 _ENCRYPTED = int(FileAttributes.ENCRYPTED)
 _COMPRESSED = int(FileAttributes.COMPRESSED)
+_SPARSE_FORMS = frozenset(["sparse", "sparse_compressed"])
 _HANDED_DOWN = _ENCRYPTED | _COMPRESSED
 
 
@@ -156,6 +157,9 @@ class Entries:
         if others:
             names = [name for name in names if name in ATTRIBUTES]
             self._note(path, f"its attributes {', '.join(others)} cannot be said")
+        sparse = any(stream.form in _SPARSE_FORMS for stream in info.streams)
+        if sparse != bool(info.attributes & FileAttributes.SPARSE):
+            self._note(path, "that it is sparse cannot be said otherwise than its streams make it")
         usual = ["hidden", "system"] if path == "/" else [] if info.is_directory else ["archive"]
         usual += ["recall_on_open"] if traits.ea else []
         return {} if names == usual else {"attributes": names}

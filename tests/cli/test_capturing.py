@@ -204,3 +204,16 @@ def test_what_is_easily_lost_comes_back_to_the_byte(tmp_path: Path) -> None:
     )
     assert run("build", "-q", manifest, "-o", image).returncode == 0
     assert_back_to_the_byte(image, tmp_path)
+
+
+def test_a_sparse_bit_that_does_not_fit_the_streams_is_told(tmp_path: Path) -> None:
+    """Windows leaves it when the stream is deleted; ntfs-3g makes sparse named streams without it."""
+    manifest, image = tmp_path / "a.yaml", tmp_path / "a.img"
+    manifest.write_text(
+        "ntfsbuild: 1\n"
+        "tree: {a: {text: x, streams: {s: {size: 100000, sparse: true}}}}\n"
+        "steps: [{delete: a, stream: s}]\n"
+    )
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+    [note] = captured(image, tmp_path / "captured")["notes"]
+    assert note["path"] == "/a" and "sparse" in note["why"]
