@@ -107,8 +107,8 @@ class HostPath(click.Path):
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done; 1 verify found something; 2 the manifest, the plan or the arguments are "
-    "wrong; 3 the volume is; 4 the host refuses; 70 a bug of ntfsbuild.",
+    epilog="Exit codes: 0 done; 1 verify found something, or a reader went on behind damage; 2 the manifest, "
+    "the plan or the arguments are wrong; 3 the volume is; 4 the host refuses; 70 a bug of ntfsbuild.",
 )
 @click.version_option(ntfsbuild.__version__, prog_name=PROGRAM)
 @common
