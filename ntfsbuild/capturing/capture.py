@@ -66,7 +66,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
             note(path, message)
     if prefix == "/":
         for number in volume.locator().unlisted(listed | _in_extend(volume)):
-            note(f"record {number}", "it is in use, and no directory lists it")
+            volume.damage.tell(f"record {number}", "it is in use, and no directory lists it")
 
 
 def _volume(volume: Volume, note: Note) -> Data:
