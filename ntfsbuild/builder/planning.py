@@ -189,9 +189,9 @@ def planned_on(file: ImageFile) -> Volume:
 
 def save_plan(plan: Plan, base: AnyPath) -> Iterator[str]:
     """The lines of a plan, to be kept and loaded later; `base` is the manifest's folder."""
-    from ntfsbuild.plan import lines
+    from ntfsbuild.plan import json_lines
 
-    return lines.write(plan, os.path.realpath(os.fsencode(base)))
+    return json_lines.write(plan, os.path.realpath(os.fsencode(base)))
 
 
 def read_plan(

@@ -22,7 +22,7 @@ from ntfsbuild.ondisk.extended_attributes import NEED_EA, pack, unpack
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.filetime import TICKS_MAX, format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
-from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.ondisk.traits import INFORMATION_BITS, SomeTicks, Traits
 from ntfsbuild.ondisk.unix_metadata import (
     UnixMetadata,
     extended_attributes,
@@ -38,7 +38,8 @@ Note = Callable[[str, str], None]
 _FOLLOWING = FileAttributes.SPARSE | FileAttributes.REPARSE_POINT | FileAttributes.COMPRESSED
 # Some drivers set the bit of directories here, too, where it says nothing.
 _FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.VIEW_INDEX | FileAttributes.DIRECTORY_INDEX
-_NUMBERS = ("owner_id", "quota_charged", "usn", "class_id")
+# The version of a directory says whether its names are case-sensitive, and is captured as that.
+_NUMBERS = tuple(name for name in INFORMATION_BITS if not name.startswith("version"))
 _ENCRYPTED = int(FileAttributes.ENCRYPTED)
 _COMPRESSED = int(FileAttributes.COMPRESSED)
 _SPARSE_FORMS = frozenset(["sparse", "sparse_compressed"])

@@ -33,7 +33,15 @@ from ntfsbuild.manifest.model import Defaults, Manifest
 from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata, upcase
 from ntfsbuild.ondisk.extended_attributes import Entry
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, Form, Traits
+from ntfsbuild.ondisk.traits import (
+    COMPRESSED_FORMS,
+    INFORMATION_BITS,
+    MADE_SHORT_NAME,
+    NO_SHORT_NAME,
+    NO_TRAITS,
+    Form,
+    Traits,
+)
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 
@@ -49,12 +57,7 @@ _COPIED = (
     "name_times",
     "entry_times",
     "case_sensitive",
-    "owner_id",
-    "quota_charged",
-    "usn",
-    "version_max",
-    "version",
-    "class_id",
+    *INFORMATION_BITS,
 )
 
 

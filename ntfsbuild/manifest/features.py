@@ -7,13 +7,13 @@ extended_attributes.py, descriptors.py, object_ids.py, integers.py
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.manifest.descriptors import Descriptors
 from ntfsbuild.manifest.extended_attributes import read_extended_attributes, read_unix
 from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, EncryptedRaw, FeatureSpec
-from ntfsbuild.manifest.integers import INTEGER_BITS, read_integer
+from ntfsbuild.manifest.integers import read_integer
 from ntfsbuild.manifest.links import LINK_KEYS, NO_LINK, Link, read_link
 from ntfsbuild.manifest.metadata import read_other_times
 from ntfsbuild.manifest.node import Node
@@ -24,12 +24,13 @@ from ntfsbuild.manifest.streams import read_streams
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import shown
 from ntfsbuild.ondisk import short_names
+from ntfsbuild.ondisk.traits import INFORMATION_BITS
 
 FEATURE_KEYS: Final = frozenset(
     [
         *LINK_KEYS,
         *STORAGE_KEYS,
-        *INTEGER_BITS,
+        *INFORMATION_BITS,
         "streams",
         "security",
         "short_name",
@@ -70,6 +71,7 @@ class FeatureReader:
         self._check_case_sensitive(node)
         storage = read_storage(values, node, content if link.has_content and place == "file" else None)
         unix = read_unix(values, node, place, link)
+        numbers: dict[str, Any] = {name: read_integer(values, node, name) for name in INFORMATION_BITS}
         spec = FeatureSpec(
             position,
             read_streams(values, node, ciphertext=isinstance(storage.encrypted, EncryptedRaw)),
@@ -86,12 +88,7 @@ class FeatureReader:
             name_times=read_other_times(values, node, "name_times"),
             entry_times=read_other_times(values, node, "entry_times"),
             case_sensitive=node.data["case_sensitive"] if values.has(node, "case_sensitive") else None,
-            owner_id=read_integer(values, node, "owner_id"),
-            quota_charged=read_integer(values, node, "quota_charged"),
-            usn=read_integer(values, node, "usn"),
-            version_max=read_integer(values, node, "version_max"),
-            version=read_integer(values, node, "version"),
-            class_id=read_integer(values, node, "class_id"),
+            **numbers,
         )
         return spec, link
 

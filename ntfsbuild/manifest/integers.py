@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
 
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import shown
+from ntfsbuild.ondisk.traits import INFORMATION_BITS
 
-INTEGER_BITS: Final = {
-    "owner_id": 32,
-    "quota_charged": 64,
-    "usn": 64,
-    "version_max": 32,
-    "version": 32,
-    "class_id": 32,
-}
 _HEXADECIMAL = re.compile(r"0x[0-9A-Fa-f]{1,40}")
 
 
@@ -37,8 +29,8 @@ def parse_integer(bits: int) -> Callable[[int | str], int]:
 
 
 def read_integer(values: Values, node: Node, key: str) -> int | None:
-    """One of `INTEGER_BITS`."""
-    return values.read(node, key, parse_integer(INTEGER_BITS[key]))
+    """One of `INFORMATION_BITS`."""
+    return values.read(node, key, parse_integer(INFORMATION_BITS[key]))
 
 
 def parse_device(numbers: list[int | str]) -> tuple[int, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from ntfsbuild.ondisk.standard_information import StandardInformation
+
 SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
 # How a stream lies in its clusters.  What is sparse and compressed lies there as if it were compressed alone:
 # Windows leaves both flags when a compressed stream is made sparse.
@@ -17,6 +19,14 @@ FORMS: Final[tuple[Form, ...]] = ("plain", "sparse", "compressed", "sparse_compr
 COMPRESSED_FORMS: Final[frozenset[Form]] = frozenset(["compressed", "sparse_compressed"])
 NO_SHORT_NAME: Final = ""  # One that is there is taken away; None leaves it.
 MADE_SHORT_NAME: Final = "*"  # No name can be this: the volume makes one as Windows does.
+
+
+# The integers of $STANDARD_INFORMATION that can be said of a file, and the bits of each.  The manifest, a
+# plan, a capture and what is shown of a file name them as here.
+INFORMATION_BITS: Final = {
+    name: 8 * StandardInformation.FIELDS[name].codec.size_bytes
+    for name in ("owner_id", "quota_charged", "usn", "version_max", "version", "class_id")
+}
 
 
 class Traits(NamedTuple):
@@ -45,8 +55,7 @@ class Traits(NamedTuple):
 
     def information(self) -> dict[str, int]:
         """The fields of $STANDARD_INFORMATION that are said."""
-        names = ("owner_id", "quota_charged", "usn", "version_max", "version", "class_id")
-        said = {name: value for name in names if (value := getattr(self, name)) is not None}
+        said = {name: value for name in INFORMATION_BITS if (value := getattr(self, name)) is not None}
         if self.case_sensitive is not None:
             said |= {"version_max": 0, "version": int(self.case_sensitive)}
         return said

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_type_hints
 
 from ntfsbuild.content.model import Content
-from ntfsbuild.ondisk.filetime import format_filetime
-from ntfsbuild.ondisk.standard_information import TIME_NAMES
-from ntfsbuild.ondisk.traits import FORMS, MADE_SHORT_NAME, NO_SHORT_NAME, NO_TRAITS, SomeTicks, Traits
+from ntfsbuild.ondisk.traits import (
+    FORMS,
+    INFORMATION_BITS,
+    MADE_SHORT_NAME,
+    NO_SHORT_NAME,
+    NO_TRAITS,
+    SomeTicks,
+    Traits,
+)
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 from ntfsbuild.plan.line_values import (
     REQUIRED,
     Fields,
     LineError,
+    Value,
     file_name,
     hex_bytes,
     inside,
@@ -22,6 +29,7 @@ from ntfsbuild.plan.line_values import (
     one_of,
     size,
     some_times,
+    some_times_data,
     stream_name,
     taken,
     truth,
@@ -29,24 +37,46 @@ from ntfsbuild.plan.line_values import (
 
 Line: TypeAlias = dict[str, Any]
 
-_BYTES = ("security", "reparse", "ea", "unix", "object_id", "efs")
-_TIMES = ("name_times", "entry_times")
 _SIZES = ("valid_bytes", "raw_bytes")
-_NUMBERS = {"owner_id": 32, "quota_charged": 64, "usn": 64, "version_max": 32, "version": 32, "class_id": 32}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _hex(value: bytes) -> str:
+    return value.hex()
+
+
+def _short_name(value: Any) -> str:
+    return value if value in (MADE_SHORT_NAME, NO_SHORT_NAME) else file_name(value)
+
+
+# How a trait is written and read follows from its type; of numbers, the declaration says how large they are.
+_BY_TYPE: list[tuple[Any, Callable[[Any], Any], Value]] = [
+    (bytes | None, _hex, hex_bytes),
+    (str | None, _as_it_is, _short_name),
+    (bool | None, _as_it_is, truth),
+    (SomeTicks | None, some_times_data, some_times),
+]
+
+
+def _rule(name: str, kind: Any) -> tuple[Callable[[Any], Any], Value]:
+    if kind == int | None:
+        return _as_it_is, integer(0, (1 << INFORMATION_BITS[name]) - 1)
+    return next((write, read) for known, write, read in _BY_TYPE if known == kind)
+
+
+_RULES = {name: _rule(name, kind) for name, kind in get_type_hints(Traits).items()}
+_TRAITS: Fields = {name: (read, None) for name, (_, read) in _RULES.items()}
 
 
 def features_data(features: Features, content_data: Callable[[Content], Line]) -> Line:
     """Features as JSON's types, without what says nothing."""
     line: Line = {}
     for name, value in features.traits._asdict().items():
-        if value is None:
-            continue
-        if name in _BYTES:
-            line[name] = value.hex()
-        elif name in _TIMES:
-            line[name] = _times(value)
-        else:
-            line[name] = value
+        if value is not None:
+            line[name] = _RULES[name][0](value)
     if features.form is not None:
         line["form"] = features.form
     for name in _SIZES:
@@ -57,11 +87,6 @@ def features_data(features: Features, content_data: Callable[[Content], Line]) -
     if features.streams:
         line["streams"] = [_stream(one, content_data) for one in features.streams]
     return line | ({"linked": True} if features.linked else {})
-
-
-def _times(times: SomeTicks) -> Line:
-    named = zip(TIME_NAMES, times, strict=True)
-    return {name: format_filetime(ticks) for name, ticks in named if ticks is not None}
 
 
 def _stream(stream: NamedStream, content_data: Callable[[Content], Line]) -> Line:
@@ -89,13 +114,6 @@ def features_reader(read_content: Callable[[Any], Content]) -> Callable[[Any], F
     def _one_stream(value: Any) -> NamedStream:
         return NamedStream(**taken(mapping(value), stream_fields))
 
-    trait_fields: Fields = {
-        **dict.fromkeys(_BYTES, (hex_bytes, None)),
-        "short_name": (_short_name, None),
-        **dict.fromkeys(_TIMES, (some_times, None)),
-        "case_sensitive": (truth, None),
-        **{name: (integer(0, (1 << bits) - 1), None) for name, bits in _NUMBERS.items()},
-    }
     other_fields: Fields = {
         "form": (one_of(*FORMS), None),
         **dict.fromkeys(_SIZES, (size, None)),
@@ -105,13 +123,9 @@ def features_reader(read_content: Callable[[Any], Content]) -> Callable[[Any], F
     }
 
     def features(value: Any) -> Features:
-        values = taken(mapping(value), trait_fields | other_fields)
-        traits = Traits(**{name: values.pop(name) for name in trait_fields})
+        values = taken(mapping(value), _TRAITS | other_fields)
+        traits = Traits(**{name: values.pop(name) for name in _TRAITS})
         found = Features(NO_TRAITS if traits == NO_TRAITS else traits, **values)
         return NO_FEATURES if found == NO_FEATURES else found
 
     return features
-
-
-def _short_name(value: Any) -> str:
-    return value if value in (MADE_SHORT_NAME, NO_SHORT_NAME) else file_name(value)

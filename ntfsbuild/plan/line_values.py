@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import pack_position, unpack_position
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.filetime import parse_filetime
+from ntfsbuild.ondisk.filetime import format_filetime, parse_filetime
 from ntfsbuild.ondisk.names import MAX_NAME_UNITS, units
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
@@ -138,11 +138,13 @@ def integer(least: int, most: int) -> Value:
 size = integer(0, SIZE_MAX)
 
 
-def _optional_size(value: Any) -> int | None:
+def optional_size(value: Any) -> int | None:
+    """A size, or null."""
     return None if value is None else int(size(value))
 
 
-def _percent(value: Any) -> float:
+def percent(value: Any) -> float:
+    """A percentage."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e9:
         raise LineError("is not a percentage")
     return value
@@ -175,7 +177,8 @@ _matched_digest = _matched(_DIGEST, "a SHA-256 (64 hexadecimal digits)")
 _matched_hex = _matched(_HEX, "a row of pairs of hexadecimal digits")
 
 
-def _origin(value: Any) -> int:
+def origin(value: Any) -> int:
+    """A place in the manifest, packed."""
     line, column = map(int, _matched_origin(value).groups())
     position = pack_position(line, column)
     if unpack_position(position) != (line, column):
@@ -183,7 +186,8 @@ def _origin(value: Any) -> int:
     return position
 
 
-def _serial(value: Any) -> int:
+def serial(value: Any) -> int:
+    """A serial number."""
     return int(_matched_serial(value)[0], 16)
 
 
@@ -205,17 +209,19 @@ def base64_bytes(value: Any) -> bytes:
         raise LineError("is not base64") from None
 
 
-def _ticks(value: Any) -> int:
+def ticks(value: Any) -> int:
+    """A FILETIME."""
     try:
         return parse_filetime(_text(value))
     except ValueError as failure:
         raise LineError(f"is {failure}") from None
 
 
-def _times(value: Any) -> Ticks4:
+def times(value: Any) -> Ticks4:
+    """All four times."""
     if isinstance(value, str):
-        ticks = _ticks(value)
-        return ticks, ticks, ticks, ticks
+        one = ticks(value)
+        return one, one, one, one
     created, modified, changed, accessed = taken(mapping(value), _TIMES).values()
     return created, modified, changed, accessed
 
@@ -223,12 +229,19 @@ def _times(value: Any) -> Ticks4:
 def some_times(value: Any) -> SomeTicks:
     """Those of the four times that are said."""
     if isinstance(value, str):
-        return _times(value)
+        return times(value)
     created, modified, changed, accessed = taken(mapping(value), _SOME_TIMES).values()
     return created, modified, changed, accessed
 
 
-def _attributes(value: Any) -> int:
+def some_times_data(times: SomeTicks) -> dict[str, str]:
+    """Those of the four times that are said, by name."""
+    named = zip(TIME_NAMES, times, strict=True)
+    return {name: format_filetime(one) for name, one in named if one is not None}
+
+
+def attributes(value: Any) -> int:
+    """FILE_ATTRIBUTE bits, from their names."""
     if not isinstance(value, list):
         raise LineError("is not a list")
     bits = 0
@@ -244,7 +257,8 @@ def _attribute(value: Any) -> int:
     return bit
 
 
-def _label(value: Any) -> str:
+def label(value: Any) -> str:
+    """A label that a volume can have."""
     if problem := what_is_wrong_with_label(_text(value)):
         raise LineError(problem)
     return str(value)
@@ -264,129 +278,22 @@ def file_name(value: Any) -> str:
     return str(value)
 
 
-def _object_id(value: Any) -> bytes:
+def object_id(value: Any) -> bytes:
+    """An object id."""
     data = hex_bytes(value)
     if len(data) not in (16, 64):
         raise LineError("is not an object id of 16 or 64 bytes")
     return data
 
 
-def _path(value: Any) -> str:
+def path(value: Any) -> str:
+    """An absolute path on the volume."""
     if not _text(value).startswith("/") or "//" in value or (value.endswith("/") and value != "/"):
         raise LineError("is not a path (it begins with a slash and does not end in one)")
     return str(value)
 
 
 _ATTRIBUTE_BITS = {name: int(FileAttributes[name.upper()]) for name in ATTRIBUTES}
-_TIMES: Fields = dict.fromkeys(TIME_NAMES, (_ticks, REQUIRED))
-_SOME_TIMES: Fields = dict.fromkeys(TIME_NAMES, (_ticks, None))
+_TIMES: Fields = dict.fromkeys(TIME_NAMES, (ticks, REQUIRED))
+_SOME_TIMES: Fields = dict.fromkeys(TIME_NAMES, (ticks, None))
 HEADER: Fields = {"manifest": (utf8, REQUIRED), "digest": (lambda value: digest(value).hex(), REQUIRED)}
-FORMAT: Fields = {
-    "size_bytes": (_optional_size, REQUIRED),
-    "extra_bytes": (size, 0),
-    "extra_percent": (_percent, 0.0),
-    "label": (_label, ""),
-    "serial": (_serial, REQUIRED),
-    "cluster_bytes": (size, REQUIRED),
-    "sector_bytes": (size, REQUIRED),
-    "record_bytes": (size, REQUIRED),
-    "hidden_sectors": (integer(0, 0xFFFFFFFF), REQUIRED),
-    "sectors_per_track": (integer(0, 0xFFFF), REQUIRED),
-    "heads": (integer(0, 0xFFFF), REQUIRED),
-    "times": (_times, REQUIRED),
-    "directories": (integer(0, 0xFFFFFFFF), REQUIRED),
-    "files": (integer(0, 0xFFFFFFFF), REQUIRED),
-    "origin": (_origin, 0),
-    "object_id": (_object_id, None),
-    "short_names": (truth, False),
-}
-DIRECTORY: Fields = {
-    "path": (_path, REQUIRED),
-    "times": (_times, REQUIRED),
-    "attributes": (_attributes, REQUIRED),
-    "posix_names": (truth, False),
-    "origin": (_origin, 0),
-}
-FILE: Fields = {
-    "path": (_path, REQUIRED),
-    "times": (_times, REQUIRED),
-    "attributes": (_attributes, REQUIRED),
-    "origin": (_origin, 0),
-}
-
-_NO_TIMES: SomeTicks = (None, None, None, None)
-_PATH, _TIME, _ORIGIN_FIELD = (_path, REQUIRED), (_ticks, REQUIRED), (_origin, 0)
-_FLAG = (truth, False)
-_STREAM = (stream_name, "")
-
-# What is written field by field: an operation's fields in its order, `ticks` under the name `time`.
-# `content` is added where it is read.
-OTHERS: dict[str, Fields] = {
-    "base": {
-        "serial": (_serial, REQUIRED),
-        "label": (_label, None),
-        "time": _TIME,
-        "directories": (integer(0, 0xFFFFFFFF), REQUIRED),
-        "files": (integer(0, 0xFFFFFFFF), REQUIRED),
-        "origin": _ORIGIN_FIELD,
-        "object_id": (_object_id, None),
-        "short_names": (truth, None),
-    },
-    "hardlink": {
-        "path": _PATH,
-        "to": _PATH,
-        "times": (_times, REQUIRED),
-        "posix_names": _FLAG,
-    },
-    "keep": {"path": _PATH, "directory": _FLAG, "times": (some_times, _NO_TIMES)},
-    "replace": {
-        "path": _PATH,
-        "content": (mapping, REQUIRED),
-        "times": (some_times, _NO_TIMES),
-        "attributes": (_attributes, None),
-        "time": _TIME,
-    },
-    "metadata": {
-        "path": _PATH,
-        "directory": _FLAG,
-        "times": (some_times, _NO_TIMES),
-        "attributes": (_attributes, None),
-        "time": _TIME,
-    },
-    "remove": {"path": _PATH, "directory": _FLAG, "time": _TIME},
-    "write": {
-        "path": _PATH,
-        "at": (size, None),
-        "content": (mapping, REQUIRED),
-        "stream": _STREAM,
-        "posix_names": _FLAG,
-        "time": _TIME,
-    },
-    "truncate": {"path": _PATH, "size_bytes": (size, REQUIRED), "stream": _STREAM, "time": _TIME},
-    "rename": {"path": _PATH, "to": _PATH, "replace": _FLAG, "posix_names": _FLAG, "time": _TIME},
-    "link": {
-        "path": _PATH,
-        "to": _PATH,
-        "posix_names": _FLAG,
-        "time": _TIME,
-        "origin": (_origin, 0),
-        "short_name": (file_name, None),
-    },
-    "delete": {"path": _PATH, "stream": _STREAM, "recursive": _FLAG, "time": _TIME},
-    "mkdir": {
-        "path": _PATH,
-        "times": (_times, REQUIRED),
-        "attributes": (_attributes, REQUIRED),
-        "posix_names": _FLAG,
-        "time": _TIME,
-    },
-    "set": {
-        "path": _PATH,
-        "times": (some_times, _NO_TIMES),
-        "attributes": (_attributes, None),
-        "time": _TIME,
-    },
-    "label": {"label": (_label, REQUIRED), "time": _TIME},
-}
-for _fields in OTHERS.values():
-    _fields["origin"] = _ORIGIN_FIELD

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Part, Segment, Segments, TarMember
 from ntfsbuild.errors import ManifestError, Mark, Problem
+from ntfsbuild.plan import model
 from ntfsbuild.plan.feature_lines import features_reader
-from ntfsbuild.plan.features import NO_FEATURES
+from ntfsbuild.plan.json_lines import VERSION
+from ntfsbuild.plan.line_fields import NAMES, OPERATIONS, line_fields
 from ntfsbuild.plan.line_values import (
-    DIRECTORY,
-    FILE,
-    FORMAT,
     HEADER,
-    OTHERS,
     REQUIRED,
     SEED_MAX,
     Fields,
@@ -36,14 +34,16 @@ from ntfsbuild.plan.line_values import (
     taken,
     utf8,
 )
-from ntfsbuild.plan.lines import OTHER_NAMES, VERSION
-from ntfsbuild.plan.model import Format, MakeDirectory, MakeFile, Operation, Plan
+from ntfsbuild.plan.model import Operation, Plan
 
 _PROBLEMS_MAX = 50
-_OTHER_TYPES = {name: kind for kind, name in OTHER_NAMES.items()}
-_ONLY_ON_A_BASE = ("keep", "replace", "metadata", "remove")
-_FEATURED = ("replace", "metadata", "mkdir", "hardlink", "set")
-_STEPS = tuple(name for name in OTHERS if name not in ("base", "hardlink", *_ONLY_ON_A_BASE))
+_CHANGES = (model.Keep, model.ReplaceFile, model.SetMetadata, model.Remove)
+_ONLY_ON_A_BASE = frozenset(NAMES[kind] for kind in _CHANGES)
+_STEPS = frozenset(NAMES[kind] for kind in get_args(model.Step))
+
+
+def _unwritten(value: Any) -> Any:
+    raise AssertionError("lines are only read here")
 
 
 def manifest_name(first_line: bytes, file: str) -> str:
@@ -108,21 +108,12 @@ class _Reader:
             },
             "data": {"size_bytes": (size, REQUIRED), "data": (self._segments, REQUIRED)},
         }
-        featured: Fields = {"features": (features_reader(self._content), NO_FEATURES)}
+        content, features = (_unwritten, self._content), (_unwritten, features_reader(self._content))
         self.operation_fields: dict[str, Fields] = {
-            "format": FORMAT,
-            "directory": DIRECTORY | featured,
-            "file": {**FILE, "content": (self._content, REQUIRED), **featured},
-            "commit": {},
-            **{
-                kind: {
-                    name: (self._content, REQUIRED) if name == "content" else field
-                    for name, field in fields.items()
-                }
-                | (featured if kind in _FEATURED else {})
-                for kind, fields in OTHERS.items()
-            },
+            name: {one.key: (one.read, one.absent) for one in line_fields(kind, content, features)}
+            for name, kind in OPERATIONS.items()
         }
+        self.operation_fields["commit"] = {}
 
     def operations(self, numbered: Iterable[tuple[int, bytes]]) -> Iterator[Operation]:
         """Every operation until the commit; after the first fault only faults are looked for."""
@@ -153,16 +144,9 @@ class _Reader:
             raise LineError(f"is not an operation ({', '.join(self.operation_fields)})", "op")
         self._check_order(kind, data.get("path"))
         values = taken(data, self.operation_fields[kind])
-        match kind:
-            case "file":
-                return MakeFile(**values)
-            case "directory":
-                return MakeDirectory(**values)
-            case "format":
-                return Format(**values)
-            case "commit":
-                return None
-        operation: Operation = _OTHER_TYPES[kind](*values.values())
+        if kind == "commit":
+            return None
+        operation: Operation = OPERATIONS[kind](*values.values())
         return operation
 
     def _check_order(self, kind: str, path: Any) -> None:

@@ -10,12 +10,11 @@ from ntfsbuild.ondisk import extended_attributes, guid, object_id, reparse_point
 from ntfsbuild.ondisk.efs import KeyHolder, decode_efs
 from ntfsbuild.ondisk.extended_attributes import NEED_EA
 from ntfsbuild.ondisk.sddl_words import sid_text
+from ntfsbuild.ondisk.traits import INFORMATION_BITS
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata, unix_metadata
 
 if TYPE_CHECKING:
     from ntfsbuild.volume.read.info import FileDetails
-
-_FIELDS = ("owner_id", "quota_charged", "usn", "version_max", "version", "class_id")
 
 Data = dict[str, Any]
 
@@ -34,7 +33,7 @@ def traits_data(details: FileDetails) -> Data:
     security = shown("security", traits.security, security_data)
     ea = shown("ea", traits.ea, ea_data)
     return {
-        **{name: getattr(traits, name) for name in _FIELDS},
+        **{name: getattr(traits, name) for name in INFORMATION_BITS},
         "case_sensitive": traits.case_sensitive,
         "short_name": traits.short_name,
         "security": security and {"id": details.info.security_id} | security,

@@ -19,7 +19,7 @@ from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segment, Se
 from ntfsbuild.errors import ManifestError, pack_position
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.traits import NO_TRAITS, Traits
-from ntfsbuild.plan import lines, parsing
+from ntfsbuild.plan import json_lines, parsing
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 from ntfsbuild.plan.model import (
     ATTRIBUTES,
@@ -95,7 +95,7 @@ ROOT_DIRECTORY = MakeDirectory("/", (0, 0, 0, 0), 0, False, 0)
 
 
 def written(operations: list[Operation], base: bytes) -> list[str]:
-    return list(lines.write(Plan("dir/disk.yaml", SHA256, iter(operations)), base))
+    return list(json_lines.write(Plan("dir/disk.yaml", SHA256, iter(operations)), base))
 
 
 def parsed(text: list[str], base: bytes) -> list[Operation]:
@@ -286,7 +286,7 @@ GOOD: dict[str, Any] = {
     "attributes": [],
 }
 BAD_FILES: list[tuple[dict[str, Any], str]] = [
-    ({"op": "fyle"}, "op: is not an operation (format, directory, file, commit, base, hardlink, keep, "),
+    ({"op": "fyle"}, "op: is not an operation (format, directory, file, base, hardlink, keep, "),
     ({"op": 5}, "op: is not an operation"),
     ({"op": "format"}, "op: there is one format, or base, and it comes first"),
     ({"op": "directory", "path": "/"}, "op: the directory / is there once, right behind the format"),
@@ -300,7 +300,7 @@ BAD_FILES: list[tuple[dict[str, Any], str]] = [
     ({"attributes": "hidden"}, "attributes: is not a list"),
     ({"attributes": ["archive", "hiden"]}, "attributes[1]: is not an attribute (readonly, hidden"),
     *[({"attributes": [word]}, "attributes[0]: is not an attribute") for word in UNSETTABLE],
-    ({"mode": 7}, "mode: is not known here (path, times, attributes, origin, content, features)"),
+    ({"mode": 7}, "mode: is not known here (path, content, times, attributes, origin, features)"),
     ({"origin": "3"}, "origin: is not a place in the manifest"),
     ({"origin": "3:9999999"}, "origin: is not a place in the manifest"),
     ({"origin": "٣:٤"}, "origin: is not a place in the manifest"),
