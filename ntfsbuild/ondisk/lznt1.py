@@ -75,21 +75,27 @@ def _chunk(data: bytes, squeeze: Squeeze) -> bytes:
 def squeezed(data: bytes) -> bytes:
     """The flags and items of one chunk, by Python; nothing where they cannot become shorter than the data."""
     size = len(data)
-    threes, different = _first_seen(data, 3)
+    grams = _grams(data, 3)
+    threes, different = _first_seen(grams)
     if size == CHUNK_BYTES and size - different < HOPELESS_BYTES:
         return b""
-    fours, _ = _first_seen(data, 4)
+    fours, _ = _first_seen(_grams(data, 4, grams))
     index: Any = array("H", fours).tobytes().decode("utf-16-le")  # No position is a surrogate.
     starts, values = [0] * (size // SHORTEST), [0] * (size // SHORTEST)
     count = tokens.parse(data, size, threes, fours, index, starts, values)
     return _packed(data, starts[:count], values)
 
 
-def _first_seen(data: bytes, count: int) -> tuple[list[int], int]:
-    """For each position, where its `count` (at most 4) bytes were seen first; and how many differ."""
-    grams = bytearray(4 * len(data))
-    for at in range(count):
+def _grams(data: bytes, count: int, known: bytearray | None = None) -> bytearray:
+    """For each position its `count` (at most 4) bytes as a number; `known` has those of one byte less."""
+    grams = bytearray(4 * len(data)) if known is None else known
+    for at in range(count) if known is None else (count - 1,):
         grams[at::4] = data[at:].ljust(len(data), b"\0")
+    return grams
+
+
+def _first_seen(grams: bytearray) -> tuple[list[int], int]:
+    """For each position, where its number was seen first; and how many differ."""
     seen: dict[int, int] = {}
     return list(map(seen.setdefault, memoryview(grams).cast("I").tolist(), _POSITIONS)), len(seen)
 

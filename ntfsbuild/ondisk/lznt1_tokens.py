@@ -29,6 +29,8 @@ del LENGTH_BITS[CHUNK_BYTES:], LONGEST[CHUNK_BYTES:]
 # To become smaller a chunk must save its flag bytes, and each of its positions saves a byte or less.
 HOPELESS_BYTES = CHUNK_BYTES // 8 * 4 // 5 - 8
 
+_number = int.from_bytes
+
 # What `decompress` answers in place of a size.
 ENDS_BEHIND_UNIT, ENDS_INSIDE_TOKEN, POINTS_BEFORE_CHUNK, CHUNK_TOO_LONG = -1, -2, -3, -4
 
@@ -56,15 +58,22 @@ def parse(
         if at < last and fours[at] < at:
             better = fours[at]
         while True:
-            longest = LONGEST[at]
-            if size - at < longest:
-                longest = size - at
+            if better >= 0:
+                longest = LONGEST[at]
+                if size - at < longest:
+                    longest = size - at
             while better >= 0:
                 source = better
                 length = common_bytes(data, at, source, longest)
                 if length >= longest:
                     break
-                better = find(data, index, at, length + 1, source + 1)
+                # The four bytes that end a longer match lie nowhere before they were seen first.
+                better = fours[at + length - SHORTEST] - length + SHORTEST
+                if better <= source:
+                    better = source + 1
+                if better >= at:
+                    break
+                better = find(data, index, at, length + 1, better)
             if length >= GOOD_LENGTH or at >= last:
                 break
             behind = at + 1
@@ -72,6 +81,11 @@ def parse(
             if better == behind or behind + length >= size:
                 break
             if length > SHORTEST:
+                first = fours[behind + length - SHORTEST] - length + SHORTEST
+                if first > better:
+                    better = first
+                if better >= behind:
+                    break
                 better = find(data, index, behind, length + 1, better)
                 if better < 0:
                     break
@@ -94,16 +108,21 @@ def find(data: bytes, index: Shorts, at: int, count: int, source: int) -> int:
 
 def common_bytes(data: bytes, at: int, source: int, longest: int) -> int:
     """How many bytes, at most `longest`, are the same at two positions; looked at in pieces that grow."""
-    length, step = 0, GOOD_LENGTH
+    here = _number(data[at : at + GOOD_LENGTH], "little")
+    differing = here ^ _number(data[source : source + GOOD_LENGTH], "little")
+    if differing:
+        length = (differing & -differing).bit_length() - 1 >> 3
+        return length if length < longest else longest
+    length = step = GOOD_LENGTH
     while length < longest:
-        here = int.from_bytes(data[at + length : at + length + step], "little")
-        differing = here ^ int.from_bytes(data[source + length : source + length + step], "little")
+        here = _number(data[at + length : at + length + step], "little")
+        differing = here ^ _number(data[source + length : source + length + step], "little")
         if differing:
             length += (differing & -differing).bit_length() - 1 >> 3
-            return length if length < longest else longest
+            break
         length += step
         step *= 2
-    return longest
+    return length if length < longest else longest
 
 
 def decompress(data: bytes, size: int, out: bytearray, out_size: int) -> int:

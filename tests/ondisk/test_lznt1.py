@@ -275,8 +275,8 @@ def test_the_loops_do_what_the_steps_in_c_do(data: bytes, draw: st.DataObject) -
     """The loops themselves, run as Python: what the compiler gets is what is tried here."""
     data = data[:CHUNK]
     size = len(data)
-    threes, different = lznt1._first_seen(data, 3)
-    fours, _ = lznt1._first_seen(data, 4)
+    threes, different = lznt1._first_seen(lznt1._grams(data, 3))
+    fours, _ = lznt1._first_seen(lznt1._grams(data, 4))
     work, found = [0] * lznt1_loops.WORK_SHORTS, [0] * size
     assert lznt1_loops.first_threes(data + bytes(3), size, found, work) == different
     assert found == threes
