@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         verify,
     )
     from ntfsbuild.errors import NtfsBuildError
-    from ntfsbuild.volume.read.volume import Volume
+    from ntfsbuild.volume.opening import Volume
 
 __all__ = [
     "Applied",
@@ -84,7 +84,7 @@ _HOMES = {
     "NtfsBuildError": "ntfsbuild.errors",
     "Progress": "ntfsbuild.builder",
     "Verified": "ntfsbuild.builder",
-    "Volume": "ntfsbuild.volume.read.volume",
+    "Volume": "ntfsbuild.volume.opening",
     "apply": "ntfsbuild.builder",
     "build": "ntfsbuild.builder",
     "capture": "ntfsbuild.builder",

@@ -45,7 +45,8 @@ from ntfsbuild.plan.model import (
     SetMetadata,
 )
 from ntfsbuild.volume.write.compression_pool import UnitPool
-from ntfsbuild.volume.write.editor import VolumeEditor
+from ntfsbuild.volume.write.existing import writer_of
+from ntfsbuild.volume.write.writer import Writer
 
 
 class Applied(NamedTuple):
@@ -107,14 +108,14 @@ def apply(
         planning = Planning(manifest, on_conflict, allow_outside, default_ticks)
         if in_place:
             with naming(shown), _journaled(base) as storage:
-                volume = VolumeEditor(storage, force=force, check=check)
-                change = Change(told(planning.plan(volume), tell), progress, jobs=jobs)
+                writer = writer_of(storage, force=force, check=check)
+                change = Change(told(planning.plan(writer.reader), tell), progress, jobs=jobs)
                 if change.is_needed:
-                    change.on(volume, base.path)
+                    change.on(writer, base.path)
                 return change.applied(shown)
         with opened_base(base, exclusive=out is None) as file:
             # What cannot be changed is not copied, either.
-            seen = VolumeEditor(_seen(file), force=force, check=check)
+            seen = writer_of(_seen(file), force=force, check=check)
             change = Change(told(planning.plan(planned_on(file)), tell), progress, force, jobs, verify)
             change.seen = seen
             if change.is_needed or out is not None:
@@ -142,7 +143,7 @@ class Change:
         self._verify = verify
         self.notes: tuple[str, ...] = ()
         self.check: bool | None = None
-        self.seen: VolumeEditor | None = None  # Has checked what is copied.
+        self.seen: Writer | None = None  # Has checked what is copied.
         self.files = self.directories = 0
 
     @property
@@ -163,22 +164,22 @@ class Change:
             file.saved.copy_to(copy)
         private = PrivateImage(descriptor, shown)
         private.narrow(file.offset_bytes, file.size_bytes)
-        self.on(VolumeEditor(private, force=self._force, check=self.check, like=self.seen), shown)
+        self.on(writer_of(private, force=self._force, check=self.check, like=self.seen), shown)
         if self._verify:
             from ntfsbuild.builder.verifying import ensure_sound  # Late: few ask for it.
 
             ensure_sound(private, shown)
         return self
 
-    def on(self, volume: VolumeEditor, target: AnyPath) -> Change:
+    def on(self, writer: Writer, target: AnyPath) -> Change:
         """Change a volume, and commit it."""
         plan = self._plan._replace(operations=iter(self._operations))
         path = os.fsencode(os.path.realpath(target))
         with UnitPool(self._jobs) as pool:
-            done = execute_on_base(plan, volume, self._progress, path, pool.compress_many)
-        volume.commit()
+            done = execute_on_base(plan, writer, self._progress, path, pool.compress_many)
+        writer.commit()
         self.files, self.directories = done.files, done.directories
-        self.notes = volume.damage.messages
+        self.notes = writer.transaction.damage.messages
         return self
 
     def applied(self, path: str) -> Applied:

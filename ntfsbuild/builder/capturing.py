@@ -14,7 +14,7 @@ from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 
 _CONTENT = "content"
 

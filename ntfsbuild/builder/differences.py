@@ -13,8 +13,8 @@ from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.standard_information import TIME_NAMES
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume import run_list
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import DirectoryItem, FileInfo, StreamInfo
-from ntfsbuild.volume.read.volume import Volume
 
 _BLOCK_BYTES = 1 << 20
 _DIRECTORY = int(FileAttributes.DIRECTORY_INDEX)
@@ -164,7 +164,9 @@ class _Comparison:
                 raise
             # What nobody can read (encrypted, or somewhere else) is compared as it lies on the disk.
             raw = zip_longest(
-                self._a.raw_pieces(path, a.name), self._b.raw_pieces(path, b.name), fillvalue=b""
+                self._a.open_file(path).raw_pieces(a.name),
+                self._b.open_file(path).raw_pieces(b.name),
+                fillvalue=b"",
             )
             at = next((k * _BLOCK_BYTES for k, (one, other) in enumerate(raw) if one != other), None)
         if at is None and a.size_bytes != b.size_bytes:

@@ -12,7 +12,7 @@ from ntfsbuild.builder.building import build
 from ntfsbuild.builder.differences import Change, Difference, differences
 from ntfsbuild.builder.planning import AnyPath, BaseImage
 from ntfsbuild.errors import naming
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 
 __all__ = ["Change", "Difference", "diff"]
 

@@ -11,8 +11,8 @@ from ntfsbuild.errors import CorruptVolume, ManifestError, naming
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.boot_sector import BOOT_FILE_BYTES
 from ntfsbuild.ondisk.index import BLOCK_MAGIC
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.locator import Locator
-from ntfsbuild.volume.read.volume import Volume
 
 _SECTOR_BYTES = 512
 _SHOWN_DATA_BYTES = 512

@@ -16,7 +16,7 @@ from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.image.replacing import replacing
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 
 
 class Extracted(NamedTuple):

@@ -11,8 +11,8 @@ from ntfsbuild.ondisk import reparse_point, reparse_tags
 from ntfsbuild.ondisk.extended_attributes import unpack
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata, unix_metadata
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import FileInfo, StreamInfo
-from ntfsbuild.volume.read.volume import Volume
 
 PIECE_BYTES = 1 << 20
 

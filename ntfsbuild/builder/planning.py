@@ -16,8 +16,9 @@ from ntfsbuild.image.partitions import narrow_to_volume
 from ntfsbuild.manifest import Manifest
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.plan.model import Operation, Plan
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import FileInfo
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.read.volume import VolumeReader
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Report: TypeAlias = Callable[[Progress], None]
@@ -39,7 +40,7 @@ class BaseImage(NamedTuple):
 class _Listing:
     """A volume as the compiler sees it."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: VolumeReader) -> None:
         self._volume = volume
         self.serial = volume.geometry.serial
         self.label = volume.label
@@ -54,16 +55,16 @@ class _Listing:
         found = self._volume.find(path)
         if found is None or (exactly and found.path.rpartition("/")[2] != path.rpartition("/")[2]):
             return None
-        return found
+        return found.info()
 
     def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
         """The data of a stream with its offsets, perhaps with the file's key."""
-        return self._volume.data_pieces(path, stream, key=key)
+        return self._volume.open_file(path).data_pieces(stream, key=key)
 
     def ciphertext(self, path: str, stream: str = "") -> Iterator[tuple[int, bytes]]:
         """An encrypted stream as it lies in its clusters, with its offsets."""
         at = 0
-        for piece in self._volume.raw_pieces(path, stream):
+        for piece in self._volume.open_file(path).raw_pieces(stream):
             yield at, piece
             at += len(piece)
 
@@ -104,7 +105,7 @@ class Planning(NamedTuple):
     default_ticks: int | None
     pin_sources: bool = False
 
-    def plan(self, volume: Volume | None) -> Plan:
+    def plan(self, volume: VolumeReader | None) -> Plan:
         """The plan for a new volume, or for a change of one."""
         from ntfsbuild.compiler import compile_manifest
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from ntfsbuild.builder.differences import data_extents
 from ntfsbuild.builder.extraction import Item, Note, Stream
 from ntfsbuild.errors import VolumeError
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.deleted import DeletedFile
-from ntfsbuild.volume.read.volume import Volume
 
 FOLDER = "/$Deleted"
 

@@ -22,8 +22,8 @@ from ntfsbuild.ondisk.index import BLOCK_BYTES as INDEX_BLOCK_BYTES
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES, what_is_wrong_with_label
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import DirectoryItem
-from ntfsbuild.volume.read.volume import Volume
 
 _NOT_SAID = {
     "/$Extend/$UsnJrnl": "the journal of changes ($UsnJrnl) cannot be said",

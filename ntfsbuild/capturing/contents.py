@@ -13,8 +13,8 @@ from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.traits import COMPRESSED_FORMS
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import StreamInfo
-from ntfsbuild.volume.read.volume import Volume
 from ntfsbuild.volume.run_list import data_extents, has_holes
 from ntfsbuild.volume.write.record_layout import SMALLEST_PIECE_BYTES, pack
 
@@ -86,7 +86,7 @@ class Contents:
         if stream.flags & attribute.ENCRYPTED:
             if has_holes(stream.runs):
                 raise VolumeError("it is encrypted, and has holes")
-            return self._stored(self._volume.raw_pieces(path, stream.name))
+            return self._stored(self._volume.open_file(path).raw_pieces(stream.name))
         if stream.initialized_bytes < stream.size_bytes and stream.form == "plain":
             return self._with_what_follows(path, stream)
         # Compressed ones have holes everywhere: small ones are said as a whole.
@@ -115,7 +115,7 @@ class Contents:
     def _with_what_follows(self, path: str, stream: StreamInfo) -> Data:
         """Written in part: what its clusters hold behind that, which is nobody's content, is said, too."""
         segments, at = [], 0
-        for piece in self._volume.raw_pieces(path, stream.name):
+        for piece in self._volume.open_file(path).raw_pieces(stream.name):
             piece = piece[: stream.size_bytes - at]
             if piece.strip(b"\0"):
                 said = inline(piece) if len(piece) <= _INLINE_BYTES else self._stored(iter([piece]))

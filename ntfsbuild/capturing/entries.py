@@ -30,8 +30,8 @@ from ntfsbuild.ondisk.unix_metadata import (
     without_unix_metadata,
 )
 from ntfsbuild.plan.model import ATTRIBUTES
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
-from ntfsbuild.volume.read.volume import Volume
 
 Note = Callable[[str, str], None]
 

@@ -18,8 +18,8 @@ from ntfsbuild.errors import HostError, ManifestError, VolumeError
 if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.report.listing import Listed
+    from ntfsbuild.volume.opening import Volume
     from ntfsbuild.volume.read.info import DirectoryItem
-    from ntfsbuild.volume.read.volume import Volume
 
 DAMAGED = 1
 
@@ -194,7 +194,7 @@ def _opened(image: str, offset: int | None, partition: int | None, settings: Set
 
 
 def _open(image: str, offset: int | None, partition: int | None) -> Volume:
-    from ntfsbuild.volume.read.volume import Volume
+    from ntfsbuild.volume.opening import Volume
 
     try:
         return Volume.open(image, offset=offset, partition=partition)

@@ -91,23 +91,24 @@ class PrefilledImage(RawImage):
 
 
 class BoundedStorage:
-    """Storage with an end: what lies behind it is dropped.
+    """Storage for a new volume, perhaps with an end: what lies behind it is dropped.
 
-    So a volume that turns out too small is still laid out to its end, and can say by how much.
+    So a volume that turns out too small is still laid out to its end, and can say by how much.  A new
+    volume has nothing to lose: there is nothing to commit.
     """
 
-    def __init__(self, storage: Storage, limit_bytes: int) -> None:
+    def __init__(self, storage: Storage, limit_bytes: int | None) -> None:
         self._storage = storage
-        self._limit_bytes = limit_bytes
+        self.size_bytes = 1 << 63 if limit_bytes is None else limit_bytes
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write all of `data`, if it lies inside."""
-        if offset + len(data) <= self._limit_bytes:
+        if offset + len(data) <= self.size_bytes:
             self._storage.write(offset, data)
 
     def zero(self, offset: int, size_bytes: int) -> None:
         """Make a region read as zeros, if it lies inside."""
-        if offset + size_bytes <= self._limit_bytes:
+        if offset + size_bytes <= self.size_bytes:
             self._storage.zero(offset, size_bytes)
 
     def read(self, offset: int, size_bytes: int) -> bytes:
@@ -116,13 +117,22 @@ class BoundedStorage:
 
     def copy_from(self, descriptor: int, source_offset: int, offset: int, size_bytes: int) -> int:
         """Copy from an open file of the host, or only say so where it does not fit."""
-        if offset + size_bytes <= self._limit_bytes:
+        if offset + size_bytes <= self.size_bytes:
             return self._storage.copy_from(descriptor, source_offset, offset, size_bytes)
         return size_bytes
 
     def set_size(self, size_bytes: int) -> None:
         """Give the image its final size."""
         self._storage.set_size(size_bytes)
+
+    def declare_free(self, offset: int, size_bytes: int) -> None:
+        """Do nothing: everything is free."""
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing: the file is its opener's."""
 
 
 class NoStorage:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from ntfsbuild.ondisk.standard_information import StandardInformation
+from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 
 SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
 # How a stream lies in its clusters.  What is sparse and compressed lies there as if it were compressed alone:
@@ -62,3 +62,13 @@ class Traits(NamedTuple):
 
 
 NO_TRAITS: Final = Traits()
+
+
+def chosen(times: Ticks4, own: SomeTicks | None) -> Ticks4:
+    """The times with those in place that are a name's own."""
+    if own is None:
+        return times
+    created, modified, changed, accessed = (
+        ticks if mine is None else mine for ticks, mine in zip(times, own, strict=True)
+    )
+    return created, modified, changed, accessed

@@ -54,6 +54,11 @@ def _changes() -> dict[int, int]:
     return changes
 
 
+def standard() -> dict[int, int]:
+    """The table of Windows in the form that `upper` takes."""
+    return _changes()
+
+
 @functools.cache
 def table() -> bytes:
     """The 128 KiB table as $UpCase holds it."""

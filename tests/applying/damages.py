@@ -9,7 +9,7 @@ from pathlib import Path
 import ntfsbuild
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.runs import Run, encode_runs
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.applying.contents import write_manifest
 
 PAGE = 4096
@@ -137,7 +137,9 @@ def damage_index_block(patient: Patient) -> None:
     }
     patient.put(**{"crowd/": names})
     with Volume.open(patient.image, "r+") as volume:
-        blocks = volume.state(volume.stat("/crowd").record).find(attribute.INDEX_ALLOCATION, "$I30")
+        blocks = volume._transaction.state(volume.stat("/crowd").record).find(
+            attribute.INDEX_ALLOCATION, "$I30"
+        )
     assert blocks is not None
     assert blocks.runs[0][0] is not None
     patient.patch(blocks.runs[0][0] * patient.cluster_bytes + 1022, b"\xee\xee")
@@ -156,7 +158,7 @@ def free_clusters_of(path: str) -> Callable[[Patient], None]:
 
 def free_in_mft_bitmap(patient: Patient) -> None:
     with Volume.open(patient.image, "r+") as volume:
-        bitmap = volume.state(file_record.MFT).find(attribute.BITMAP)
+        bitmap = volume._transaction.state(file_record.MFT).find(attribute.BITMAP)
         number = volume.stat("/large.bin").record
         assert bitmap is not None
     if bitmap.value is not None:

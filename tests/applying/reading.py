@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import FileInfo
-from ntfsbuild.volume.read.volume import Volume
 from tests.oracle.accounting import faults
 
 Contents = dict[str, tuple[Any, ...]]

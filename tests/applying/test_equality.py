@@ -12,7 +12,7 @@ import ntfsbuild
 from ntfsbuild.builder import Applied
 from ntfsbuild.cli import main
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.applying.bases import base, parameters
 from tests.applying.bench import MODES, Bench
 from tests.applying.contents import BASE, TREE, write_change, write_manifest

@@ -9,7 +9,7 @@ import pytest
 
 import ntfsbuild
 from ntfsbuild.errors import HostError
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.applying.bases import parameters
 from tests.applying.bench import Bench
 from tests.applying.contents import write_manifest

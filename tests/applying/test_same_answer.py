@@ -17,8 +17,8 @@ import yaml
 
 import ntfsbuild
 from ntfsbuild.ondisk import attribute, file_record
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.records import Attribute, Record
-from ntfsbuild.volume.read.volume import Volume
 from tests.images import MANIFESTS
 
 MIB = 1 << 20
@@ -66,8 +66,8 @@ class Contents:
             yield path, self._file(path, item.record)
 
     def _file(self, path: str, number: int) -> list[Any]:
-        record = self.volume._record(number)
-        attributes = self.volume._attributes(record)
+        record = self.volume._catalog.record(number)
+        attributes = self.volume._catalog.attributes(record)
         counted = (one for one in attributes if self._counts(record, one))
         found = sorted((self._said(path, record, one) for one in counted), key=repr)
         return [("record", record.flags, record.link_count), *found]
@@ -124,7 +124,7 @@ class Contents:
             at += _PIECE
 
     def _entries(self, record: Record) -> Iterator[tuple[Any, ...]]:
-        for entry in self.volume._entries(record):
+        for entry in self.volume._catalog.entries(record):
             if entry.reference & file_record.NUMBER_MASK <= file_record.LAST_RESERVED:
                 continue  # The system files have the sizes and times of their volume.
             yield entry[2:]

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from ntfsbuild import builder
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 
 WOF_BYTES = 100_000
 CHUNKS, CHUNK_BYTES = 25, 263

@@ -14,7 +14,7 @@ from ntfsbuild import builder
 from ntfsbuild.builder.captured_check import check_captured
 from ntfsbuild.capturing.manifest_text import entry_text, key_of_entry, text_of
 from ntfsbuild.manifest.source import read_document
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.oracle import specimen
 
 MIB = 1 << 20

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.foreign.real_volumes import VOLUMES, unpack
 
 IMAGES = Path(__file__).parents[2] / "specs/images"

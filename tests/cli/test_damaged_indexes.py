@@ -9,7 +9,7 @@ import pytest
 
 from ntfsbuild import builder
 from ntfsbuild.ondisk import attribute
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.cli.conftest import Run
 
 NAMES = 300  # Several blocks, and more than one entry in the root.

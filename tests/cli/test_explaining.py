@@ -110,11 +110,11 @@ def test_a_byte_is_told_with_its_field_and_its_file(image: Path) -> None:
 
 def test_an_index_block_is_told(image: Path) -> None:
     from ntfsbuild.ondisk import attribute
-    from ntfsbuild.volume.read.volume import Volume
+    from ntfsbuild.volume.opening import Volume
 
     with Volume.open(image) as volume:
         places = volume.locator()
-        attributes = volume._record(volume.stat("/dir").record).attributes
+        attributes = volume._catalog.record(volume.stat("/dir").record).attributes
         found = [one for one in attributes if one.type_code == attribute.INDEX_ALLOCATION]
         lcn = found[0].runs[0][0]
         assert lcn is not None and places.owner_of(lcn) is not None

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ntfsbuild.crypto import derive_efs_id, derive_file_key, encrypt_units, load_key
 from ntfsbuild.errors import CorruptVolume, ManifestError, VolumeError
 from ntfsbuild.ondisk.efs import Efs, decode_efs, encode_efs
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.cli.conftest import environment
 from tests.crypto.identities import PASSPHRASE, RECOVERY, USER, identity
 from tests.foreign.test_efs_opens import SEED, SID, SIZES, UNIT, content, sealed
@@ -154,11 +154,11 @@ def test_damage(folder: Path, image: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.img"
     copy.write_bytes(image.read_bytes())
     with Volume.open(copy, "r+") as volume:
-        state = volume.state(volume.stat("/4097.bin").record)
+        state = volume._transaction.state(volume.stat("/4097.bin").record)
         state.drop(0x100, "$EFS")
-        state = volume.state(volume.stat("/4095.bin").record)
+        state = volume._transaction.state(volume.stat("/4095.bin").record)
         state.put(state.find(0x80)._replace(initialized_bytes=600))
-        state = volume.state(volume.stat("/1.bin").record)
+        state = volume._transaction.state(volume.stat("/1.bin").record)
         state.put(state.find(0x80)._replace(runs=(), data_bytes=1))
         with pytest.raises(CorruptVolume, match=r"record \d+: it is encrypted and has no \$EFS"):
             volume.read("/4097.bin", key=key)
@@ -177,7 +177,7 @@ def test_named_streams(folder: Path, image: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.img"
     copy.write_bytes(image.read_bytes())
     with Volume.open(copy, "r+") as volume:
-        state = volume.state(volume.stat(f"/{1 << 20}.bin").record)
+        state = volume._transaction.state(volume.stat(f"/{1 << 20}.bin").record)
         main = state.find(0x80)
         state.put(main._replace(name="named", instance=77))
         assert volume.read(f"/{1 << 20}.bin", "named", key=key) == content(1 << 20)

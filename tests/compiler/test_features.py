@@ -12,7 +12,7 @@ import ntfsbuild
 from ntfsbuild.builder import Applied
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.oracle.accounting import faults
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import ntfsbuild
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.file_name import DOS, POSIX, WIN32, WIN32_AND_DOS
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 
 DEFAULTS = {"names": "posix", "short_names": True}
 PAIR = {WIN32, DOS}

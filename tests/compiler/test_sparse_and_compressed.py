@@ -11,7 +11,7 @@ import pytest
 import ntfsbuild
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.oracle import ntfs3g
 
 BOTH = {"sparse": True, "compressed": True}

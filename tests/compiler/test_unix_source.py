@@ -19,7 +19,7 @@ from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 from ntfsbuild.plan.features import NO_FEATURES
 from ntfsbuild.plan.model import Keep, MakeDirectory, MakeFile, OpenBase, Operation, SetMetadata
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.compiler.test_source_links import planned, problems
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.conftest import Cases
 from tests.foreign.changed import (

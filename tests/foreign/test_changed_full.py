@@ -11,7 +11,7 @@ import pytest
 from ntfsbuild.errors import NoRoom
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal import JournaledStorage
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.conftest import Cases
 from tests.foreign.changed import ARCHIVE, START, World, by_us, snapshot, sound

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.foreign.changed import (
     SECOND,

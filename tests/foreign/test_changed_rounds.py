@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.foreign.changed import Dice, World, all_by_ntfs3, all_by_ntfs3g, all_by_us, snapshot, sound
 from tests.oracle import READERS, Reader, Tree, judge_all, ntfs3_vm, specimen
 from tests.oracle.facts import extensions

@@ -11,7 +11,7 @@ import pytest
 
 from ntfsbuild.errors import NoRoom, VolumeError
 from ntfsbuild.ondisk import file_record
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write import mft as mft_editor
 from tests.foreign.changed import Dice, World, all_by_ntfs3, by_ntfs3g, by_us, snapshot, sound
 from tests.oracle import READERS, Geometry, Reader, judge_all, menagerie, ntfs3_vm, specimen

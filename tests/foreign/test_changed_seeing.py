@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.foreign.changed import Dice, Reading, World, by_us, sound, unlike, witnesses
 from tests.oracle import READERS, Tree, directory, file, specimen
 from tests.oracle.accounting import faults

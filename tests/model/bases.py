@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ntfsbuild
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.foreign.real_volumes import unpack
 from tests.model.comparing import model_of
 from tests.model.model import Model

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from ntfsbuild.ondisk.attribute import DATA
 from ntfsbuild.ondisk.file_name import DOS, WIN32
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
-from ntfsbuild.volume.read.volume import Volume
 from tests.model.model import Model, Node, parts, units
 from tests.model.steps import TIMES
 from tests.oracle.model import Tree, directory, file
@@ -117,8 +117,8 @@ def _of_streams(volume: Volume, info: FileInfo, node: Node) -> Iterator[str]:
 
 def _contents(volume: Volume, info: FileInfo) -> dict[str, bytes]:
     """All streams at once: one after the other each would be looked for in all records of the file."""
-    attributes = volume._attributes(volume._record(info.record))
-    return {one.name: volume._streams.read(one) for one in attributes if one.type_code == DATA}
+    attributes = volume._catalog.attributes(volume._catalog.record(info.record))
+    return {one.name: volume._catalog.streams.read(one) for one in attributes if one.type_code == DATA}
 
 
 def _of_item(item: DirectoryItem, node: Node) -> Iterator[str]:

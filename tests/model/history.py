@@ -11,7 +11,7 @@ import pytest
 
 import ntfsbuild
 from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, NtfsBuildError, VolumeError
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.model.bench import Bench
 from tests.model.comparing import check, check_file
 from tests.model.doing import do

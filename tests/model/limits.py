@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ntfsbuild.ondisk.attribute import INDEX_ALLOCATION
 from ntfsbuild.ondisk.file_record import ROOT
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.model.model import SPARSE, Model, Node, units
 from tests.model.steps import ATTRIBUTES
 from tests.oracle import Geometry
@@ -52,7 +52,7 @@ def _inside(image: Path, model: Model, geometry: Geometry) -> tuple[list[Node], 
     """What has an $ATTRIBUTE_LIST, and whether some index block lies in several runs."""
     with Volume.open(image, "r+") as volume:
         nodes = {item.record: model.find(path) for path, item in volume.walk()} | {ROOT: model.root}
-        states = {number: volume.state(number) for number in nodes}
+        states = {number: volume._transaction.state(number) for number in nodes}
     lists = [node for number, node in nodes.items() if node and states[number].extensions]
     indexes = [state.find(INDEX_ALLOCATION, "$I30") for state in states.values()]
     sizes = [count * geometry.cluster for index in indexes if index for _, count in index.runs]

@@ -17,8 +17,8 @@ from ntfsbuild.ondisk import attribute, file_record, sddl, security
 from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.sddl_words import DOMAIN, KINDS, RIGHTS
 from ntfsbuild.ondisk.security import SecurityEntry
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.indexes import leaf_entries
-from ntfsbuild.volume.read.volume import Volume
 from tests.foreign.real_volumes import VOLUMES, unpack
 
 WORLD = "010100000000000100000000"
@@ -58,10 +58,10 @@ def _above(path: str) -> str:
 
 
 def _filed(volume: Volume) -> dict[int, bytes]:
-    record = volume._record(file_record.SECURE)
+    record = volume._catalog.record(file_record.SECURE)
     stream = volume.read("/$Secure", "$SDS")
     found = {}
-    for entry in leaf_entries(volume._index(record, "$SII"), "$SII"):
+    for entry in leaf_entries(volume._catalog.index(record, "$SII"), "$SII"):
         head = SecurityEntry.unpack(entry, 0x14)
         found[head.security_id] = stream[head.offset + head.SIZE : head.offset + head.size_bytes]
     return found
@@ -69,8 +69,8 @@ def _filed(volume: Volume) -> dict[int, bytes]:
 
 def _descriptor(volume: Volume, path: str, filed: dict[int, bytes]) -> bytes:
     info = volume.stat(path)
-    found = volume._attribute(volume._record(info.record), attribute.SECURITY_DESCRIPTOR)
-    return volume._streams.read(found) if found else filed[info.security_id]
+    found = volume._attribute(volume._catalog.record(info.record), attribute.SECURITY_DESCRIPTOR)
+    return volume._catalog.streams.read(found) if found else filed[info.security_id]
 
 
 @pytest.mark.parametrize(

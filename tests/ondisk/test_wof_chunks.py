@@ -18,7 +18,7 @@ from ntfsbuild.builder.verifying import verify
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import lzx, xpress
 from ntfsbuild.ondisk.prefix_codes import PrefixCode
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.check.base import zeros_in_xpress
 
 WINDOWS_BYTES, WINDOWS_SHA256 = 921_600, "4f19efe116c10dac9ef64cf2648b0a489e74e6fffc8f8aaa244777a62496e864"

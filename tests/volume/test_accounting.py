@@ -13,7 +13,8 @@ from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.runs import Run, encode_runs
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
+from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write import safety
 from ntfsbuild.volume.write.accounting import MOST_FINDINGS, Accounts, TakenClusters
 from ntfsbuild.volume.write.editor import VolumeEditor
@@ -254,10 +255,15 @@ def file_is_free(volume: Volume, image: bytearray) -> str:
     return "$Bitmap has clusters free that a file has"
 
 
+def index_blocks(volume: Volume) -> Attribute:
+    """The blocks of the index of /d."""
+    attributes = volume.open_file("/d").attributes
+    return next(one for one in attributes if one.type_code == attribute.INDEX_ALLOCATION)
+
+
 @damage
 def index_block_is_free(volume: Volume, image: bytearray) -> str:
-    blocks = volume._attribute(volume._record(volume.stat("/d").record), attribute.INDEX_ALLOCATION, "$I30")
-    assert blocks is not None
+    blocks = index_blocks(volume)
     lcn, count = blocks.runs[0]
     assert lcn is not None
     clear(image, data_place(volume, "/$Bitmap"), lcn, count)
@@ -267,7 +273,7 @@ def index_block_is_free(volume: Volume, image: bytearray) -> str:
 @damage
 def record_is_free(volume: Volume, image: bytearray) -> str:
     number = volume.stat("/precious.bin").record
-    bits = volume._attribute(volume._record(0), attribute.BITMAP)
+    bits = next(one for one in volume._catalog.record(0).attributes if one.type_code == attribute.BITMAP)
     assert bits is not None
     assert bits.runs[0][0] is not None
     clear(image, bits.runs[0][0] * volume.geometry.cluster_bytes, number, 1)
@@ -287,8 +293,7 @@ def two_files_have_the_same(volume: Volume, image: bytearray) -> str:
 @damage
 def name_in_a_block_is_lost(volume: Volume, image: bytearray) -> str:
     """Not a block that nothing leads to: its first entry is cut out."""
-    blocks = volume._attribute(volume._record(volume.stat("/d").record), attribute.INDEX_ALLOCATION, "$I30")
-    assert blocks is not None
+    blocks = index_blocks(volume)
     assert blocks.runs[0][0] is not None
     at = blocks.runs[0][0] * volume.geometry.cluster_bytes
     block = image[at : at + 4096]

@@ -15,22 +15,23 @@ from hypothesis import strategies as st
 from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.image.raw import RawImage
-from ntfsbuild.ondisk import sddl, security, security_inheritance
+from ntfsbuild.ondisk import file_record, sddl, security, security_inheritance
 from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.sddl_words import KINDS
 from ntfsbuild.ondisk.security import Ace, SecurityEntry
 from ntfsbuild.ondisk.security_templates import TEMPLATES
-from ntfsbuild.volume.format.new_volume import NewVolume
+from ntfsbuild.volume.format.formatter import Formatter
 from ntfsbuild.volume.format.options import FormatOptions
-from ntfsbuild.volume.read.volume import Volume
-from ntfsbuild.volume.write.descriptors import DescriptorStore, place_of_next
+from ntfsbuild.volume.opening import Volume
+from ntfsbuild.volume.read.indexes import leaf_entries
+from ntfsbuild.volume.write.descriptors import place_of_next
 from ntfsbuild.volume.write.editor import VolumeEditor
-from ntfsbuild.volume.write.secure import SecurityEditor
 from tests.foreign.real_volumes import VOLUMES, unpack
 from tests.oracle.ntfs3g import check_ntfssecaudit
 from tests.volume.changing import START, PlainStorage
 
 MANY = 10_000
+SYSTEM = 4  # Descriptors that a new volume has.
 needs_audit = pytest.mark.needs("ntfssecaudit")
 
 
@@ -44,18 +45,16 @@ def fresh(image: Path, descriptors: Sequence[bytes], cluster_bytes: int = 4096) 
     """A new volume that has these; returns their ids."""
     options = FormatOptions(size_bytes=None, times=(START,) * 4, serial=1, cluster_bytes=cluster_bytes)
     with image.open("w+b") as file:
-        volume = NewVolume(RawImage(file.fileno(), str(image)), options)
-        ids = [volume._descriptors.id_of(one) for one in descriptors]
-        volume.commit()
+        formatter = Formatter(RawImage(file.fileno(), str(image)), options)
+        ids = [formatter.writer.secure.id_of(one) for one in descriptors]
+        formatter.commit()
     return ids
 
 
 def file_on(image: Path, descriptors: Sequence[bytes]) -> list[int]:
     """Files them on a volume; returns their ids."""
     with VolumeEditor(PlainStorage(image), force=True) as volume:
-        editor = SecurityEditor(volume)
-        ids = [editor.id_of(one) for one in descriptors]
-        editor.settle()
+        ids = [volume._writer.secure.id_of(one) for one in descriptors]
         volume.commit()
     return ids
 
@@ -63,9 +62,8 @@ def file_on(image: Path, descriptors: Sequence[bytes]) -> list[int]:
 def check(image: Path, ids: Sequence[int], descriptors: Sequence[bytes]) -> None:
     assert check_ntfssecaudit(image).complaints == []
     with VolumeEditor(PlainStorage(image), force=True) as volume:
-        editor = SecurityEditor(volume)
-        assert [volume.descriptors.descriptor_of(one) for one in ids] == list(descriptors)
-        assert [editor.id_of(one) for one in descriptors] == list(ids)
+        assert [volume._transaction.descriptor_of(one) for one in ids] == list(descriptors)
+        assert [volume._writer.secure.id_of(one) for one in descriptors] == list(ids)
 
 
 def formatted(image: Path) -> Path:
@@ -94,16 +92,30 @@ def test_places(end: int, size: int, place: int) -> None:
     assert place_of_next(end, size) == place
 
 
-def test_what_is_filed_twice_has_one_id() -> None:
-    store = DescriptorStore()
-    ids = [store.id_of(distinct(number % 3)) for number in range(9)]
-    assert ids == [0x100, 0x101, 0x102] * 3
-    data = store.stream()
-    assert len(data) == security.BLOCK_BYTES + 3 * 112
-    for at in (0, 112, 224):
-        head = SecurityEntry.unpack(data, at)
-        assert head.offset == at and data[at + 20 : at + head.size_bytes] == distinct(at // 112)
+def test_what_is_filed_twice_has_one_id(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    ids = fresh(image, [distinct(number % 3) for number in range(9)])
+    assert ids == [ids[0], ids[0] + 1, ids[0] + 2] * 3
+    by_hash, by_id, data = parts_of(image)
+    assert len(by_hash) == len(by_id)
+    for number, security_id in enumerate(ids[:3]):
+        at = next(head.offset for head in by_id if head.security_id == security_id)
+        assert SecurityEntry.unpack(data, at).offset == at
+        assert data[at + 20 : at + 112] == distinct(number)
         assert data[at : at + 112] == data[at + 0x40000 : at + 0x40000 + 112]
+
+
+def parts_of(image: Path) -> tuple[list[tuple[int, int]], list[SecurityEntry], bytes]:
+    """The keys of $SDH and the entries of $SII, in the order of the indexes, and $SDS."""
+    with Volume.open(image) as volume:
+        catalog = volume._catalog
+        record = catalog.record(file_record.SECURE)
+        by_hash, by_id = (
+            list(leaf_entries(catalog.index(record, name), name))  # type: ignore[attr-defined]
+            for name in ("$SDH", "$SII")
+        )
+        keys = [struct.unpack_from("<II", entry, 0x10) for entry in by_hash]
+        return keys, [SecurityEntry.unpack(entry, 0x14) for entry in by_id], volume.read("/$Secure", "$SDS")
 
 
 # ---------------------------------------------------------------------- new volumes
@@ -149,18 +161,15 @@ def test_ends_of_all_sizes_are_read(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 300), max_size=12))
-def test_the_three_parts_hold_the_same(sizes: list[int]) -> None:
-    store = DescriptorStore()
-    for place, size in enumerate(sizes):
-        store.id_of(distinct(1000 * place, size))
-    by_hash, by_id, data = store.entries_by_hash(), store.entries_by_id(), store.stream()
-    keys = [struct.unpack_from("<II", entry, 0x10) for entry in by_hash]
+def test_the_three_parts_hold_the_same(tmp_path_factory: pytest.TempPathFactory, sizes: list[int]) -> None:
+    image = tmp_path_factory.mktemp("parts") / "disk.img"
+    fresh(image, [distinct(1000 * place, size) for place, size in enumerate(sizes)])
+    keys, by_id, data = parts_of(image)
     assert keys == sorted(keys)
     assert sorted(security_id for _, security_id in keys) == [0x100 + k for k in range(len(by_id))]
-    assert len(sizes) <= len(by_id) <= len(sizes) + 2
-    for entry in by_id:
-        head = SecurityEntry.unpack(entry, 0x14)
-        assert data[head.offset : head.offset + 20] == entry[0x14:0x28]
+    assert len(sizes) <= len(by_id) - SYSTEM <= len(sizes) + 2
+    for head in by_id:
+        assert data[head.offset : head.offset + 20] == head.pack()
         assert sd.what_is_wrong(data[head.offset + 20 : head.offset + head.size_bytes]) is None
 
 
@@ -227,11 +236,11 @@ def test_a_look_up_reads_little_of_the_stream(tmp_path: Path) -> None:
     ids = file_on(image, descriptors)
     storage = PlainStorage(image)
     with VolumeEditor(storage) as volume:
-        editor = SecurityEditor(volume)
-        editor.id_of(descriptors[0])
+        secure = volume._writer.secure
+        secure.id_of(descriptors[0])
         before = storage.read_bytes
-        assert editor.id_of(descriptors[1234]) == ids[1234]
-        assert volume.descriptors.descriptor_of(ids[1500]) == descriptors[1500]
+        assert secure.id_of(descriptors[1234]) == ids[1234]
+        assert volume._transaction.descriptor_of(ids[1500]) == descriptors[1500]
         assert storage.read_bytes - before < 64 << 10
 
 
@@ -298,7 +307,7 @@ def test_a_damaged_mirror_is_not_asked(tmp_path: Path, damage: str) -> None:
     damaged(image, at + MIRROR + place, with_what=with_what)
     with Volume.open(image, "r+") as volume:
         assert volume.traits("/d").security == handing
-        assert volume.damage.messages == ()
+        assert volume.volume.damage.messages == ()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -319,8 +328,8 @@ def test_an_id_that_nobody_has_is_handed_down_by_nobody(tmp_path: Path) -> None:
     image = tmp_path / "a.img"
     with_directory(image)
     with Volume.open(image, "r+") as volume:
-        assert volume.descriptors.descriptor_of(0x99) is None
-        volume.settable_at("/d").change_information({"security_id": 0x7777})
+        assert volume._transaction.descriptor_of(0x99) is None
+        volume._writer.names.settable_at("/d").change_information({"security_id": 0x7777})
         with pytest.raises(CorruptVolume, match="no descriptor for its id 0x7777"):
             volume.make_file("/d/new.txt", b"x", (START,) * 4, 0x20)
 

@@ -12,7 +12,7 @@ import pytest
 from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
 from ntfsbuild.ondisk import attribute
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
@@ -174,7 +174,7 @@ def test_many_names_and_streams_need_a_list(ours: Path) -> None:
             volume.remove(f"/{'n' * 150}{number}", START)
             volume.remove_stream("/a", f"stream{number}", START)
         volume.commit()
-        assert volume.state(info.record).extensions == [], "the list went with its cause"
+        assert volume._transaction.state(info.record).extensions == [], "the list went with its cause"
         assert volume.read("/a") == b"x" * 500
 
 
@@ -190,7 +190,7 @@ def test_a_file_of_many_fragments_needs_a_list(tmp_path: Path, readers: list[Rea
         volume.commit()
         volume.make_file("/scattered", content, TIMES, 0x20)
         volume.commit()
-        state = volume.state(volume.stat("/scattered").record)
+        state = volume._transaction.state(volume.stat("/scattered").record)
         data = state.find(attribute.DATA)
         assert data is not None
         assert len(data.runs) > 1000
@@ -219,8 +219,8 @@ def test_an_entry_among_many_costs_little(tmp_path: Path) -> None:
     with VolumeEditor(PlainStorage(tmp_path / "disk.img"), check=False) as volume:
         volume.make_file("/d077/new", b"x", TIMES, 0x20)
         volume.commit()
-        assert volume.storage.read_bytes < 1 << 20  # type: ignore[attr-defined]
-        assert volume.storage.written_bytes < 1 << 18  # type: ignore[attr-defined]
+        assert volume._storage.read_bytes < 1 << 20  # type: ignore[attr-defined]
+        assert volume._storage.written_bytes < 1 << 18  # type: ignore[attr-defined]
 
 
 # ---- what is left behind
@@ -231,11 +231,11 @@ def test_a_deleted_file_leaves_what_windows_leaves(ours: Path) -> None:
         volume.make_file("/gone.txt", b"secret", TIMES, 0x20)
         volume.commit()
         info = volume.stat("/gone.txt")
-        before = volume.mft.read_raw(info.record)
+        before = volume._transaction.mft_file.read_raw(info.record)
         volume.remove("/gone.txt", START)
         volume.commit()
-        after = volume.mft.read_raw(info.record)
-        assert not volume.mft.is_used(info.record)
+        after = volume._transaction.mft_file.read_raw(info.record)
+        assert not volume._transaction.mft_file.is_used(info.record)
     assert after[:4] == b"FILE"
     assert int.from_bytes(after[0x10:0x12], "little") == info.sequence + 1
     assert after[0x16] & 1 == 0
@@ -301,7 +301,10 @@ def patched(image: Path, at: int, data: bytes) -> Path:
 def volume_flags_at(image: Path) -> int:
     data = image.read_bytes()
     with editor(image) as volume:
-        at = volume.geometry.cluster_bytes * (volume.mft.data.runs[0][0] or 0) + 3 * volume.mft.record_bytes
+        at = (
+            volume.geometry.cluster_bytes * (volume._transaction.mft.runs[0][0] or 0)
+            + 3 * volume._transaction.mft_file.record_bytes
+        )
     return data.index(bytes(8) + bytes.fromhex("03018000"), at) + 10
 
 
@@ -333,9 +336,14 @@ def test_damage_on_the_way_is_refused(ours: Path) -> None:
         volume.make_file("/a", b"", TIMES, 0x20)
         volume.commit()
         at = (
-            volume.geometry.cluster_bytes * (volume.mft.data.runs[0][0] or 0)
+            volume.geometry.cluster_bytes * (volume._transaction.mft.runs[0][0] or 0)
             + volume.stat("/a").record * 1024
         )
     patched(ours, at + 510, b"\xff\xff")
-    with editor(ours) as volume, pytest.raises(CorruptVolume, match="torn write"):
+    with pytest.raises(CorruptVolume, match="torn write"):
+        editor(ours)
+    with (
+        VolumeEditor(PlainStorage(ours), check=False) as volume,
+        pytest.raises(CorruptVolume, match="torn write"),
+    ):
         volume.write("/a", 0, b"x", START)

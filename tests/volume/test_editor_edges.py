@@ -12,8 +12,9 @@ from ntfsbuild.errors import CorruptVolume, NoRoom, VolumeError
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.traits import Traits
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.records import Attribute
-from ntfsbuild.volume.read.volume import Volume
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
 from tests.volume.changing import SECOND, START, editor
@@ -86,14 +87,14 @@ def test_a_change_that_broke_off_cannot_be_committed(image: Path) -> None:
 def test_a_bitmap_that_lies_in_its_record(tmp_path: Path, readers: list[Reader]) -> None:
     image = formatted_by_us(tmp_path / "disk.img", "size: 8MiB")
     with editor(image) as volume:
-        state = volume.state(file_record.BITMAP)
-        outside = volume.stream_of(state, "")
-        value = volume._streams.read(outside)
-        volume.streams.free(outside)
+        state = volume._transaction.state(file_record.BITMAP)
+        outside = volume._transaction.stream_of(state, "")
+        value = volume._transaction.streams.read(outside)
+        volume._transaction.stream_writer.free(outside)
         state.put(Attribute(attribute.DATA, "", 0, 0, value))
         volume.commit()
     with editor(image) as volume:
-        assert volume.stream_of(volume.state(file_record.BITMAP), "").resident
+        assert volume._transaction.stream_of(volume._transaction.state(file_record.BITMAP), "").resident
         volume.make_file("/a", b"x" * 50_000, TIMES, 0x20)
         volume.commit()
         volume.make_file("/b", b"y" * 50_000, TIMES, 0x20)
@@ -101,7 +102,9 @@ def test_a_bitmap_that_lies_in_its_record(tmp_path: Path, readers: list[Reader])
         volume.commit()
     with Volume.open(image) as read:
         assert read.read("/b") == b"y" * 50_000
-        bits = int.from_bytes(read._streams.read(read._attributes(read._record(6))[-1]), "little")
+        (bitmap,) = (one for one in read.open_file("/$Bitmap").attributes if one.type_code == attribute.DATA)
+        assert bitmap.value is not None
+        bits = int.from_bytes(bitmap.value, "little")
         ((lcn, count),) = read.stat("/b").streams[0].runs
         assert lcn is not None
         assert all(bits >> one & 1 for one in range(lcn, lcn + count))
@@ -116,7 +119,7 @@ def test_a_bitmap_that_lies_in_its_record(tmp_path: Path, readers: list[Reader])
 def test_a_directory_that_tells_cases_apart(image: Path) -> None:
     with editor(image) as volume:
         volume.make_directory("/cs", TIMES, 0)
-        volume._set(volume.settable_at("/cs"), {"version": 1})
+        volume.set_traits("/cs", Traits(case_sensitive=True), START)
         volume.make_file("/cs/a", b"small", TIMES, 0x20)
         volume.make_file("/cs/A", b"capital", TIMES, 0x20)
         with pytest.raises(VolumeError, match="not found"):
@@ -151,10 +154,10 @@ def flagged(image: Path, flags: int, size: int) -> None:
     """A resident stream of a compressed or sparse file, as a directory hands the flag down."""
     with editor(image) as volume:
         volume.make_file("/f", b"r" * size, TIMES, 0x20)
-        state = volume.file_at("/f")
-        state.put(volume.stream_of(state, "")._replace(flags=flags))
+        state = volume._writer.names.file_at("/f")
+        state.put(volume._transaction.stream_of(state, "")._replace(flags=flags))
         bit = FileAttributes.SPARSE if flags == SPARSE else FileAttributes.COMPRESSED
-        volume._set(state, {"attributes": 0x20 | int(bit)})
+        volume._writer._set(state, {"attributes": 0x20 | int(bit)})
         volume.commit()
 
 
@@ -190,8 +193,8 @@ def test_compressed_and_sparse_streams_take_any_change(
 def test_what_somebody_left_behind_the_initialized_size_never_shows(image: Path) -> None:
     with editor(image) as volume:
         volume.make_file("/f", b"\xd1" * 40_000, TIMES, 0x20)
-        state = volume.file_at("/f")
-        state.put(volume.stream_of(state, "")._replace(initialized_bytes=10_000))
+        state = volume._writer.names.file_at("/f")
+        state.put(volume._transaction.stream_of(state, "")._replace(initialized_bytes=10_000))
         volume.commit()
         volume.write("/f", 30_000, b"new", START)
         volume.commit()
@@ -207,10 +210,10 @@ def test_what_somebody_left_behind_the_initialized_size_never_shows(image: Path)
 def test_content_that_lies_elsewhere_is_refused(image: Path, tag: int, message: str) -> None:
     with editor(image) as volume:
         volume.make_file("/f", b"", TIMES, 0x20)
-        state = volume.file_at("/f")
+        state = volume._writer.names.file_at("/f")
         value = tag.to_bytes(4, "little") + bytes(4)
         state.put(Attribute(attribute.REPARSE_POINT, "", 0, 0, value))
-        volume._set(state, {"attributes": 0x400420})  # To be recalled, if it is in a cloud.
+        volume._writer._set(state, {"attributes": 0x400420})  # To be recalled, if it is in a cloud.
         volume.commit()
         assert volume.listdir()[0].reparse_tag == tag
         volume.rename("/f", "/g", START)
@@ -230,8 +233,8 @@ def test_content_that_lies_elsewhere_is_refused(image: Path, tag: int, message: 
 def test_encrypted_content_is_refused(image: Path) -> None:
     with editor(image) as volume:
         volume.make_file("/f", b"x" * 5000, TIMES, 0x20)
-        state = volume.file_at("/f")
-        state.put(volume.stream_of(state, "")._replace(flags=attribute.ENCRYPTED))
+        state = volume._writer.names.file_at("/f")
+        state.put(volume._transaction.stream_of(state, "")._replace(flags=attribute.ENCRYPTED))
         volume.commit()
         for change in (
             lambda: volume.read("/f"),
@@ -248,7 +251,7 @@ def test_a_cluster_that_is_said_to_be_free_is_damage(image: Path) -> None:
         volume.commit()
         ((lcn, count),) = volume.stat("/f").streams[0].runs
         assert lcn is not None
-        volume.space._set(lcn, count, False)
+        volume._transaction.clusters._set(lcn, count, False)
         with pytest.raises(CorruptVolume, match=r"\$Bitmap has clusters free that a file has"):
             volume.remove("/f", START)
 

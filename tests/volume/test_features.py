@@ -8,7 +8,7 @@ from typing import Any
 
 import ntfsbuild
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.oracle.accounting import faults
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.volume.changing import START, editor
 from tests.volume.test_editor import TIMES, formatted_by_us

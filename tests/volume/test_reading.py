@@ -13,7 +13,7 @@ import pytest
 
 from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume, NtfsBuildError, VolumeError
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 
 MANIFEST = """\
 ntfsbuild: 1

@@ -20,7 +20,7 @@ from ntfsbuild.ondisk import extended_attributes, object_id, reparse_point, sddl
 from ntfsbuild.ondisk.security_descriptor import what_is_wrong
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.report.listing import file_facts, file_lines
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.opening import Volume
 from tests.conftest import VOLUMES
 from tests.foreign.real_volumes import VOLUMES as REAL
 from tests.foreign.real_volumes import unpack

@@ -1,4 +1,4 @@
-"""Which clusters of a new volume are taken, and how small it can be."""
+"""How small a new volume can be, and how large its log and its bitmap are."""
 
 from __future__ import annotations
 
@@ -7,31 +7,6 @@ from typing import NamedTuple
 
 from ntfsbuild.ondisk.log_file import LOG_PAGE_BYTES, log_file_bytes
 from ntfsbuild.volume.geometry import bitmap_bytes
-
-
-class Space:
-    """The clusters of a volume that is being made: they are taken in ascending order.
-
-    Nothing is ever freed while a volume is made, so what is taken is one extent from cluster 0 on and
-    every allocation is one run.
-    """
-
-    __slots__ = ("cluster_bytes", "next_lcn")
-
-    def __init__(self, cluster_bytes: int) -> None:
-        self.cluster_bytes = cluster_bytes
-        self.next_lcn = 0
-
-    def take(self, clusters: int) -> int:
-        """The first of `clusters` clusters in a row."""
-        lcn = self.next_lcn
-        self.next_lcn += clusters
-        return lcn
-
-    def take_bytes(self, size_bytes: int) -> tuple[int, int]:
-        """The run, (LCN, clusters), for `size_bytes`."""
-        clusters = -(-size_bytes // self.cluster_bytes)
-        return self.take(clusters), clusters
 
 
 class Tail(NamedTuple):

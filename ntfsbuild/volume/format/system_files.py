@@ -6,11 +6,9 @@ security descriptor, their attributes, their names.  `specs/ondisk/system_files.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from ntfsbuild.image.raw import Storage
 from ntfsbuild.ondisk import (
     attribute,
     attribute_definitions,
@@ -23,20 +21,18 @@ from ntfsbuild.ondisk import (
 from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import FileName
-from ntfsbuild.ondisk.file_record import reference, system_sequence
-from ntfsbuild.ondisk.index import COLLATE_SECURITY_HASH, COLLATE_SID, COLLATE_ULONG, COLLATE_ULONGS
+from ntfsbuild.ondisk.file_record import IN_EXTEND, IN_USE, reference, system_sequence
 from ntfsbuild.ondisk.log_file import EMPTY_BYTE
-from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation, Ticks4
+from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES, VolumeInformation
-from ntfsbuild.volume.format import quota
-from ntfsbuild.volume.format.directory_builder import leaf_entry
 from ntfsbuild.volume.format.options import FormatOptions
-from ntfsbuild.volume.format.record_store import RecordStore
-from ntfsbuild.volume.format.size import Space, Tail
+from ntfsbuild.volume.format.size import Tail
 from ntfsbuild.volume.geometry import Geometry, bitmap_bytes
-from ntfsbuild.volume.write.attributes import OBJECT_ID_BYTES
-from ntfsbuild.volume.write.descriptors import DescriptorStore
-from ntfsbuild.volume.write.index_writer import Index, IndexWriter, directory_index
+from ntfsbuild.volume.read.records import Attribute
+from ntfsbuild.volume.write.attributes import information
+from ntfsbuild.volume.write.clusters import NewClusters
+from ntfsbuild.volume.write.file_state import FileState
+from ntfsbuild.volume.write.write_buffer import WriteBuffer
 
 _CHUNK_BYTES = 1 << 20
 SYSTEM_ATTRIBUTES = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
@@ -45,20 +41,6 @@ _DIRECTORY = int(FileAttributes.DIRECTORY_INDEX)
 
 _READ_ONLY_ID = security.FIRST_ID  # The descriptors that the volume files first.
 _READ_WRITE_ID = security.FIRST_ID + 1
-
-
-class Stream(NamedTuple):
-    """A stream of a system file in clusters: its runs and its size."""
-
-    runs: Sequence[tuple[int, int]]
-    size_bytes: int
-
-
-class ExtendViews(NamedTuple):
-    """What the indexes in $Extend list: whole entries in order."""
-
-    object_ids: Sequence[bytes] = ()
-    reparse_points: Sequence[bytes] = ()
 
 
 class SystemFile(NamedTuple):
@@ -90,55 +72,63 @@ class SystemFile(NamedTuple):
         return head.pack() + raw_name
 
 
-_SECURE = SystemFile(file_record.SECURE, "$Secure", attributes=SYSTEM_ATTRIBUTES | _VIEW)
-_EXTEND = SystemFile(file_record.EXTEND, "$Extend", attributes=SYSTEM_ATTRIBUTES | _DIRECTORY)
+SECURE = SystemFile(file_record.SECURE, "$Secure", attributes=SYSTEM_ATTRIBUTES | _VIEW)
+EXTEND = SystemFile(file_record.EXTEND, "$Extend", attributes=SYSTEM_ATTRIBUTES | _DIRECTORY)
 
 
-@functools.lru_cache(maxsize=256)
-def standard_information(times: Ticks4, attributes: int, security_id: int) -> bytes:
-    """A whole $STANDARD_INFORMATION attribute; with security id 0 the short form of NTFS 1.2."""
-    value = StandardInformation(
-        created_ticks=times[0],
-        modified_ticks=times[1],
-        changed_ticks=times[2],
-        accessed_ticks=times[3],
-        attributes=attributes,
-        security_id=security_id,
-    ).pack()
-    return attribute.resident(attribute.STANDARD_INFORMATION, value if security_id else value[:SHORT_SIZE])
+def _in_extend(record: int, name: str) -> SystemFile:
+    bits = SYSTEM_ATTRIBUTES | _VIEW
+    return SystemFile(record, name, attributes=bits, parent=file_record.EXTEND, namespace=file_name.POSIX)
+
+
+QUOTA = _in_extend(file_record.QUOTA, "$Quota")
+OBJECT_IDS = _in_extend(file_record.OBJECT_IDS, "$ObjId")
+REPARSE_POINTS = _in_extend(file_record.REPARSE_POINTS, "$Reparse")
 
 
 class SystemFiles:
-    """Lays out the fixed system files at once, and everything else when the volume is complete."""
+    """Lays out the fixed system files at once, and the others when the volume is complete."""
 
-    def __init__(self, storage: Storage, space: Space, options: FormatOptions) -> None:
+    def __init__(self, storage: WriteBuffer, clusters: NewClusters, options: FormatOptions) -> None:
         self._storage = storage
-        self._space = space
+        self._clusters = clusters
+        self._cluster_bytes = options.cluster_bytes
         self._options = options
         self._times = options.times
-        cluster = options.cluster_bytes
-        self._boot = self._take(
-            boot_sector.BOOT_FILE_BYTES if cluster < boot_sector.BOOT_FILE_BYTES else cluster
-        )
-        self._mirror = self._take(max(4 * options.record_bytes, cluster))
+        self._boot = self._take(max(boot_sector.BOOT_FILE_BYTES, options.cluster_bytes))
+        self._mirror = self._take(max(4 * options.record_bytes, options.cluster_bytes))
         self._upcase = self._put(upcase.table())
         self._definitions = self._put(attribute_definitions.table())
 
     # ------------------------------------------------------------------ streams
 
-    def _take(self, size_bytes: int) -> Stream:
-        return Stream([self._space.take_bytes(size_bytes)], size_bytes)
+    def _take(self, size_bytes: int) -> Attribute:
+        """New clusters for the unnamed stream of a system file."""
+        clusters = -(-size_bytes // self._cluster_bytes)
+        return self._stream(tuple(self._clusters.take(clusters)), size_bytes)
 
-    def _put(self, data: bytes) -> Stream:
+    @staticmethod
+    def _stream(runs: tuple[tuple[int | None, int], ...], size_bytes: int) -> Attribute:
+        return Attribute(
+            attribute.DATA, "", 0, 0, None, runs=runs, data_bytes=size_bytes, initialized_bytes=size_bytes
+        )
+
+    def _put(self, data: bytes) -> Attribute:
         """Write a stream to new clusters, zeros left out."""
         stream = self._take(len(data))
         self._write(stream, 0, data)
         self._zero(stream, len(data))
         return stream
 
-    def _write(self, stream: Stream, at: int, data: bytes | memoryview) -> None:
+    def _offset(self, stream: Attribute) -> int:
+        """Where a stream of one run lies on the volume."""
+        ((lcn, _),) = stream.runs
+        assert lcn is not None
+        return lcn * self._cluster_bytes
+
+    def _write(self, stream: Attribute, at: int, data: bytes) -> None:
         """Write into a stream of one run; pieces that hold only zeros cost nothing."""
-        offset = stream.runs[0][0] * self._space.cluster_bytes + at
+        offset = self._offset(stream) + at
         for start in range(0, len(data), 4096):
             piece = data[start : start + 4096]
             if any(piece):
@@ -146,56 +136,30 @@ class SystemFiles:
             else:
                 self._storage.zero(offset + start, len(piece))
 
-    def _zero(self, stream: Stream, at: int) -> None:
+    def _zero(self, stream: Attribute, at: int) -> None:
         """Let a stream of one run read as zeros from byte `at` to the end of its clusters."""
-        lcn, clusters = stream.runs[0]
-        cluster_bytes = self._space.cluster_bytes
-        self._storage.zero(lcn * cluster_bytes + at, clusters * cluster_bytes - at)
-
-    def _data(self, stream: Stream, name: str = "") -> bytes:
-        return attribute.non_resident(
-            attribute.DATA,
-            stream.runs,
-            cluster_bytes=self._space.cluster_bytes,
-            data_bytes=stream.size_bytes,
-            name=name,
-        )
+        size_bytes = stream.runs[0][1] * self._cluster_bytes
+        self._storage.zero(self._offset(stream) + at, size_bytes - at)
 
     # ------------------------------------------------------------------ the last part
 
-    def write_secure(self, descriptors: DescriptorStore, records: RecordStore, indexes: IndexWriter) -> None:
-        """Write $Secure; no descriptor may be filed after this."""
-        data = self._data(self._put(descriptors.stream()), "$SDS")
-        views = [
-            Index("$SDH", 0, COLLATE_SECURITY_HASH, descriptors.entries_by_hash()),
-            Index("$SII", 0, COLLATE_ULONG, descriptors.entries_by_id()),
-        ]
-        base = [*self._common(_SECURE), data]
-        self._write_views(records, indexes, _SECURE.record, base, views, file_record.HAS_VIEW_INDEX)
-
-    def take_mft_bitmap(self, records: RecordStore) -> None:
-        """Write $MFT's $BITMAP; no record may be numbered after this."""
-        self._mft = Stream(records.runs, records.data_bytes)
-        self._mft_bitmap = self._put(records.bitmap())
-
     def write_tail(self, tail: Tail) -> None:
         """Write $LogFile and $Bitmap: the last clusters to be taken."""
-        cluster_bytes = self._space.cluster_bytes
-        self._log = self._take(tail.log_clusters * cluster_bytes)
+        self._log = self._take(tail.log_clusters * self._cluster_bytes)
         self._bitmap = self._take(bitmap_bytes(tail.clusters))
-        self._clusters = tail.clusters
-        empty = bytes([EMPTY_BYTE]) * min(_CHUNK_BYTES, self._log.size_bytes)
-        offset = self._log.runs[0][0] * cluster_bytes
-        for at in range(0, self._log.size_bytes, len(empty)):
-            self._storage.write(offset + at, empty[: self._log.size_bytes - at])
+        self._cluster_count = tail.clusters
+        empty = bytes([EMPTY_BYTE]) * min(_CHUNK_BYTES, self._log.data_bytes)
+        offset = self._offset(self._log)
+        for at in range(0, self._log.data_bytes, len(empty)):
+            self._storage.write(offset + at, empty[: self._log.data_bytes - at])
         self._write_bitmap()
 
     def _write_bitmap(self) -> None:
         """Set the bits of what is taken, which is one extent, and those behind the last cluster."""
-        taken, size, total = self._space.next_lcn, self._bitmap.size_bytes, self._clusters
+        taken, size, total = self._clusters.next_lcn, self._bitmap.data_bytes, self._cluster_count
         full, rest = divmod(taken, 8)
         ones = b"\xff" * _CHUNK_BYTES
-        offset = self._bitmap.runs[0][0] * self._space.cluster_bytes
+        offset = self._offset(self._bitmap)
         for at in range(0, full, _CHUNK_BYTES):
             self._storage.write(offset + at, ones[: min(_CHUNK_BYTES, full - at)])
         last = (1 << rest) - 1
@@ -211,61 +175,46 @@ class SystemFiles:
         self._storage.write(offset + size - 8, bytes(end))
         self._zero(self._bitmap, size)
 
-    def in_root(self, tail: Tail) -> list[SystemFile]:
+    def in_root(self, tail: Tail, mft: Attribute) -> list[SystemFile]:
         """The system files that the root lists, itself not among them, for a volume with that tail."""
-        cluster_bytes = self._space.cluster_bytes
-        log = tail.log_clusters * cluster_bytes
+        log = tail.log_clusters * self._cluster_bytes
         bitmap = bitmap_bytes(tail.clusters)
 
-        def plain(record: int, name: str, stream: Stream) -> SystemFile:
-            allocated = sum(clusters for _, clusters in stream.runs) * cluster_bytes
-            return SystemFile(record, name, allocated, stream.size_bytes)
+        def plain(record: int, name: str, stream: Attribute) -> SystemFile:
+            allocated = sum(clusters for _, clusters in stream.runs) * self._cluster_bytes
+            return SystemFile(record, name, allocated, stream.data_bytes)
 
         return [
-            plain(file_record.MFT, "$MFT", self._mft),
+            plain(file_record.MFT, "$MFT", mft),
             plain(file_record.MFT_MIRROR, "$MFTMirr", self._mirror),
             SystemFile(file_record.LOG_FILE, "$LogFile", log, log),
             SystemFile(file_record.VOLUME, "$Volume"),
             plain(file_record.ATTRIBUTE_DEFINITIONS, "$AttrDef", self._definitions),
-            SystemFile(file_record.BITMAP, "$Bitmap", tail.bitmap_clusters * cluster_bytes, bitmap),
+            SystemFile(file_record.BITMAP, "$Bitmap", tail.bitmap_clusters * self._cluster_bytes, bitmap),
             plain(file_record.BOOT, "$Boot", self._boot),
             SystemFile(file_record.BAD_CLUSTERS, "$BadClus"),
-            _SECURE,
+            SECURE,
             plain(file_record.UPCASE, "$UpCase", self._upcase),
-            _EXTEND,
+            EXTEND,
         ]
 
-    def write_records(self, records: RecordStore, tail: Tail) -> None:
-        """Put the records of all system files but the root, $Secure and $Extend."""
-        streams = {
-            file_record.MFT: [
-                self._data(self._mft),
-                attribute.non_resident(
-                    attribute.BITMAP,
-                    self._mft_bitmap.runs,
-                    cluster_bytes=self._space.cluster_bytes,
-                    data_bytes=self._mft_bitmap.size_bytes,
-                ),
-            ],
-            file_record.MFT_MIRROR: [self._data(self._mirror)],
-            file_record.LOG_FILE: [self._data(self._log)],
-            file_record.VOLUME: self._volume_attributes(),
-            file_record.ATTRIBUTE_DEFINITIONS: [self._data(self._definitions)],
-            file_record.BITMAP: [self._data(self._bitmap)],
-            file_record.BOOT: [_descriptor(), self._data(self._boot)],
-            file_record.BAD_CLUSTERS: self._bad_clusters_attributes(),
-            file_record.UPCASE: [
-                self._data(self._upcase),
-                attribute.resident(attribute.DATA, upcase.info(), name="$Info"),
-            ],
-        }
-        for file in self.in_root(tail):
-            if file.record in streams:
-                attributes = self._common(file) + streams[file.record]
-                records.put_late(file.record, records.record(file.record, attributes))
-        self._write_reserved(records)
+    # ------------------------------------------------------------------ records
 
-    def _common(self, file: SystemFile) -> list[bytes]:
+    def state_of(self, file: SystemFile, attributes: list[Attribute], flags: int = 0) -> FileState:
+        """A system file: $STANDARD_INFORMATION, its name, and these attributes."""
+        state = FileState(
+            file.record, system_sequence(file.record), IN_USE | flags, [*self._common(file), *attributes]
+        )
+        state.changed = True
+        return state
+
+    def states_in_extend(self, roots: dict[int, list[Attribute]]) -> Iterator[FileState]:
+        """The files of $Extend with their index roots."""
+        for file in (QUOTA, OBJECT_IDS, REPARSE_POINTS):
+            flags = IN_EXTEND | file_record.HAS_VIEW_INDEX
+            yield self.state_of(file, roots[file.record], flags)
+
+    def _common(self, file: SystemFile) -> list[Attribute]:
         """$STANDARD_INFORMATION and $FILE_NAME."""
         own = file.record == file_record.BOOT
         read_write = (
@@ -273,108 +222,75 @@ class SystemFiles:
         )
         security_id = 0 if own else _READ_WRITE_ID if read_write else _READ_ONLY_ID
         return [
-            standard_information(self._times, file.attributes & ~_DIRECTORY, security_id),
-            attribute.resident(attribute.FILE_NAME, file.key(self._times), indexed=True),
+            information(self._times, file.attributes & ~_DIRECTORY, security_id),
+            Attribute(attribute.FILE_NAME, "", 0, 0, file.key(self._times)),
         ]
 
-    def _volume_attributes(self) -> list[bytes]:
+    def volume_state(self) -> FileState:
+        """$Volume, without an object id."""
         label = self._options.label.encode("utf-16-le", "surrogatepass")
         flags = 0 if self._options.short_names else NO_SHORT_NAMES
-        object_id = self._options.object_id
-        return [
-            *([attribute.resident(attribute.OBJECT_ID, object_id[:OBJECT_ID_BYTES])] if object_id else []),
-            attribute.resident(attribute.VOLUME_NAME, label),
-            attribute.resident(attribute.VOLUME_INFORMATION, VolumeInformation(flags=flags).pack()),
-            attribute.resident(attribute.DATA, b""),
+        attributes = [
+            _resident(attribute.VOLUME_NAME, label),
+            _resident(attribute.VOLUME_INFORMATION, VolumeInformation(flags=flags).pack()),
+            _resident(attribute.DATA, b""),
         ]
+        return self.state_of(SystemFile(file_record.VOLUME, "$Volume"), attributes)
 
-    def _bad_clusters_attributes(self) -> list[bytes]:
+    def plain_states(self, tail: Tail, mft: Attribute) -> Iterator[FileState]:
+        """The system files whose streams are complete: all but $MFT, $Volume, the root, $Secure, $Extend."""
+        files = {file.record: file for file in self.in_root(tail, mft)}
+        streams = {
+            file_record.MFT_MIRROR: [self._mirror],
+            file_record.LOG_FILE: [self._log],
+            file_record.ATTRIBUTE_DEFINITIONS: [self._definitions],
+            file_record.BITMAP: [self._bitmap],
+            file_record.BOOT: [_resident(attribute.SECURITY_DESCRIPTOR, security.SYSTEM_READ), self._boot],
+            file_record.BAD_CLUSTERS: self._bad_clusters(),
+            file_record.UPCASE: [self._upcase, _resident(attribute.DATA, upcase.info(), "$Info")],
+        }
+        for number, attributes in streams.items():
+            yield self.state_of(files[number], attributes)
+        for number in range(file_record.FIRST_RESERVED, file_record.LAST_RESERVED + 1):
+            yield self._reserved(number, IN_USE)
+
+    def _bad_clusters(self) -> list[Attribute]:
         """A hole as large as the volume, which alone of all holes has no sparse flag."""
-        hole = attribute.non_resident(
+        hole = Attribute(
             attribute.DATA,
-            [(None, self._clusters)],
-            cluster_bytes=self._space.cluster_bytes,
-            data_bytes=self._clusters * self._space.cluster_bytes,
-            initialized_bytes=0,
-            name="$Bad",
+            "$Bad",
+            0,
+            0,
+            None,
+            runs=((None, self._cluster_count),),
+            data_bytes=self._cluster_count * self._cluster_bytes,
         )
-        return [attribute.resident(attribute.DATA, b""), hole]
+        return [_resident(attribute.DATA, b""), hole]
 
-    def write_extend(self, records: RecordStore, indexes: IndexWriter, views: ExtendViews) -> None:
-        """Write $Extend and what is in it; no object id and no reparse point may be filed after this."""
-        children = self._in_extend(views)
-        entries = [
-            leaf_entry(child.key(self._times), reference(child.record, system_sequence(child.record)))
-            for child, _ in children
-        ]
-        index = directory_index(entries)
-        base = self._common(_EXTEND)
-        self._write_views(records, indexes, _EXTEND.record, base, [index], file_record.IS_DIRECTORY)
-        flags = file_record.IN_EXTEND | file_record.HAS_VIEW_INDEX
-        for child, own in children:
-            self._write_views(records, indexes, child.record, self._common(child), own, flags)
-
-    def _in_extend(self, views: ExtendViews) -> list[tuple[SystemFile, list[Index]]]:
-        """The files of $Extend in collation order, with their view indexes."""
-
-        def file(record: int, name: str) -> SystemFile:
-            return SystemFile(
-                record,
-                name,
-                attributes=SYSTEM_ATTRIBUTES | _VIEW,
-                parent=file_record.EXTEND,
-                namespace=file_name.POSIX,
-            )
-
-        return [
-            (file(file_record.OBJECT_IDS, "$ObjId"), [Index("$O", 0, COLLATE_ULONGS, views.object_ids)]),
-            (
-                file(file_record.QUOTA, "$Quota"),
-                [
-                    Index("$O", 0, COLLATE_SID, quota.entries_by_sid()),
-                    Index("$Q", 0, COLLATE_ULONG, quota.entries_by_owner(self._times[0])),
-                ],
-            ),
-            (
-                file(file_record.REPARSE_POINTS, "$Reparse"),
-                [Index("$R", 0, COLLATE_ULONGS, views.reparse_points)],
-            ),
-        ]
-
-    def _write_views(
-        self,
-        records: RecordStore,
-        indexes: IndexWriter,
-        number: int,
-        base: list[bytes],
-        views: Sequence[Index],
-        flags: int,
-    ) -> None:
-        room = records.attribute_room - sum(map(len, base))
-        attributes = base + indexes.attributes(views, room)
-        records.put_late(number, records.record(number, attributes, flags=flags))
-
-    def _write_reserved(self, records: RecordStore) -> None:
+    def _reserved(self, number: int, flags: int) -> FileState:
         """Records 12 to 15: in use, without a name; and free ones that look like them."""
         attributes = [
-            standard_information(self._times, SYSTEM_ATTRIBUTES, 0),
-            _descriptor(security.SYSTEM_READ_WRITE),
-            attribute.resident(attribute.DATA, b""),
+            information(self._times, SYSTEM_ATTRIBUTES, 0),
+            _resident(attribute.SECURITY_DESCRIPTOR, security.SYSTEM_READ_WRITE),
+            _resident(attribute.DATA, b""),
         ]
-        for number in range(file_record.FIRST_RESERVED, file_record.LAST_RESERVED + 1):
-            records.put_late(number, records.record(number, attributes, links=0))
-        # A reader of $MFTMirr expects a record in every place of it.  Windows, too, prepares as many as
-        # the first cluster of $MFT holds, and leaves zeros behind that.
-        mirrored = self._mirror.size_bytes // self._options.record_bytes
-        free = range(file_record.FIRST_FREE, min(file_record.LAST_FREE + 1, mirrored))
-        for number in (*free, *range(records.next_number, mirrored)):
-            records.put_late(number, records.free_record(number, attributes))
+        state = FileState(number, number, flags, attributes)
+        state.changed = True
+        return state
 
-    def finish(self, records: RecordStore, geometry: Geometry) -> None:
-        """Write the mirror of the first records and the boot sector at both its places."""
-        mirrored = geometry.mirrored_records * geometry.record_bytes
-        self._write(self._mirror, 0, records.read(0, mirrored))
-        self._zero(self._mirror, mirrored)
+    def free_states(self, used_records: int) -> Iterator[FileState]:
+        """Records that nobody uses, as Windows prepares them: their sequence number is their number.
+
+        A reader of $MFTMirr expects a record in every place of it.  Windows, too, prepares as many as the
+        first cluster of $MFT holds, and leaves zeros behind that.
+        """
+        mirrored = self._mirror.data_bytes // self._options.record_bytes
+        free = range(file_record.FIRST_FREE, min(file_record.LAST_FREE + 1, mirrored))
+        for number in (*free, *range(used_records, mirrored)):
+            yield self._reserved(number, 0)
+
+    def write_boot(self, geometry: Geometry, mft_lcn: int) -> None:
+        """Write the boot sector at both its places, and give the image its size."""
         cluster_bytes, record_bytes = geometry.cluster_bytes, geometry.record_bytes
         sector = BootSector(
             bytes_per_sector=geometry.sector_bytes,
@@ -385,8 +301,8 @@ class SystemFiles:
             heads=geometry.heads,
             hidden_sectors=geometry.hidden_sectors,
             total_sectors=geometry.total_sectors,
-            mft_lcn=records.runs[0][0],
-            mft_mirror_lcn=self._mirror.runs[0][0],
+            mft_lcn=mft_lcn,
+            mft_mirror_lcn=self._mirror.runs[0][0] or 0,
             clusters_per_record=boot_sector.encode_size(record_bytes, cluster_bytes),
             clusters_per_index_block=boot_sector.encode_size(4096, cluster_bytes),
             serial=geometry.serial,
@@ -395,7 +311,13 @@ class SystemFiles:
         self._zero(self._boot, len(sector))
         self._storage.set_size(geometry.size_bytes)
         self._storage.write(geometry.total_sectors * geometry.sector_bytes, sector)
+        self._storage.flush()
+
+    def write_mirror(self, records: bytes) -> None:
+        """Write the mirror of the first records."""
+        self._write(self._mirror, 0, records)
+        self._zero(self._mirror, len(records))
 
 
-def _descriptor(value: bytes = security.SYSTEM_READ) -> bytes:
-    return attribute.resident(attribute.SECURITY_DESCRIPTOR, value)
+def _resident(type_code: int, value: bytes, name: str = "") -> Attribute:
+    return Attribute(type_code, name, 0, 0, value)

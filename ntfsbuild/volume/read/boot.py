@@ -17,7 +17,9 @@ _RECORD_SIZES = (512, 1024, 2048, 4096)
 class Reader(Protocol):
     """Bytes at offsets, for reading."""
 
-    size_bytes: int
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are."""
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Read `size_bytes`; fewer only at the end."""

@@ -1,11 +1,14 @@
-"""The records, indexes and paths of a volume: what every question about its files comes down to."""
+"""Records, directory entries and view indexes of a volume, as they lie on the disk.
+
+`Catalog` is what a reader asks for; a change that is not committed yet has the same face.
+"""
 
 from __future__ import annotations
 
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
@@ -20,159 +23,227 @@ from ntfsbuild.volume.read.gathering import gathered, select
 from ntfsbuild.volume.read.indexes import Index, NameEntry, name_entries, view_data
 from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.records import Attribute, Record, joined, parse_record
+from ntfsbuild.volume.read.security import BY_ID, STREAM, SecurityReader
 from ntfsbuild.volume.read.streams import StreamReader
 
-if TYPE_CHECKING:
-    from ntfsbuild.volume.write.directories import ViewState
-
-_INDEX_NAME = "$I30"
+INDEX_NAME = "$I30"
 _MOST_CACHED_DIRECTORIES = 256
-_MOST_CACHED_WAYS = 1024
-_MOST_STEPS_UP = 16  # Whoever walks a tree has just come from there.
 _LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
 _MOST_DESCENTS = 16
 _LARGEST_BITMAP_BYTES = 1 << 24  # Of an index; damage must not fill the memory.
 
 
-def entry_key(parent: int, raw_name: bytes) -> bytes:
-    """A name in a directory, of which `parent` is the reference."""
-    return parent.to_bytes(8, "little") + raw_name
+class Catalog(Protocol):
+    """What is on a volume, by numbers and references."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """The sizes of the volume."""
+
+    @property
+    def storage(self) -> Reader:
+        """The bytes of the volume."""
+
+    @property
+    def streams(self) -> StreamReader:
+        """Reads the values of attributes."""
+
+    @property
+    def mft(self) -> Attribute:
+        """The $DATA of $MFT."""
+
+    @property
+    def case(self) -> dict[int, int]:
+        """The volume's own $UpCase."""
+
+    @property
+    def root_reference(self) -> int:
+        """The file reference of the root directory."""
+
+    def record(self, number: int) -> Record:
+        """A record, taken apart."""
+
+    def referenced(self, meant: int) -> Record:
+        """The record that a reference means; raises CorruptVolume where something else is there by now."""
+
+    def attributes(self, record: Record) -> list[Attribute]:
+        """All attributes of a file, those of its other records included, pieces joined."""
+
+    def entries(self, directory: Record) -> Iterator[NameEntry]:
+        """The entries of a directory in collation order."""
+
+    def look_up(self, directory: int, name: str, path: str) -> NameEntry:
+        """One name in a directory; raises VolumeError, naming `path`, where there is none."""
+
+    def descriptor_of(self, security_id: int) -> bytes | None:
+        """The security descriptor that has an id; None where none has it."""
+
+    def view_data(self, number: int, name: str, key: bytes) -> bytes | None:
+        """The data of a key of a view index."""
+
+    @property
+    def damage(self) -> Damage:
+        """What is damaged and was read around."""
+
+    @property
+    def index_block_bytes(self) -> int:
+        """The size of an index block."""
+
+    def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
+        """Times that the entry of a name gets, where a change gives it others than its file."""
+
+    def is_stale(self, number: int) -> bool:
+        """Whether the entries of a file say what it was before a change that is not committed."""
 
 
-class Navigating:
-    """Finds records by their numbers and references, files by their paths, data by keys of indexes."""
+class DiskCatalog:
+    """The catalog of a volume as it lies on the disk."""
 
     def __init__(self, storage: Reader) -> None:
-        # What a change has made of some, and what is not on the disk yet: the editor's, empty elsewhere.
-        self.views: dict[tuple[int, str], ViewState] = {}
-        self.stale: set[int] = set()
-        # By record, then by directory and name.
-        self.entry_times: dict[int, dict[bytes, SomeTicks]] = {}
+        self.storage = storage
         self.damage = Damage()
-        self.is_closed = False
-        self._storage = storage
         self._gathered: tuple[Record, list[Attribute]] | None = None  # Of the last file with a list.
         boot = read_boot(storage)
         self.geometry: Geometry = boot.geometry
         self.index_block_bytes = boot.index_block_bytes
         self._index_unit = vcn_unit(boot.geometry.cluster_bytes, boot.index_block_bytes)
-        self._streams = StreamReader(storage, boot.geometry)
-        self._mft = self._find_mft(boot.mft_lcn)
-        self._folded: dict[int, _Names] = {}
+        self.streams = StreamReader(storage, boot.geometry)
+        self.mft = self._find_mft(boot.mft_lcn)
+        self._names: dict[int, _Names] = {}
         self._asked: dict[int, int] = {}  # How often a name was looked for in a large directory.
-        self._ways: dict[str, tuple[tuple[str, int], ...]] = {}  # Of directories, by their paths.
-
-    def own_entry_times(self, number: int, parent: int, raw_name: bytes) -> SomeTicks | None:
-        """The times of the entry of a name, where it does not follow its file."""
-        own = self.entry_times.get(number)
-        return None if own is None else own.get(entry_key(parent, raw_name))
 
     # ------------------------------------------------------------------ records
 
     def _find_mft(self, lcn: int) -> Attribute:
         """The $MFT's own $DATA: its first piece is in record 0, the others may lie anywhere behind."""
         size = self.geometry.record_bytes
-        first = parse_record(self._storage.read(lcn * self.geometry.cluster_bytes, size), file_record.MFT)
+        first = parse_record(self.storage.read(lcn * self.geometry.cluster_bytes, size), file_record.MFT)
         pieces = select(first.attributes, attribute.DATA, "")
         if not pieces or pieces[0].resident:
             raise CorruptVolume("record 0: $MFT has no $DATA in clusters")
-        self._mft = joined(pieces)
+        self.mft = joined(pieces)
         listed = select(first.attributes, attribute.ATTRIBUTE_LIST, "")
         if not listed:
-            return self._mft
+            return self.mft
         # Each piece maps at least the record that holds the next one.
-        for entry in attribute_list.entries(self._streams.read(listed[0])):
+        for entry in attribute_list.entries(self.streams.read(listed[0])):
             if entry.type_code == attribute.DATA and entry.name_length == 0 and entry.lowest_vcn:
-                record = self._referenced(entry.reference)
+                record = self.referenced(entry.reference)
                 pieces += [
                     one
                     for one in select(record.attributes, attribute.DATA, "")
                     if one.lowest_vcn == entry.lowest_vcn
                 ]
-                self._mft = joined(pieces)
-        return self._mft
+                self.mft = joined(pieces)
+        return self.mft
 
-    def _record(self, number: int) -> Record:
+    def record(self, number: int) -> Record:
+        """A record, taken apart."""
         size = self.geometry.record_bytes
-        if (number + 1) * size > self._mft.data_bytes:
-            raise CorruptVolume(f"record {number}: $MFT has {self._mft.data_bytes // size} records")
-        data = self._streams.read_at(self._mft, number * size, size)
+        if (number + 1) * size > self.mft.data_bytes:
+            raise CorruptVolume(f"record {number}: $MFT has {self.mft.data_bytes // size} records")
+        data = self.streams.read_at(self.mft, number * size, size)
         return parse_record(data, number)
 
-    def _referenced(self, meant: int) -> Record:
+    def referenced(self, meant: int) -> Record:
         """The record that a reference means; raises CorruptVolume where something else is there by now."""
         number, sequence = meant & file_record.NUMBER_MASK, meant >> 48
-        record = self._record(number)
+        record = self.record(number)
         if not record.in_use or record.sequence != sequence:
-            state = "in use" if record.in_use else "free"
-            raise CorruptVolume(
-                f"record {number}: it is {state} with sequence number {record.sequence}, "
-                f"a reference expects {sequence}"
-            )
+            raise not_referenced(record, sequence)
         return record
 
-    def _attributes(self, record: Record) -> list[Attribute]:
+    @functools.cached_property
+    def root_reference(self) -> int:
+        """The file reference of the root directory."""
+        return reference(file_record.ROOT, self.record(file_record.ROOT).sequence)
+
+    def attributes(self, record: Record) -> list[Attribute]:
         """All attributes of a file, those of its other records included, pieces joined."""
         if self._gathered is None or self._gathered[0] != record:
-            found = gathered(record, self._streams.read, self._referenced)
+            found = gathered(record, self.streams.read, self.referenced)
             if not select(record.attributes, attribute.ATTRIBUTE_LIST, ""):
                 return found
             self._gathered = record, found  # Who asks for one of many streams or names asks for the others.
         return list(self._gathered[1])
 
-    def _attribute(self, record: Record, type_code: int, name: str = "") -> Attribute | None:
-        found = select(self._attributes(record), type_code, name)
-        if not found and name:  # Stream names, too, are the same in any case.
-            folded = upcase.upper(name, self._case)
-            found = [
-                one
-                for one in self._attributes(record)
-                if one.type_code == type_code and upcase.upper(one.name, self._case) == folded
-            ]
-        return found[0] if found else None
+    @functools.cached_property
+    def case(self) -> dict[int, int]:
+        """The volume's own $UpCase."""
+        found = select(self.attributes(self.record(file_record.UPCASE)), attribute.DATA, "")
+        if not found or found[0].size_bytes != upcase.TABLE_BYTES:
+            raise CorruptVolume(f"record {file_record.UPCASE}: $UpCase has not {upcase.TABLE_BYTES} bytes")
+        return upcase.parse_table(self.streams.read(found[0]))
 
-    def _standard_information(self, record: Record, attributes: list[Attribute]) -> StandardInformation:
-        found = select(attributes, attribute.STANDARD_INFORMATION, "")
-        if not found or found[0].value is None or len(found[0].value) < SHORT_SIZE:
-            raise CorruptVolume(f"record {record.number}: no $STANDARD_INFORMATION of {SHORT_SIZE} bytes")
-        return StandardInformation.unpack(found[0].value.ljust(StandardInformation.SIZE, b"\0"))
+    # ------------------------------------------------------------------ indexes
 
-    # ------------------------------------------------------------------ directories
-
-    def _entries(self, directory: Record) -> Iterator[NameEntry]:
-        return name_entries(self._index(directory, _INDEX_NAME), f"record {directory.number}")
-
-    def _index(self, record: Record, name: str) -> Index:
+    def index(self, record: Record, name: str) -> Index:
         """Where an index is read from; what cannot be found in it is told as damage of its directory."""
-        root = self._attribute(record, attribute.INDEX_ROOT, name)
-        if root is None or root.value is None:
+        attributes = self.attributes(record)
+        roots = select(attributes, attribute.INDEX_ROOT, name)
+        if not roots or roots[0].value is None:
             raise CorruptVolume(f"record {record.number}: no $INDEX_ROOT {name!r}")
-        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, name)
+        found = select(attributes, attribute.INDEX_ALLOCATION, name)
+        blocks = found[0] if found else None
 
         def read_block(vcn: int, size_bytes: int) -> bytes:
             if blocks is None or vcn * self._index_unit + size_bytes > blocks.data_bytes:
                 raise CorruptVolume(f"an entry points to VCN {vcn}, behind the end of the index")
-            return self._streams.read_at(blocks, vcn * self._index_unit, size_bytes)
+            return self.streams.read_at(blocks, vcn * self._index_unit, size_bytes)
 
         def marked() -> bytes:
-            bitmap = None if blocks is None else self._attribute(record, attribute.BITMAP, name)
-            if bitmap is None or bitmap.size_bytes > _LARGEST_BITMAP_BYTES:
+            bitmaps = select(attributes, attribute.BITMAP, name) if blocks else []
+            if not bitmaps or bitmaps[0].size_bytes > _LARGEST_BITMAP_BYTES:
                 return b""
-            return self._streams.read(bitmap)
+            return self.streams.read(bitmaps[0])
 
         def lose(what: str) -> None:
-            path = path_of(record, self._attributes, self._referenced)
+            path = path_of(record, self.attributes, self.referenced)
             self.damage.lose(path, f"record {record.number}: {name}: {what}")
 
-        return Index(root.value, read_block, self._index_unit, marked, lose)
+        return Index(roots[0].value, read_block, self._index_unit, marked, lose)
 
-    def _view_data(self, number: int, name: str, key: bytes) -> bytes | None:
-        changed = self.views.get((number, name))
-        if changed is not None:
-            return changed.get(key)
-        return view_data(self._index(self._record(number), name), f"record {number}: {name}", key)
+    def entries(self, directory: Record) -> Iterator[NameEntry]:
+        """The entries of a directory in collation order."""
+        return name_entries(self.index(directory, INDEX_NAME), f"record {directory.number}")
 
-    def _descend(self, directory: int, name: str) -> list[NameEntry] | None:
+    def view_data(self, number: int, name: str, key: bytes) -> bytes | None:
+        """The data of a key of a view index, found from its root down."""
+        return view_data(self.index(self.record(number), name), f"record {number}: {name}", key)
+
+    def descriptor_of(self, security_id: int) -> bytes | None:
+        """The security descriptor that has an id; None where none has it."""
+        return self.security.descriptor_of(security_id)
+
+    @functools.cached_property
+    def security(self) -> SecurityReader:
+        """Reads $Secure."""
+        return SecurityReader(self.streams, self._security_entry, self._security_stream, self.damage.tell)
+
+    def _security_entry(self, key: bytes) -> bytes | None:
+        return self.view_data(file_record.SECURE, BY_ID, key)
+
+    def _security_stream(self) -> Attribute | None:
+        found = select(self.attributes(self.record(file_record.SECURE)), attribute.DATA, STREAM)
+        return found[0] if found else None
+
+    # ------------------------------------------------------------------ names
+
+    def look_up(self, directory: int, name: str, path: str) -> NameEntry:
+        """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
+        known = self._names.pop(directory, None)
+        if known is None:
+            found = self.descend(directory, name)
+            if found is not None:
+                return picked(found, name, self.is_case_sensitive(directory), path)
+            known = self._load_names(directory, name, path)
+            if len(self._names) >= _MOST_CACHED_DIRECTORIES:
+                del self._names[next(iter(self._names))]  # The one not asked for the longest time.
+        self._names[directory] = known
+        found = known.folded.get(upcase.upper(name, self.case), [])
+        return picked(found, name, known.case_sensitive, path)
+
+    def descend(self, directory: int, name: str) -> list[NameEntry] | None:
         """The entries of a name, in whatever case, found from the root of a large directory down.
 
         None where the directory is small, or asked for so often that it is better read as a whole.
@@ -180,113 +251,43 @@ class Navigating:
         asked = self._asked.get(directory, 0)
         if asked >= _MOST_DESCENTS:
             return None
-        record = self._referenced(directory)
-        blocks = self._attribute(record, attribute.INDEX_ALLOCATION, _INDEX_NAME)
-        if blocks is None or blocks.size_bytes < _LARGE_INDEX_BYTES:
+        record = self.referenced(directory)
+        blocks = select(self.attributes(record), attribute.INDEX_ALLOCATION, INDEX_NAME)
+        if not blocks or blocks[0].size_bytes < _LARGE_INDEX_BYTES:
             return None
         self._asked[directory] = asked + 1
-        wanted = upcase.upper(name, self._case)
+        wanted = upcase.upper(name, self.case)
         key = upcase.code_units(wanted)
 
         def is_before(entry: NameEntry) -> bool:
-            return upcase.code_units(upcase.upper(entry.name, self._case)) < key
+            return upcase.code_units(upcase.upper(entry.name, self.case)) < key
 
-        found = name_entries(self._index(record, _INDEX_NAME), f"record {record.number}", is_before)
-        return list(itertools.takewhile(lambda entry: upcase.upper(entry.name, self._case) == wanted, found))
+        found = name_entries(self.index(record, INDEX_NAME), f"record {record.number}", is_before)
+        return list(itertools.takewhile(lambda entry: upcase.upper(entry.name, self.case) == wanted, found))
 
-    @functools.cached_property
-    def _case(self) -> dict[int, int]:
-        """The volume's own $UpCase."""
-        found = self._attribute(self._record(file_record.UPCASE), attribute.DATA)
-        if found is None or found.size_bytes != upcase.TABLE_BYTES:
-            raise CorruptVolume(f"record {file_record.UPCASE}: $UpCase has not {upcase.TABLE_BYTES} bytes")
-        return upcase.parse_table(self._streams.read(found))
-
-    def _resolve(self, path: str) -> int:
-        """The file reference of a path."""
-        way = self._way(path)
-        return way[-1][1] if way else self._root_reference
-
-    @functools.cached_property
-    def _root_reference(self) -> int:
-        return reference(file_record.ROOT, self._record(file_record.ROOT).sequence)
-
-    def _way(self, path: str) -> tuple[tuple[str, int], ...]:
-        """Name and file reference of each step from the root."""
-        above, _, last = path.rpartition("/")
-        known = self._ways.get(above) if last else None
-        if known is not None and last not in (".", ".."):
-            return (*known, self._step(known, last, path))
-        begin, way = self._nearest(path)
-        for name in path[begin:].split("/"):
-            if name in ("", "."):
-                continue
-            way = way[:-1] if name == ".." else (*way, self._step(way, name, path))
-        if above and last not in ("", ".", ".."):
-            if len(self._ways) >= _MOST_CACHED_WAYS:
-                self._ways.clear()
-            self._ways[above] = way[:-1]
-        return way
-
-    def _nearest(self, path: str) -> tuple[int, tuple[tuple[str, int], ...]]:
-        """The way of a directory not far above that is known, and how much of the path it is."""
-        end = len(path)
-        for _ in range(_MOST_STEPS_UP):
-            end = path.rfind("/", 0, end)
-            if end <= 0:
-                break
-            known = self._ways.get(path[:end])
-            if known is not None:
-                return end, known
-        return 0, ()
-
-    def _step(self, way: tuple[tuple[str, int], ...], name: str, path: str) -> tuple[str, int]:
-        found = self._look_up(way[-1][1] if way else self._root_reference, name, path)
-        return found.name, found.reference
-
-    def _way_or_none(self, path: str) -> tuple[tuple[str, int], ...] | None:
-        """The same; None where nothing is there.  Damage is no answer."""
-        try:
-            return self._way(path)
-        except VolumeError as error:
-            if type(error) is not VolumeError:
-                raise
-            return None
-
-    def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
-        """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
-        known = self._folded.pop(directory, None)
-        if known is None:
-            descended = self._descend(directory, name)
-            if descended is not None:
-                return self._picked(descended, name, self._is_case_sensitive(directory), path)
-            known = self._load_names(directory, name, path)
-            if len(self._folded) >= _MOST_CACHED_DIRECTORIES:
-                del self._folded[next(iter(self._folded))]  # The one not asked for the longest time.
-        self._folded[directory] = known
-        return self._picked(
-            known.folded.get(upcase.upper(name, self._case), []), name, known.case_sensitive, path
-        )
-
-    @staticmethod
-    def _picked(found: list[NameEntry], name: str, case_sensitive: bool, path: str) -> NameEntry:
-        exact = [entry for entry in found if entry.name == name]
-        if not exact and (case_sensitive or not found):
-            raise VolumeError(f"{path}: not found")
-        return (exact or found)[0]
-
-    def _is_case_sensitive(self, directory: int) -> bool:
-        record = self._referenced(directory)
-        return self._standard_information(record, self._attributes(record)).is_case_sensitive
+    def is_case_sensitive(self, directory: int) -> bool:
+        """Whether a directory tells names apart that differ in case."""
+        record = self.referenced(directory)
+        return standard_information(record, self.attributes(record)).is_case_sensitive
 
     def _load_names(self, directory: int, name: str, path: str) -> _Names:
-        record = self._referenced(directory)
+        record = self.referenced(directory)
         if not record.is_directory:
-            raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
+            raise no_directory(path, name)
         folded: dict[str, list[NameEntry]] = {}
-        for entry in self._entries(record):
-            folded.setdefault(upcase.upper(entry.name, self._case), []).append(entry)
-        return _Names(folded, self._is_case_sensitive(directory))
+        for entry in self.entries(record):
+            folded.setdefault(upcase.upper(entry.name, self.case), []).append(entry)
+        return _Names(folded, self.is_case_sensitive(directory))
+
+    # ------------------------------------------------------------------ nothing is being changed
+
+    def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
+        """Nothing: the entries say what they say."""
+        return None
+
+    def is_stale(self, number: int) -> bool:
+        """No entry waits for a commit."""
+        return False
 
 
 class _Names(NamedTuple):
@@ -294,3 +295,46 @@ class _Names(NamedTuple):
 
     folded: dict[str, list[NameEntry]]
     case_sensitive: bool
+
+
+def not_referenced(record: Record, sequence: int) -> CorruptVolume:
+    """The error for a record that is not the one that a reference means."""
+    state = "in use" if record.in_use else "free"
+    return CorruptVolume(
+        f"record {record.number}: it is {state} with sequence number {record.sequence}, "
+        f"a reference expects {sequence}"
+    )
+
+
+def no_directory(path: str, name: str) -> VolumeError:
+    """The error for a path that leads through a file."""
+    return VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
+
+
+def picked(found: list[NameEntry], name: str, case_sensitive: bool, path: str) -> NameEntry:
+    """Of the entries that differ from a name in case alone, the one that is meant."""
+    exact = [entry for entry in found if entry.name == name]
+    if not exact and (case_sensitive or not found):
+        raise VolumeError(f"{path}: not found")
+    return (exact or found)[0]
+
+
+def standard_information(record: Record, attributes: list[Attribute]) -> StandardInformation:
+    """$STANDARD_INFORMATION; the short form of NTFS 1.2 is filled up with zeros."""
+    found = select(attributes, attribute.STANDARD_INFORMATION, "")
+    if not found or found[0].value is None or len(found[0].value) < SHORT_SIZE:
+        raise CorruptVolume(f"record {record.number}: no $STANDARD_INFORMATION of {SHORT_SIZE} bytes")
+    return StandardInformation.unpack(found[0].value.ljust(StandardInformation.SIZE, b"\0"))
+
+
+def stream_named(attributes: list[Attribute], name: str, case: dict[int, int]) -> Attribute | None:
+    """A $DATA stream: as it is spelled if it is there so, else in any case."""
+    found = select(attributes, attribute.DATA, name)
+    if not found and name:
+        folded = upcase.upper(name, case)
+        found = [
+            one
+            for one in attributes
+            if one.type_code == attribute.DATA and upcase.upper(one.name, case) == folded
+        ]
+    return found[0] if found else None

@@ -1,20 +1,287 @@
-"""What the attributes of a file tell, as plain data."""
+"""One file of a volume: what its records and the entries of its names say, and what its streams hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from ntfsbuild.ondisk import attribute, file_record
+from ntfsbuild.content.model import SIZE_MAX
+from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_record import reference
+from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
+from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.standard_information import StandardInformation
-from ntfsbuild.ondisk.traits import Form
+from ntfsbuild.ondisk.traits import Form, Traits, chosen
+from ntfsbuild.volume.read.catalog import Catalog, standard_information, stream_named
+from ntfsbuild.volume.read.gathering import records_of, select
 from ntfsbuild.volume.read.indexes import NameEntry, name_of_value
-from ntfsbuild.volume.read.info import DirectoryItem, FileInfo, NameInfo, StreamInfo
+from ntfsbuild.volume.read.info import DirectoryItem, FileDetails, FileInfo, NameInfo, StreamInfo
 from ntfsbuild.volume.read.records import Attribute, Record
-from ntfsbuild.volume.read.traits import information_times, times_of
-from ntfsbuild.volume.run_list import clusters_of
+from ntfsbuild.volume.read.streams import StreamReader
+from ntfsbuild.volume.read.traits import EFS_NAME, Found, Sources, information_times, read_traits, times_of
+from ntfsbuild.volume.run_list import clusters_of, data_extents
 
-_DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
+if TYPE_CHECKING:
+    from ntfsbuild.crypto import PrivateKey
+
+DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
+_OBJECT_IDS = "$ObjId"
+_PIECE_BYTES = 1 << 20
+_RAW_UNIT_BYTES = 512  # Of what is encrypted.
+
+
+class File:
+    """One file or directory: its metadata, its streams and their content, read when they are asked for.
+
+    `path` is the one by which it was found.  `place` is the reference of the directory where that was, and
+    the name there; `entry` what the directory has for it, where that was read already.
+    """
+
+    __slots__ = ("_attributes", "_catalog", "_entry", "_information", "_place", "path", "record")
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        record: Record,
+        path: str,
+        place: tuple[int, str] | None = None,
+        entry: NameEntry | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self.record = record
+        self.path = path
+        self._place = place
+        self._entry = entry
+        self._attributes: list[Attribute] | None = None
+        self._information: StandardInformation | None = None
+
+    @property
+    def number(self) -> int:
+        """The number of its base record."""
+        return self.record.number
+
+    @property
+    def reference(self) -> int:
+        """Its file reference."""
+        return reference(self.record.number, self.record.sequence)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it has an `$I30` index."""
+        return self.record.is_directory
+
+    @property
+    def attributes(self) -> list[Attribute]:
+        """Its NTFS attributes, those in extension records included."""
+        if self._attributes is None:
+            self._attributes = self._catalog.attributes(self.record)
+        return self._attributes
+
+    @property
+    def information(self) -> StandardInformation:
+        """Its $STANDARD_INFORMATION."""
+        if self._information is None:
+            self._information = standard_information(self.record, self.attributes)
+        return self._information
+
+    @property
+    def reparse_tag(self) -> int:
+        """The tag of its reparse point; 0 where there is none."""
+        return reparse_tag_of(self.attributes, self._catalog.streams)
+
+    def info(self) -> FileInfo:
+        """What its own records say of it, as plain data."""
+        cluster_bytes = self._catalog.geometry.cluster_bytes
+        return described(
+            self.path, self.record, self.attributes, self.information, self.reparse_tag, cluster_bytes
+        )
+
+    def items(self, *, system: bool = False) -> list[DirectoryItem]:
+        """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out."""
+        return [listed(entry) for entry in self.entries(system=system)]
+
+    def entries(self, *, system: bool = False) -> list[NameEntry]:
+        """The same as the index has them; NTFS's own files are among them with `system` only."""
+        if not self.record.is_directory:
+            raise VolumeError(f"{self.path}: is not a directory")
+        return [
+            entry
+            for entry in self._catalog.entries(self.record)
+            if entry.namespace != file_name.DOS
+            and (number := entry.reference & file_record.NUMBER_MASK) != file_record.ROOT
+            and (system or number > file_record.LAST_RESERVED)
+        ]
+
+    # ------------------------------------------------------------------ traits
+
+    def traits(self, faults: dict[str, str] | None = None) -> Traits:
+        """What it has besides content, times and attributes, as it lies on the disk.
+
+        Damage raises CorruptVolume, or is noted in `faults` by the name of the trait.
+        """
+        entry = self.entry
+        times = times_of(entry)
+        if self._catalog.is_stale(self.number):
+            times = chosen(
+                information_times(self.information), self._catalog.own_entry_times(self.number, entry)
+            )
+        found = Found(self.record, self.attributes, self.information, entry, times)
+        catalog = self._catalog
+        sources = Sources(catalog.streams.read, catalog.descriptor_of, self._object_id_entry)
+        return read_traits(found, sources, faults)
+
+    def _object_id_entry(self, key: bytes) -> bytes | None:
+        """What $ObjId:$O has for an object id."""
+        catalog, path = self._catalog, f"/$Extend/{_OBJECT_IDS}"
+        extend = catalog.record(file_record.EXTEND)
+        try:
+            found = catalog.look_up(reference(extend.number, extend.sequence), _OBJECT_IDS, path)
+        except CorruptVolume:
+            raise
+        except VolumeError:  # A volume need not have it.
+            return None
+        return catalog.view_data(found.reference & file_record.NUMBER_MASK, "$O", key)
+
+    @property
+    def entry(self) -> NameEntry:
+        """What its directory has for the name by which it was found; the root has itself."""
+        if self._entry is None:
+            self._entry = self._found_entry()
+        return self._entry
+
+    def _found_entry(self) -> NameEntry:
+        if self._place is not None:
+            return self._catalog.look_up(*self._place, self.path)
+        names = select(self.attributes, attribute.FILE_NAME, "")
+        if not names or names[0].value is None:
+            raise CorruptVolume(f"record {file_record.ROOT}: no $FILE_NAME")
+        own = name_of_value(names[0].value, self.reference)
+        return next((one for one in self._catalog.entries(self.record) if one.name == own.name), own)
+
+    def details(self) -> FileDetails:
+        """Everything about it and what it has, raw; damage in a part is said there."""
+        info = self.info()
+        faults: dict[str, str] = {}
+        traits = self.traits(faults)
+        entries = tuple(self._entry_for(info, number, faults) for number in range(len(info.names)))
+        return FileDetails(
+            info, traits, entries, *records_of(self.record, self._catalog.streams.read), faults
+        )
+
+    def _entry_for(self, info: FileInfo, number: int, faults: dict[str, str]) -> DirectoryItem | None:
+        """The entry of one of its names, in its directory; a fault is noted."""
+        name = info.names[number]
+        try:
+            above = reference(name.parent_record, name.parent_sequence)
+            entry = self._catalog.look_up(above, name.name, f"record {name.parent_record}: {name.name}")
+            if (entry.name, entry.reference) == (name.name, self.reference):
+                return listed(entry)
+            faults[f"names {number}"] = f"record {name.parent_record} has another file under this name"
+        except VolumeError as error:
+            faults[f"names {number}"] = str(error)
+        return None
+
+    # ------------------------------------------------------------------ content
+
+    def stream(self, name: str = "") -> Attribute:
+        """The attribute of a stream, found in any case; raises VolumeError where there is none."""
+        found = stream_named(self.attributes, name, self._catalog.case) if name else self._main()
+        if found is None:
+            if self.is_directory and not name:
+                raise VolumeError(f"{self.path}: is a directory")
+            raise VolumeError(f"{self.path}: it has no stream {name!r}")
+        clusters = clusters_of(found.runs)
+        most = min(clusters * self._catalog.geometry.cluster_bytes, SIZE_MAX)
+        if found.value is None and found.data_bytes > most:
+            raise CorruptVolume(f"record {self.number}: {found.data_bytes} bytes in {clusters} clusters")
+        return found
+
+    def _main(self) -> Attribute | None:
+        found = select(self.attributes, attribute.DATA, "")
+        return found[0] if found else None
+
+    def pieces(self, stream: str = "", *, key: PrivateKey | bytes | None = None) -> Iterator[bytes]:
+        """The content of a stream, in pieces; the main stream has no name.
+
+        `key` opens an encrypted one: a private key, or that of the file itself.
+        """
+        found = self.stream(stream)
+        streams, cluster_bytes = self._catalog.streams, self._catalog.geometry.cluster_bytes
+        if not stream:
+            self.refuse_external()
+        if key is None or not found.flags & attribute.ENCRYPTED or not found.size_bytes:
+            return streams.pieces(found)
+        from ntfsbuild.volume.read.encrypted import file_key, plain_pieces  # Late: few files are encrypted.
+
+        if isinstance(key, bytes):
+            return plain_pieces(streams, found, cluster_bytes, key)
+        efs = select(self.attributes, attribute.LOGGED_UTILITY_STREAM, EFS_NAME)
+        if not efs:
+            raise CorruptVolume(f"record {self.number}: it is encrypted and has no {EFS_NAME}")
+        opened = file_key(streams.read(efs[0]), key, self.path)
+        return plain_pieces(streams, found, cluster_bytes, opened)
+
+    def read(self, stream: str = "", *, key: PrivateKey | bytes | None = None) -> bytes:
+        """The whole content of a stream, in memory."""
+        return b"".join(self.pieces(stream, key=key))
+
+    def read_at(self, at: int, size_bytes: int, stream: str = "") -> bytes:
+        """A part of a stream as it reads; zeros in holes and behind its end."""
+        found = self.stream(stream)
+        if not stream:
+            self.refuse_external()
+        return self._catalog.streams.part(found, at, size_bytes)
+
+    def data_pieces(
+        self, stream: str = "", *, key: PrivateKey | bytes | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The data of a stream with its offsets: what lies in holes, or was never written, is left out."""
+        return self._data_pieces(self.stream(stream), stream, key)
+
+    def _data_pieces(
+        self, found: Attribute, stream: str, key: PrivateKey | bytes | None
+    ) -> Iterator[tuple[int, bytes]]:
+        if found.value is not None or found.flags & attribute.ENCRYPTED:
+            at = 0
+            for piece in self.pieces(stream, key=key):
+                yield at, piece
+                at += len(piece)
+            return
+        if not stream:
+            self.refuse_external()
+        end = min(found.data_bytes, found.initialized_bytes)
+        unit = UNIT_CLUSTERS if found.flags & attribute.COMPRESSION_MASK else 1
+        for begin, after in data_extents(found.runs, self._catalog.geometry.cluster_bytes, end, unit):
+            for at in range(begin, after, _PIECE_BYTES):
+                yield at, self._catalog.streams.part(found, at, min(_PIECE_BYTES, after - at))
+
+    def raw_pieces(self, stream: str = "") -> Iterator[bytes]:
+        """A stream as it lies in its clusters, compressed or encrypted as it is, in pieces of 1 MiB."""
+        return self._raw_pieces(self.stream(stream))
+
+    def _raw_pieces(self, found: Attribute) -> Iterator[bytes]:
+        if found.value is not None:
+            yield found.value
+            return
+        mapped = clusters_of(found.runs) * self._catalog.geometry.cluster_bytes
+        end = min(mapped, align(found.data_bytes, _RAW_UNIT_BYTES))
+        for at in range(0, end, _PIECE_BYTES):
+            yield self._catalog.streams.read_at(found, at, min(_PIECE_BYTES, end - at))
+
+    def refuse_external(self) -> None:
+        """Raise VolumeError where the content of the file is not in its unnamed stream."""
+        tag = self.reparse_tag
+        if tag and (why := where_content_is(tag, self.information.attributes)):
+            raise VolumeError(f"{self.path}: {why}")
+
+
+def reparse_tag_of(attributes: Sequence[Attribute], streams: StreamReader) -> int:
+    """The tag of the reparse point among the attributes of a file; 0 where there is none."""
+    found = select(attributes, attribute.REPARSE_POINT, "")
+    return int.from_bytes(streams.part(found[0], 0, 4), "little") if found else 0
 
 
 def listed(entry: NameEntry) -> DirectoryItem:
@@ -23,10 +290,10 @@ def listed(entry: NameEntry) -> DirectoryItem:
         entry.name,
         entry.reference & file_record.NUMBER_MASK,
         entry.reference >> 48,
-        bool(entry.attributes & _DIRECTORY_INDEX),
+        bool(entry.attributes & DIRECTORY_INDEX),
         entry.data_bytes,
         entry.allocated_bytes,
-        entry.attributes & ~_DIRECTORY_INDEX,
+        entry.attributes & ~DIRECTORY_INDEX,
         times_of(entry),
         entry.namespace,
         # Without a reparse point the size of the EAs stands there.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.ondisk.file_name import NAME_AT, FileName
-from ntfsbuild.volume.geometry import Geometry
-from ntfsbuild.volume.read.boot import Reader
+from ntfsbuild.volume.read.catalog import Catalog
 from ntfsbuild.volume.read.records import Attribute, Record
-from ntfsbuild.volume.read.streams import StreamReader
 from ntfsbuild.volume.run_list import extents
 
 _MOST_LEVELS = 4096
@@ -28,20 +26,12 @@ class Owner(NamedTuple):
 class Locator:
     """Looks a volume over; every question may read the whole $MFT."""
 
-    def __init__(
-        self,
-        storage: Reader,
-        streams: StreamReader,
-        mft: Attribute,
-        geometry: Geometry,
-        record: Callable[[int], Record],
-    ) -> None:
-        self._storage = storage
-        self._streams = streams
-        self._mft = mft
-        self._record = record
-        self.geometry = geometry
-        self.record_count = mft.data_bytes // geometry.record_bytes
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._storage, self._streams, self._mft = catalog.storage, catalog.streams, catalog.mft
+        self._record = catalog.record
+        self.geometry = catalog.geometry
+        self.record_count = self._mft.data_bytes // self.geometry.record_bytes
 
     def bytes_at(self, at: int, size_bytes: int) -> bytes:
         """Bytes of the volume as they lie on it."""

@@ -12,8 +12,8 @@ from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume.read.indexes import NameEntry, name_of_value
 from ntfsbuild.volume.read.records import Attribute, Record
-from ntfsbuild.volume.write.attributes import EFS_NAME
 
+EFS_NAME = "$EFS"
 _LARGEST_BYTES = 1 << 20  # More than any trait may have; damage must not fill the memory.
 
 _Value = TypeVar("_Value")

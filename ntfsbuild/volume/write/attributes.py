@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from ntfsbuild.ondisk import attribute, file_name, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import FileName
 from ntfsbuild.ondisk.layout import align
-from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
-from ntfsbuild.ondisk.traits import SomeTicks, Traits
+from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation, Ticks4
 from ntfsbuild.volume.read.records import Attribute
 
 MOST_NAMES = 1024  # What Windows allows, short ones counted.
-EFS_NAME = "$EFS"
-OBJECT_ID_BYTES = 16
 SPARSE_BIT = int(FileAttributes.SPARSE)
 _FLAG_BITS = (
     (attribute.COMPRESSION_MASK, int(FileAttributes.COMPRESSED)),
@@ -25,56 +22,46 @@ _REPARSE_BIT, EA_BIT = int(FileAttributes.REPARSE_POINT), int(FileAttributes.EA)
 FOLLOWING_BITS = _REPARSE_BIT | sum(bit for _, bit in _FLAG_BITS)  # They say what a file is.
 
 
-def trait_attributes(traits: Traits) -> Iterator[Attribute]:
-    """The attributes that traits ask for, $STANDARD_INFORMATION and $FILE_NAME left out."""
-    if traits.object_id:
-        # As Windows does: what belongs to its birth stands in the index alone.
-        yield Attribute(attribute.OBJECT_ID, "", 0, 0, traits.object_id[:OBJECT_ID_BYTES])
-    if traits.reparse:
-        yield Attribute(attribute.REPARSE_POINT, "", 0, 0, traits.reparse)
-    if ea := (traits.ea or b"") + (traits.unix or b""):
-        from ntfsbuild.ondisk import extended_attributes  # Late: few files have any.
+def ea_attributes(value: bytes) -> tuple[Attribute, Attribute]:
+    """$EA_INFORMATION and $EA of a file that has these extended attributes."""
+    from ntfsbuild.ondisk import extended_attributes  # Late: few files have any.
 
-        yield Attribute(attribute.EA_INFORMATION, "", 0, 0, extended_attributes.information(ea))
-        yield Attribute(attribute.EA, "", 0, 0, ea)
-    if traits.efs:
-        yield Attribute(attribute.LOGGED_UTILITY_STREAM, EFS_NAME, 0, 0, traits.efs)
+    return (
+        Attribute(attribute.EA_INFORMATION, "", 0, 0, extended_attributes.information(value)),
+        Attribute(attribute.EA, "", 0, 0, value),
+    )
 
 
-def bits_of(traits: Traits, main_flags: int, streams: Iterable[Attribute]) -> int:
-    """The FILE_ATTRIBUTE bits that follow from traits, streams, and the flags of the main stream or index.
+def attribute_bits(attributes: Iterable[Attribute], *, directory: bool) -> int:
+    """The FILE_ATTRIBUTE bits that follow from the attributes of a file.
 
-    A file is sparse when any of its streams is, named ones too.  It is compressed or encrypted as its
-    main stream is.
+    It is compressed or encrypted as its main stream is, a directory as its index root says.  It is sparse
+    when any of its streams is, named ones too.
     """
-    bits = sum(bit for flag, bit in _FLAG_BITS if main_flags & flag)
-    if any(one.flags & attribute.SPARSE for one in streams if one.type_code == attribute.DATA):
-        bits |= SPARSE_BIT
-    return bits | _REPARSE_BIT if traits.reparse else bits
+    bits = 0
+    for one in attributes:
+        if one.type_code == attribute.DATA and one.flags & attribute.SPARSE:
+            bits |= SPARSE_BIT
+        if one.type_code == attribute.REPARSE_POINT:
+            bits |= _REPARSE_BIT
+        main = (attribute.INDEX_ROOT, "$I30") if directory else (attribute.DATA, "")
+        if (one.type_code, one.name) == main:
+            bits |= sum(bit for flag, bit in _FLAG_BITS if one.flags & flag)
+    return bits
 
 
-def information(times: Ticks4, attributes: int, security_id: int, traits: Traits) -> Attribute:
-    """$STANDARD_INFORMATION in its long form."""
+def information(times: Ticks4, file_attributes: int, security_id: int) -> Attribute:
+    """$STANDARD_INFORMATION; with security id 0 in the short form of NTFS 1.2."""
     value = StandardInformation(
         created_ticks=times[0],
         modified_ticks=times[1],
         changed_ticks=times[2],
         accessed_ticks=times[3],
-        attributes=attributes,
+        attributes=file_attributes,
         security_id=security_id,
-        **traits.information(),
-    )
-    return Attribute(attribute.STANDARD_INFORMATION, "", 0, 0, value.pack())
-
-
-def chosen(times: Ticks4, own: SomeTicks | None) -> Ticks4:
-    """The times with those in place that are a name's own."""
-    if own is None:
-        return times
-    created, modified, changed, accessed = (
-        ticks if mine is None else mine for ticks, mine in zip(times, own, strict=True)
-    )
-    return created, modified, changed, accessed
+    ).pack()
+    short = value if security_id else value[:SHORT_SIZE]
+    return Attribute(attribute.STANDARD_INFORMATION, "", 0, 0, short)
 
 
 def names_of(name: str, short_name: str | None) -> list[tuple[str, int]]:

@@ -1,10 +1,9 @@
-"""$Secure of a new volume: every distinct security descriptor once, with its id."""
+"""Entries of $SDS and of the indexes of $Secure: where they go, and what ends the stream."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from ntfsbuild.ondisk import security
 from ntfsbuild.ondisk.index import ViewEntry
@@ -17,70 +16,6 @@ HASH_ENTRY_PADDING = "II".encode("utf-16-le")  # What Windows leaves behind an $
 _UNIT = 16  # Entries begin at multiples of it.
 _LARGEST_READ = 0x10010  # By ntfssecaudit.
 _SMALLEST_FILLER = 96
-
-
-class _Filed(NamedTuple):
-    entry: SecurityEntry
-    descriptor: bytes
-
-
-class DescriptorStore:
-    """Hands out ids from 0x100 on, in the order in which descriptors are first seen."""
-
-    def __init__(self) -> None:
-        self._ids: dict[bytes, int] = {}
-        self._filed: list[_Filed] = []
-        self._end = 0
-        self._settled = 0  # How many were filed when it was last seen that they can be read.
-
-    def id_of(self, descriptor: bytes) -> int:
-        """The id of a descriptor, filed if it is new."""
-        known = self._ids.get(descriptor)
-        return self._file(descriptor) if known is None else known
-
-    def _file(self, descriptor: bytes) -> int:
-        security_id = security.FIRST_ID + len(self._filed)
-        size = SecurityEntry.SIZE + len(descriptor)
-        at = place_of_next(self._end, size)
-        entry = SecurityEntry(
-            hash=security.descriptor_hash(descriptor), security_id=security_id, offset=at, size_bytes=size
-        )
-        self._ids[descriptor] = security_id
-        self._filed.append(_Filed(entry, descriptor))
-        self._end = at + size
-        return security_id
-
-    def stream(self) -> bytes:
-        """The value of $SDS: blocks of entries, each followed by a block that repeats it."""
-        self._settle()
-        return self._stream()
-
-    def _stream(self) -> bytes:
-        data = bytearray(self._end + security.BLOCK_BYTES)
-        for entry, descriptor in self._filed:
-            piece = entry.pack() + descriptor
-            for at in (entry.offset, entry.offset + security.BLOCK_BYTES):
-                data[at : at + len(piece)] = piece
-        return bytes(data)
-
-    def entries_by_hash(self) -> list[bytes]:
-        """The entries of $SDH, sorted by hash and id."""
-        self._settle()
-        filed = sorted(self._filed, key=lambda one: (one.entry.hash, one.entry.security_id))
-        return [hash_entry(entry) for entry, _ in filed]
-
-    def entries_by_id(self) -> list[bytes]:
-        """The entries of $SII, sorted by id."""
-        self._settle()
-        return [id_entry(entry) for entry, _ in self._filed]
-
-    def _settle(self) -> None:
-        while self._settled < len(self._filed):
-            entries = [one.entry for one in self._filed]
-            if not is_misread(entries, lambda at: self._stream()[at : at + 4]):
-                self._settled = len(self._filed)
-                return
-            self._file(next(one for one in fillers(entries[-1]) if one not in self._ids))
 
 
 def place_of_next(end: int, size_bytes: int) -> int:

@@ -1,24 +1,22 @@
-"""Clusters of an existing volume for one stream, filled by whoever has its content."""
+"""Clusters taken for one stream, filled by whoever has its content."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ntfsbuild.image.raw import ChangeableStorage
+from ntfsbuild.image.raw import Storage
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.volume import run_list
 from ntfsbuild.volume.read.records import Attribute
 
 
-class StreamSpace:
-    """The same as `new_volume.FileSpace`, in as many runs as it takes."""
+class Extent:
+    """Clusters of one stream, in as many runs as it takes, and the bytes that are to lie in them."""
 
     __slots__ = ("_cluster_bytes", "_storage", "runs", "size_bytes")
 
-    def __init__(
-        self, storage: ChangeableStorage, runs: Sequence[Run], size_bytes: int, cluster_bytes: int
-    ) -> None:
+    def __init__(self, storage: Storage, runs: Sequence[Run], size_bytes: int, cluster_bytes: int) -> None:
         self._storage = storage
         self.runs = tuple(runs)
         self.size_bytes = size_bytes
@@ -29,7 +27,7 @@ class StreamSpace:
             assert offset is not None, "clusters that were taken are no hole"
             yield offset, count
 
-    def write(self, at: int, data: bytes | memoryview) -> None:
+    def write(self, at: int, data: bytes | bytearray | memoryview) -> None:
         """Write data at byte `at` of the stream."""
         assert at + len(data) <= self.size_bytes
         view = memoryview(data)

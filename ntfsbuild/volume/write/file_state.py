@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ntfsbuild.errors import CorruptVolume
-from ntfsbuild.ondisk import attribute, file_record
+from ntfsbuild.ondisk import attribute, attribute_list, file_record
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
+from ntfsbuild.volume.read.catalog import DiskCatalog
 from ntfsbuild.volume.read.records import Attribute, Record
 
 
@@ -17,7 +18,8 @@ class FileState:
 
     `extensions` are the references of its other records, `list_runs` the clusters of its list: what
     was there is used again or given back when the file is laid out anew.  `lsn` and `update_number`
-    let a written base record follow the one it replaces.
+    let a written base record follow the one it replaces.  A file `is_new` until it is committed: its names
+    say what it is then.  With `keeps_times`, what is done in a directory is no change of its times.
     """
 
     __slots__ = (
@@ -26,6 +28,8 @@ class FileState:
         "changed",
         "extensions",
         "flags",
+        "is_new",
+        "keeps_times",
         "list_runs",
         "lsn",
         "number",
@@ -52,6 +56,8 @@ class FileState:
         self.lsn = lsn
         self.update_number = update_number
         self.changed = False
+        self.is_new = False
+        self.keeps_times = False
         self._information: tuple[bytes, StandardInformation] | None = None  # Of which value it was made.
 
     @property
@@ -137,3 +143,25 @@ class FileState:
         value = new.pack()[: len(found.value)]
         if value != found.value:
             self.put(found._replace(value=value))
+
+
+def loaded_state(disk: DiskCatalog, record: Record) -> FileState:
+    """A file of the disk, with all that it has."""
+    number = record.number
+    if not record.in_use or record.base_reference:
+        raise CorruptVolume(f"record {number}: it is free or an extension, a file was expected")
+    state = FileState(
+        number,
+        record.sequence,
+        record.flags,
+        disk.attributes(record),
+        lsn=record.lsn,
+        update_number=record.update_number,
+    )
+    for one in record.attributes:
+        if one.type_code == attribute.ATTRIBUTE_LIST:
+            state.list_runs = one.runs
+            listed = attribute_list.entries(disk.streams.read(one))
+            others = {entry.reference for entry in listed} - {state.reference}
+            state.extensions = sorted(others, key=lambda meant: meant & file_record.NUMBER_MASK)
+    return state

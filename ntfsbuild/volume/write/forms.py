@@ -1,4 +1,4 @@
-"""How streams lie in their clusters, on a volume that is changed: plain, sparse, compressed, encrypted."""
+"""How streams lie in their clusters: plain, sparse, compressed, encrypted; and how that is changed."""
 
 from __future__ import annotations
 
@@ -9,74 +9,65 @@ from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.efs import UNIT_BYTES
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.layout import align
+from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, Form
+from ntfsbuild.volume.read.file import reparse_tag_of
 from ntfsbuild.volume.read.records import Attribute
-from ntfsbuild.volume.write.attributes import EFS_NAME
+from ntfsbuild.volume.read.streams import StreamReader
+from ntfsbuild.volume.read.traits import EFS_NAME
 from ntfsbuild.volume.write.file_state import FileState
-from ntfsbuild.volume.write.names import Naming
 from ntfsbuild.volume.write.stream_maker import FLAGS, StreamMaker
+from ntfsbuild.volume.write.transaction import Transaction
 
 _COMPRESSED = int(FileAttributes.COMPRESSED)
-_HANDED_DOWN = attribute.COMPRESSION_MASK | attribute.ENCRYPTED
+_INHERITED = attribute.COMPRESSION_MASK | attribute.ENCRYPTED
 
 
-class Forming(Naming):
-    """Finds out in which form a new stream lies, and gives those that are there another one."""
+class Forms:
+    """Finds out in which form a new stream lies, and gives existing ones another form."""
 
-    @property
-    def maker(self) -> StreamMaker:
-        """Makes new streams."""
-        return StreamMaker(self.streams.store, self.geometry.cluster_bytes)
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self.cluster_bytes = transaction.geometry.cluster_bytes
+        self._streams = transaction.stream_writer
+        self.maker = StreamMaker(self._streams.store, self.cluster_bytes)
 
-    @property
-    def cluster_bytes(self) -> int:
-        """The size of a cluster."""
-        return self.geometry.cluster_bytes
-
-    def handed_down_form(self, path: str) -> Form:
-        """How the content of a new file at `path` is to lie: as its directory says."""
-        above = self.settable_at(path.rpartition("/")[0] or "/")
+    def inherited(self, above: FileState) -> Form:
+        """How the content of a new file in a directory is to lie."""
         compressed = above.information().attributes & _COMPRESSED
         return "compressed" if compressed and self.compresses else "plain"
 
-    def form_of(self, path: str) -> Form:
+    @staticmethod
+    def of_overwritten(state: FileState) -> Form:
         """How the content of a file that is overwritten is to lie: compressed if it is."""
-        main = self.file_at(path).find(attribute.DATA)
+        main = state.find(attribute.DATA)
         return "compressed" if main is not None and main.flags & attribute.COMPRESSION_MASK else "plain"
 
     @property
     def compresses(self) -> bool:
         """Whether NTFS can compress on this volume."""
-        return self.geometry.cluster_bytes <= 4096
+        return self.cluster_bytes <= 4096
 
-    def hand_down(self, state: FileState, form: Form) -> None:
-        """What a directory hands down to the files that are made in it."""
+    def set_inherited_form(self, state: FileState, form: Form) -> None:
+        """Set the form that files get which are made in a directory."""
         root = state.find(attribute.INDEX_ROOT, "$I30")
         assert root is not None
-        state.put(root._replace(flags=root.flags & ~_HANDED_DOWN | FLAGS[form]))
-
-    def replace_value(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
-        """Put a value in place of an attribute, or take it away where there is none."""
-        old = state.drop(type_code, name)
-        if old is not None:
-            self.streams.free(old)
-        if value:
-            state.put(Attribute(type_code, name, 0, 0, value))
+        state.put(root._replace(flags=root.flags & ~_INHERITED | FLAGS[form]))
 
     def _drop_efs(self, state: FileState) -> None:
         """A directory that no longer encrypts needs no $EFS, unless streams of its own are encrypted."""
         streams = (one for one in state.attributes if one.type_code == attribute.DATA)
         if any(one.flags & attribute.ENCRYPTED for one in streams):
             raise VolumeError("the directory has encrypted streams: they have to be written anew")
-        self.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, b"")
+        self._transaction.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, b"")
 
     def convert(self, state: FileState, form: Form) -> None:
         """Let the main stream lie in another form; of a directory, hand it down."""
         if state.is_directory:
             if form != "encrypted":
                 self._drop_efs(state)
-            self.hand_down(state, form)
+            self.set_inherited_form(state, form)
             return
         main = state.find(attribute.DATA)
         if main is None or main.flags == FLAGS[form]:
@@ -87,19 +78,19 @@ class Forming(Naming):
             raise ManifestError(
                 f"NTFS compresses nothing in clusters of {self.cluster_bytes} bytes: 4096 at most"
             )
-        self._refuse_external(state.attributes, "the file")
+        refuse_external(state, "the file", self._transaction.streams)
         if main.value is not None:
             state.put(main._replace(flags=FLAGS[form]))
             return
         if form == "plain":
-            space = self.streams.take_space(main.data_bytes)
+            extent = self._streams.take_extent(main.data_bytes)
             for at, data in self._pieces_of(main):
-                space.write(at, data)
-            space.finish()
-            made = self.maker.mapped("", form, space.runs, main.data_bytes)
+                extent.write(at, data)
+            extent.finish()
+            made = self.maker.mapped("", form, extent.runs, main.data_bytes)
         else:
             made = self.maker.in_units("", form, self._pieces_of(main), main.data_bytes)
-        self.streams.free(main)
+        self._streams.free(main)
         state.put(made)
 
     def encrypt(self, state: FileState, file_key: bytes) -> None:
@@ -107,9 +98,9 @@ class Forming(Naming):
         from ntfsbuild.crypto import encrypt_units  # Late: few files are encrypted.
 
         if state.is_directory:
-            self.hand_down(state, "encrypted")
+            self.set_inherited_form(state, "encrypted")
         else:
-            self._refuse_external(state.attributes, "the file")
+            refuse_external(state, "the file", self._transaction.streams)
             main = state.find(attribute.DATA)
             if main is not None and main.flags & attribute.ENCRYPTED:
                 raise VolumeError("it is encrypted already: its key is another one")
@@ -119,13 +110,13 @@ class Forming(Naming):
                 continue
             runs: Sequence[Run] = ()
             if one.size_bytes:
-                space = self.streams.take_space(align(one.size_bytes, UNIT_BYTES))
+                extent = self._streams.take_extent(align(one.size_bytes, UNIT_BYTES))
                 for at, data in self._pieces_of(one):
                     data += bytes(-len(data) % UNIT_BYTES)
-                    space.write(at, encrypt_units(file_key, at // UNIT_BYTES, data))
-                space.finish()
-                runs = space.runs
-            self.streams.free(one)
+                    extent.write(at, encrypt_units(file_key, at // UNIT_BYTES, data))
+                extent.finish()
+                runs = extent.runs
+            self._streams.free(one)
             state.drop(attribute.DATA, one.name)
             state.put(self.maker.mapped(one.name, "encrypted", runs, one.size_bytes))
 
@@ -141,6 +132,13 @@ class Forming(Naming):
 
     def _pieces_of(self, stream: Attribute) -> Iterator[tuple[int, bytes]]:
         at = 0
-        for data in self._streams.pieces(stream):
+        for data in self._transaction.streams.pieces(stream):
             yield at, data
             at += len(data)
+
+
+def refuse_external(state: FileState, path: str, streams: StreamReader) -> None:
+    """Raise VolumeError where the unnamed stream of a file is not what it holds."""
+    tag = reparse_tag_of(state.attributes, streams)
+    if tag and (why := where_content_is(tag, state.information().attributes)):
+        raise VolumeError(f"{path}: {why}")

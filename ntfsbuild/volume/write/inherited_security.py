@@ -6,7 +6,7 @@ from ntfsbuild.errors import CorruptVolume, ManifestError
 from ntfsbuild.ondisk import security
 
 
-class Heritage:
+class InheritedSecurity:
     """Answers for a whole volume; what was asked once is not computed again."""
 
     def __init__(self) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from ntfsbuild.errors import ManifestError, VolumeError
+from collections.abc import Iterator
+
+from ntfsbuild.errors import CorruptVolume, ManifestError, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record, names
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT
-from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.reparse_tags import is_name_surrogate
 from ntfsbuild.ondisk.short_names import is_short
-from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, SomeTicks
-from ntfsbuild.volume.read.catalog import entry_key
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, SomeTicks, Traits
+from ntfsbuild.volume.read.catalog import stream_named
+from ntfsbuild.volume.read.file import reparse_tag_of
+from ntfsbuild.volume.read.paths import Paths
 from ntfsbuild.volume.read.records import Attribute
-from ntfsbuild.volume.write import attributes as parts
-from ntfsbuild.volume.write.attributes import MOST_NAMES
-from ntfsbuild.volume.write.directories import ViewState
+from ntfsbuild.volume.write.attributes import MOST_NAMES, names_of
+from ntfsbuild.volume.write.directories import Directory, name_in
+from ntfsbuild.volume.write.extend_views import unlist_object_id, unlist_reparse_point
 from ntfsbuild.volume.write.file_state import FileState
-from ntfsbuild.volume.write.transaction import Editing
+from ntfsbuild.volume.write.transaction import Transaction, entry_key
 
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 _NAMESPACE_AT = 0x41
@@ -24,8 +27,12 @@ _REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 _PAIRED = (file_name.WIN32, file_name.DOS)
 
 
-class Naming(Editing):
+class Names:
     """Finds the files that a change is about, and changes their names."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self.paths = Paths(transaction)
 
     # ------------------------------------------------------------------ finding
 
@@ -39,11 +46,7 @@ class Naming(Editing):
     def settable_at(self, path: str) -> FileState:
         """The file or directory, perhaps the root, whose metadata are to be changed."""
         way = self._user_way(path)
-        return way[-1][1] if way else self._root
-
-    @property
-    def _root(self) -> FileState:
-        return self.file(self._root_reference)
+        return way[-1][1] if way else self._transaction.root
 
     def _user_state(self, path: str) -> FileState:
         way = self._user_way(path)
@@ -53,7 +56,7 @@ class Naming(Editing):
 
     def _user_way(self, path: str) -> list[tuple[str, FileState]]:
         """Name and state of each step, none for the root; NTFS's own files are nobody's to change."""
-        way = [(name, self.file(meant)) for name, meant in self._way(path)]
+        way = [(name, self._transaction.file(meant)) for name, meant in self.paths.way(path)]
         for _, state in way:
             if state.number <= file_record.LAST_RESERVED or state.flags & file_record.IN_EXTEND:
                 raise VolumeError(f"{path}: is one of NTFS's own files, or lies in one")
@@ -65,6 +68,11 @@ class Naming(Editing):
         if found is None:
             raise VolumeError(f"{path}: it has no stream {stream!r}" if stream else f"{path}: has no content")
         return found
+
+    def find_stream(self, state: FileState, name: str) -> Attribute | None:
+        """A $DATA stream by its name: as it is spelled if it is there so, else in any case."""
+        found = state.find(attribute.DATA, name)
+        return stream_named(state.attributes, name, self._transaction.case) if found is None else found
 
     def place_for(self, path: str, *, posix_names: bool = False) -> tuple[FileState, str]:
         """The directory that a new name goes into, and the name, which nothing has yet."""
@@ -79,17 +87,22 @@ class Naming(Editing):
         if wrong := names.what_is_wrong(name, posix=posix_names):
             raise ManifestError(f"{path}: {wrong}")
         way = self._user_way(above)
-        parent = way[-1][1] if way else self._root
+        parent = way[-1][1] if way else self._transaction.root
         if not parent.is_directory:
             raise VolumeError(f"{path}: {above} is not a directory")
-        if parent.information().attributes & _REPARSE_POINT and is_name_surrogate(
-            self._reparse_tag_of(parent.attributes)
-        ):
-            raise VolumeError(f"{path}: {above} is a link: what lies in it is somewhere else")
-        if parent is self._root and names.folded([name])[0] in _SYSTEM_NAMES:
+        self.refuse_link(parent, path)
+        if parent.number == file_record.ROOT and names.folded([name])[0] in _SYSTEM_NAMES:
             raise ManifestError(f"{path}: is the name of one of NTFS's own files")
-        found = self.directory(parent.reference).find(name, exactly=posix_names)
+        found = self._transaction.directory(parent.reference).find(name, exactly=posix_names)
         return parent, name, found[0] if found else None
+
+    def refuse_link(self, state: FileState, path: str) -> None:
+        """Raise VolumeError where a directory is a link: nothing can be made in it."""
+        if state.information().attributes & _REPARSE_POINT and is_name_surrogate(
+            reparse_tag_of(state.attributes, self._transaction.streams)
+        ):
+            above = self._transaction.path_of(state)
+            raise VolumeError(f"{path}: {above} is a link: what lies in it is somewhere else")
 
     # ------------------------------------------------------------------ changing
 
@@ -108,7 +121,8 @@ class Naming(Editing):
 
         `own_times` are those of $FILE_NAME, `entry_times` those of the entry, where they are not the file's.
         """
-        entries = self.directory(parent.reference)
+        transaction = self._transaction
+        entries = transaction.directory(parent.reference)
         # As on Windows: a name that Win32 cannot open, or that differs from another in case alone, is POSIX.
         posix_only = short_name and (names.what_is_wrong(name, posix=False) or entries.has_win32(name))
         if short_name == MADE_SHORT_NAME:
@@ -117,46 +131,59 @@ class Naming(Editing):
             raise ManifestError(f"{name}: a name that only POSIX allows here has no short name")
         elif short_name and entries.find(short_name) is not None:
             raise ManifestError(f"{name}: the short name {short_name} is in its directory already")
-        for one, namespace in parts.names_of(name, short_name):
+        for one, namespace in names_of(name, short_name):
             raw_name = one.encode("utf-16-le", "surrogatepass")
             if entry_times is not None:
                 key = entry_key(parent.reference, raw_name)
-                self.entry_times.setdefault(state.number, {})[key] = entry_times
-            its_times = self.own_entry_times(state.number, parent.reference, raw_name)
-            state.add_name(self.name_value(state, parent.reference, raw_name, namespace, own_times))
-            entry = self.name_value(state, parent.reference, raw_name, namespace, its_times)
+                transaction.entry_times.setdefault(state.number, {})[key] = entry_times
+            its_times = transaction.times_of_entry(state.number, parent.reference, raw_name)
+            own = transaction.name_value(state, parent.reference, raw_name, namespace, own_times)
+            state.add_name(own)
+            entry = transaction.name_value(state, parent.reference, raw_name, namespace, its_times)
             entries.put(entry, state.reference)
-        if state.is_directory:
-            self._ways.clear()  # A spelling that meant another one may mean this from here on.
-        self.touch(parent, now, modified=True)
+        transaction.touch(parent, now, modified=True)
 
     def link(
-        self,
-        path: str,
-        to: str,
-        now: int,
-        *,
-        posix_names: bool = False,
-        short_name: str | None = None,
-        name_times: SomeTicks | None = None,
-        entry_times: SomeTicks | None = None,
+        self, path: str, to: str, now: int, *, posix_names: bool = False, short_name: str | None = None
     ) -> None:
-        """One more name for a file; it and its entry may have times that are not the file's."""
+        """One more name for a file."""
         state = self.file_at(path)
         parent, name = self.place_for(to, posix_names=posix_names)
-        more = len(parts.names_of(name, short_name))
+        above = self._transaction.directory(parent.reference)
+        above.posix_names |= posix_names
+        self.link_file(state, above, name, now, Traits(short_name=short_name))
+
+    def link_file(
+        self,
+        state: FileState,
+        above: Directory,
+        name: str,
+        now: int,
+        traits: Traits,
+        *,
+        keeps_times: bool = False,
+    ) -> None:
+        """One more name for a file, in a directory; traits are those of a name: a short one, times.
+
+        With `keeps_times` the file is a new one, and what was said of its times holds with all its names.
+        """
+        more = len(names_of(name, traits.short_name))
         if len(state.names()) + more > MOST_NAMES:
-            raise VolumeError(f"{path}: has {len(state.names())} names, {MOST_NAMES} are the most")
-        with self.whole_change():
-            self.touch(state, now, modified=False)
+            raise VolumeError(
+                f"{name}: the file has {len(state.names())} names: {MOST_NAMES} are the most, "
+                "short ones counted"
+            )
+        with self._transaction.whole_change():
+            if not keeps_times:
+                self._transaction.touch(state, now, modified=False)
             self.add_name(
                 state,
-                parent,
+                self._transaction.file(above.reference),
                 name,
                 now,
-                short_name=short_name,
-                own_times=name_times,
-                entry_times=entry_times,
+                short_name=traits.short_name,
+                own_times=traits.name_times,
+                entry_times=traits.entry_times,
             )
 
     def rename(
@@ -166,20 +193,28 @@ class Naming(Editing):
 
         With `replace` it may take the place of a file, a directory that of an empty directory.
         """
-        state, parent, names_here = self._name_at(path)
+        state, parent, names_here = self.name_at(path)
         into, name, there = self._place(to, posix_names)
         taken = there is not None and not any(_same_name(there, value) for value in names_here)
         if taken:
             self._refuse_replacing(to, state, replace)
         if state.is_directory:
             self._refuse_inside(state, into, path, to)
-        with self.whole_change():
+        with self._transaction.whole_change():
             if taken:
                 self.remove(to, now)
-            self._take_names(state, parent, names_here)
-            self.touch(state, now, modified=False)
+            self.take_names(state, parent, names_here)
+            self._transaction.touch(state, now, modified=False)
             self.add_name(state, into, name, now)
-            self.touch(parent, now, modified=True)
+            self._transaction.touch(parent, now, modified=True)
+
+    def set_short_name(self, path: str, short_name: str, now: int) -> None:
+        """Give a name another short one beside it, or none."""
+        state, parent, here = self.name_at(path)
+        long_name = next(value for value in here if value[_NAMESPACE_AT] != file_name.DOS)
+        self.take_names(state, parent, here)
+        name = name_in(long_name).decode("utf-16-le", "surrogatepass")
+        self.add_name(state, parent, name, now, short_name=short_name)
 
     def _refuse_replacing(self, to: str, by: FileState, replace: bool) -> None:
         if not replace:
@@ -188,7 +223,7 @@ class Naming(Editing):
         if old.is_directory != by.is_directory:
             kind = "a directory" if old.is_directory else "a file"
             raise VolumeError(f"{to}: is {kind}, and what would take its place is not")
-        if old.is_directory and not self.directory(old.reference).is_empty():
+        if old.is_directory and not self._transaction.directory(old.reference).is_empty():
             raise VolumeError(f"{to}: the directory is not empty")
 
     def _refuse_inside(self, moved: FileState, into: FileState, path: str, to: str) -> None:
@@ -198,30 +233,47 @@ class Naming(Editing):
             if into.number == moved.number or into.number in seen:
                 raise VolumeError(f"{to}: lies inside {path}")
             seen.add(into.number)
-            into = self.file(int.from_bytes(into.names()[0][:8], "little"))
+            into = self._transaction.file(int.from_bytes(into.names()[0][:8], "little"))
 
     def remove(self, path: str, now: int, *, recursive: bool = False) -> None:
         """Take a name away; with its last one the file goes, and its clusters are free."""
-        state, parent, names_here = self._name_at(path)
-        below: list[str] = []
-        if state.is_directory and not self.directory(state.reference).is_empty():
+        state, parent, names_here = self.name_at(path)
+        below: list[tuple[FileState, FileState, bytes]] = []
+        if state.is_directory and not self._transaction.directory(state.reference).is_empty():
             if not recursive:
                 raise VolumeError(f"{path}: the directory is not empty")
-            below = [one for one, _ in self.walk(path)]
-        with self.whole_change():
-            for one in reversed(below):
-                self._remove(*self._name_at(one), now)
+            below = list(self._names_below(state))
+        with self._transaction.whole_change():
+            for file, above, raw_name in reversed(below):
+                self._remove(file, above, self._named(file, above, raw_name, path), now)
             self._remove(state, parent, names_here, now)
 
+    def _names_below(self, top: FileState) -> Iterator[tuple[FileState, FileState, bytes]]:
+        """File, directory and raw name of each name below a directory but short ones; parents first."""
+        transaction = self._transaction
+        pending, seen = [top], {top.number}
+        while pending:
+            above = pending.pop()
+            for key, meant in transaction.directory(above.reference).pairs():
+                if key[_NAMESPACE_AT] == file_name.DOS:
+                    continue
+                state = transaction.file(meant)
+                yield state, above, name_in(key)
+                if state.is_directory:
+                    if state.number in seen:
+                        raise CorruptVolume(f"record {state.number} is listed in two places")
+                    seen.add(state.number)
+                    pending.append(state)
+
     def _remove(self, state: FileState, parent: FileState, names_here: list[bytes], now: int) -> None:
-        self._take_names(state, parent, names_here)
-        self.touch(parent, now, modified=True)
+        self.take_names(state, parent, names_here)
+        self._transaction.touch(parent, now, modified=True)
         if any(value[_NAMESPACE_AT] != file_name.DOS for value in state.names()):
-            self.touch(state, now, modified=False)
+            self._transaction.touch(state, now, modified=False)
         else:
             self._delete(state, names_here)
 
-    def _name_at(self, path: str) -> tuple[FileState, FileState, list[bytes]]:
+    def name_at(self, path: str) -> tuple[FileState, FileState, list[bytes]]:
         """A file, the directory of the name asked for, and the $FILE_NAME values of that name.
 
         A Win32 name and its DOS alias are one: they come and go together.
@@ -230,8 +282,13 @@ class Naming(Editing):
         if not way:
             raise VolumeError(f"{path}: is the root")
         name, state = way[-1]
-        parent = way[-2][1] if len(way) > 1 else self._root
+        parent = way[-2][1] if len(way) > 1 else self._transaction.root
         raw_name = name.encode("utf-16-le", "surrogatepass")
+        return state, parent, self._named(state, parent, raw_name, path)
+
+    @staticmethod
+    def _named(state: FileState, parent: FileState, raw_name: bytes, path: str) -> list[bytes]:
+        """The $FILE_NAME values of a name in a directory, its DOS alias among them."""
         here = [value for value in state.names() if int.from_bytes(value[:8], "little") == parent.reference]
         named = [value for value in here if value[NAME_AT:] == raw_name]
         if not named:
@@ -239,52 +296,29 @@ class Naming(Editing):
         paired = [value for value in here if value[_NAMESPACE_AT] in _PAIRED]
         long_names = sum(value[_NAMESPACE_AT] == file_name.WIN32 for value in paired)
         if named[0][_NAMESPACE_AT] in _PAIRED and long_names == 1:  # Of several, none is the alias' own.
-            named = paired
-        return state, parent, named
+            return paired
+        return named
 
-    def _take_names(self, state: FileState, parent: FileState, values: list[bytes]) -> None:
-        entries = self.directory(parent.reference)
+    def take_names(self, state: FileState, parent: FileState, values: list[bytes]) -> None:
+        """Take these $FILE_NAME values of a directory away from a file."""
+        entries = self._transaction.directory(parent.reference)
         for value in values:
             entries.remove(value)
             state.remove_name(value)
         if state.is_directory:
-            self._ways.clear()  # Many of them may lead through here.
+            self.paths.forget()  # Many of them may lead through here.
 
     def _delete(self, state: FileState, last_names: list[bytes]) -> None:
         """Free what a file has; its record keeps its bytes, as Windows leaves them."""
-        self.unindex_object_id(state)
-        self.unindex_reparse_point(state)
+        transaction = self._transaction
+        unlist_object_id(transaction, state)
+        unlist_reparse_point(transaction, state)
         for one in state.attributes:
-            self.streams.free(one)
-        self.space.give_back(state.list_runs)
+            transaction.stream_writer.free(one)
+        transaction.clusters.give_back(state.list_runs)
         for value in last_names:
             state.add_name(value)
-        self.forget(state)
-
-    def unindex_object_id(self, state: FileState) -> None:
-        """Take a file out of the index of object ids."""
-        object_id = state.find(attribute.OBJECT_ID)
-        if object_id is not None and object_id.value is not None:
-            self._forget_key("$ObjId", "$O", object_id.value[:16])
-
-    def unindex_reparse_point(self, state: FileState) -> None:
-        """Take a file out of the index of reparse points."""
-        reparse = state.find(attribute.REPARSE_POINT)
-        if reparse is not None:
-            tag = self.read_part(reparse, 0, 4)
-            self._forget_key("$Reparse", "$R", tag + state.reference.to_bytes(8, "little"))
-
-    def _forget_key(self, owner: str, index: str, key: bytes) -> None:
-        """Take a key out of an index in $Extend, where there is such an index."""
-        view = self.view_in_extend(owner, index)
-        if view is not None:
-            view.remove(key)
-
-    def view_in_extend(self, owner: str, index: str) -> ViewState | None:
-        """An index of a file in $Extend, where there is one."""
-        extend = self.directory(reference(file_record.EXTEND, self.state(file_record.EXTEND).sequence))
-        found = extend.find(owner)
-        return None if found is None else self.view(self.file(found[1]).number, index)
+        transaction.forget(state)
 
 
 def _same_name(one: bytes, other: bytes) -> bool:

@@ -12,7 +12,7 @@ from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.index import BLOCK_BYTES
 from ntfsbuild.ondisk.volume_information import DIRTY, VolumeInformation
 from ntfsbuild.volume.write.accounting import MOST_FINDINGS, PIECE_BYTES, Accounts, TakenClusters
-from ntfsbuild.volume.write.transaction import Editing
+from ntfsbuild.volume.write.transaction import Transaction
 
 UNASKED_RECORDS = 100_000  # So many are walked before each change: a third of a second.
 _VERSIONS = ((3, 0), (3, 1))
@@ -31,13 +31,13 @@ class _Restart(NamedTuple):
     flags: int
 
 
-def refuse_unsafe(editing: Editing, *, force: bool) -> None:
+def refuse_unsafe(transaction: Transaction, *, force: bool) -> None:
     """Raise VolumeError for a volume that is dirty, hibernated, cut off, or of an unknown version.
 
     `force` lets a dirty flag pass, nothing else.
     """
-    _refuse_cut_off(editing)
-    found = editing.state(file_record.VOLUME).find(attribute.VOLUME_INFORMATION)
+    _refuse_cut_off(transaction)
+    found = transaction.state(file_record.VOLUME).find(attribute.VOLUME_INFORMATION)
     if found is None or found.value is None:
         raise CorruptVolume("record 3: $Volume has no $VOLUME_INFORMATION")
     information = VolumeInformation.unpack(found.value)
@@ -49,43 +49,44 @@ def refuse_unsafe(editing: Editing, *, force: bool) -> None:
         raise VolumeError(
             "the volume is marked dirty: have it checked first, or change it with `apply --force`"
         )
-    if editing.index_block_bytes != BLOCK_BYTES:
+    if transaction.index_block_bytes != BLOCK_BYTES:
         raise VolumeError(
-            f"index blocks of {editing.index_block_bytes} bytes cannot be written, only of {BLOCK_BYTES}"
+            f"index blocks of {transaction.index_block_bytes} bytes cannot be written, only of {BLOCK_BYTES}"
         )
-    _refuse_log(editing)
-    _refuse_hibernated(editing)
+    _refuse_log(transaction)
+    _refuse_hibernated(transaction)
 
 
-def refuse_misowned(editing: Editing, *, check: bool | None) -> None:
+def refuse_misowned(transaction: Transaction, *, check: bool | None) -> None:
     """Raise CorruptVolume where clusters that something owns could be taken by a change.
 
     System files are looked at always.  All records of $MFT are where `check` says so, or says nothing and
     there are at most 100,000: a change of a large volume else takes no longer than of a small one.
     """
     for number in range(file_record.MFT, file_record.EXTEND + 1):
-        editing.state(number)  # It is held against $Bitmap when it is loaded.
-    needed = list(_clusters_of_boot(editing))
-    editing.space.check([(begin, end - begin) for begin, end in needed])
-    mft = editing.mft
+        transaction.state(number)  # It is held against $Bitmap when it is loaded.
+    needed = list(_clusters_of_boot(transaction))
+    transaction.clusters.check([(begin, end - begin) for begin, end in needed])
+    mft = transaction.mft_file
     size = mft.data.data_bytes // mft.record_bytes * mft.record_bytes
     if check is False or (check is None and size // mft.record_bytes > UNASKED_RECORDS):
         return
-    accounts = Accounts(mft.record_bytes, editing.geometry.cluster_count)
+    accounts = Accounts(mft.record_bytes, transaction.geometry.cluster_count)
     for at in range(0, size, PIECE_BYTES):
         accounts.add(mft.read_bytes(at, min(PIECE_BYTES, size - at)))
-    bitmap = editing.stream_of(editing.state(file_record.BITMAP), "")
-    taken = TakenClusters(lambda at, count: editing.read_part(bitmap, at, count), bitmap.size_bytes)
+    bitmap = transaction.stream_of(transaction.state(file_record.BITMAP), "")
+    taken = TakenClusters(lambda at, count: transaction.read_part(bitmap, at, count), bitmap.size_bytes)
     findings = accounts.findings(mft.marked(), taken, needed)
     if findings:
         more = "; there may be more: `verify` tells all" if len(findings) == MOST_FINDINGS else ""
         raise CorruptVolume("; ".join(findings) + more)
-    editing.accounted(accounts.names)
+    transaction.accounted(accounts.names)
 
 
-def _clusters_of_boot(editing: Editing) -> Iterator[tuple[int, int]]:
+def _clusters_of_boot(transaction: Transaction) -> Iterator[tuple[int, int]]:
     """What the boot sector needs and names: itself, the first records, their mirror."""
-    geometry, boot = editing.geometry, editing.boot
+    geometry = transaction.geometry
+    boot = BootSector.unpack(transaction.storage.read(0, BootSector.SIZE))
     for lcn, size_bytes in (
         (0, BootSector.SIZE),
         (boot.mft_lcn, geometry.record_bytes),
@@ -95,18 +96,18 @@ def _clusters_of_boot(editing: Editing) -> Iterator[tuple[int, int]]:
             yield lcn, lcn + -(-size_bytes // geometry.cluster_bytes)
 
 
-def _refuse_cut_off(editing: Editing) -> None:
+def _refuse_cut_off(transaction: Transaction) -> None:
     """Clusters that are free must be there, too; the sector behind them, a copy, may be missing."""
-    geometry = editing.geometry
-    missing = geometry.cluster_count * geometry.cluster_bytes - editing.storage.size_bytes
+    geometry = transaction.geometry
+    missing = geometry.cluster_count * geometry.cluster_bytes - transaction.storage.size_bytes
     if missing > 0:
         raise CorruptVolume(f"the image ends {missing} bytes before its volume does")
 
 
-def _refuse_log(editing: Editing) -> None:
+def _refuse_log(transaction: Transaction) -> None:
     """A log that is to be replayed would undo what is written now."""
-    stream = editing.stream_of(editing.state(file_record.LOG_FILE), "")
-    pages = [bytearray(editing.read_part(stream, at, _LOG_PAGE_BYTES)) for at in (0, _LOG_PAGE_BYTES)]
+    stream = transaction.stream_of(transaction.state(file_record.LOG_FILE), "")
+    pages = [bytearray(transaction.read_part(stream, at, _LOG_PAGE_BYTES)) for at in (0, _LOG_PAGE_BYTES)]
     if all(page[:4] == _NEVER_USED for page in pages):
         return
     restarts = []
@@ -129,15 +130,15 @@ def _restart(page: bytearray, at: int) -> _Restart:
     return _Restart(lsn, client, flags)
 
 
-def _refuse_hibernated(editing: Editing) -> None:
-    root = editing.state(file_record.ROOT)
-    found = editing.directory(root.reference).find("hiberfil.sys")
+def _refuse_hibernated(transaction: Transaction) -> None:
+    root = transaction.state(file_record.ROOT)
+    found = transaction.directory(root.reference).find("hiberfil.sys")
     if found is None:
         return
-    stream = editing.file(found[1]).find(attribute.DATA)
+    stream = transaction.file(found[1]).find(attribute.DATA)
     if (
         stream is not None
         and stream.size_bytes >= 4
-        and bytes(editing.read_part(stream, 0, 4)) in _HIBERNATED
+        and bytes(transaction.read_part(stream, 0, 4)) in _HIBERNATED
     ):
         raise VolumeError("Windows is hibernated on this volume: shut it down first")

@@ -1,8 +1,10 @@
-"""$Secure of an existing volume: the id of a descriptor, filed if it is new."""
+"""$Secure while it is changed: the id of a descriptor, filed if it is new; $SDS is written at the end."""
 
 from __future__ import annotations
 
 import functools
+import itertools
+from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_record, security
@@ -10,9 +12,11 @@ from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.security import SecurityEntry
 from ntfsbuild.volume.read.security import BY_ID, STREAM
 from ntfsbuild.volume.write.descriptors import fillers, hash_entry, id_entry, is_misread, place_of_next
-from ntfsbuild.volume.write.transaction import Editing
+from ntfsbuild.volume.write.file_state import FileState
+from ntfsbuild.volume.write.inherited_security import InheritedSecurity
+from ntfsbuild.volume.write.transaction import Transaction
 
-_BY_HASH = "$SDH"
+BY_HASH = "$SDH"
 _LAST_ID = 0xFFFFFFFF
 _HEAD_ROOM = align(SecurityEntry.SIZE, 16)
 
@@ -39,13 +43,26 @@ class _Filed:
         self.last_id = entry.security_id
 
 
-class SecurityEditor:
+class _New(NamedTuple):
+    """An entry that is not yet in $SDS."""
+
+    entry: SecurityEntry
+    descriptor: bytes
+
+    def pack(self) -> bytes:
+        return self.entry.pack() + self.descriptor
+
+
+class Secure:
     """Finds the ids of descriptors, and files new ones as Windows does; `settle` comes before a commit."""
 
-    def __init__(self, editing: Editing) -> None:
-        self._editing = editing
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
         self._ids: dict[bytes, int] = {}
-        self._settled = True
+        self._new: list[_New] = []
+        self._inherited = InheritedSecurity()
+
+    # ------------------------------------------------------------------ ids
 
     def id_of(self, descriptor: bytes) -> int:
         """The id of a descriptor."""
@@ -55,62 +72,46 @@ class SecurityEditor:
             self._ids[descriptor] = known
         return known
 
-    def settle(self) -> None:
-        """Leave an end of $SDS that every reader understands, after new entries.
+    def id_in(self, above: FileState, explicit: bytes | None, *, directory: bool) -> int:
+        """The id of the descriptor of something in a directory; `explicit` is what it says of its own."""
+        handing = self.descriptor_of(above)
+        return self.id_of(self._inherited.descriptor(handing, explicit, directory=directory))
 
-        A further entry, which nobody uses, where ntfssecaudit would misread the last one; zeros behind the
-        last first copy, where Windows leaves what lay there before.
-        """
-        if self._settled:
-            return
-        filed = self._filed
-        for descriptor in fillers(filed.entries[-1]):
-            if not is_misread(filed.entries, lambda at: self._part(at, 4)):
-                break
-            if self._find(descriptor) is None:
-                self._file(descriptor)
-        self._clear_behind(filed.end)
-        self._settled = True
+    def file_inherited(self, above: FileState, explicit: bytes | None) -> None:
+        """File the descriptor that files get in a directory that is made in another one."""
+        own = self._inherited.descriptor(self.descriptor_of(above), explicit, directory=True)
+        self.id_of(self._inherited.descriptor(own, None, directory=False))
+
+    def descriptor_of(self, state: FileState) -> bytes:
+        """The descriptor that a file has."""
+        security_id = state.information().security_id
+        filed = self._transaction.descriptor_of(security_id) if security_id else None
+        if filed is not None:
+            return filed
+        own = state.find(attribute.SECURITY_DESCRIPTOR)
+        if own is None and security_id:
+            raise CorruptVolume(
+                f"record {state.number}: $Secure has no descriptor for its id {security_id:#x}"
+            )
+        return self._transaction.streams.read(own) if own is not None else security.DEFAULT_DIRECTORY
 
     @functools.cached_property
     def _filed(self) -> _Filed:
-        view = self._editing.view(file_record.SECURE, BY_ID)
+        view = self._transaction.view(file_record.SECURE, BY_ID)
         return _Filed([SecurityEntry.unpack(view.get(key) or b"") for key in view.all_keys()])
-
-    # ------------------------------------------------------------------ the stream
-
-    def _part(self, at: int, size_bytes: int) -> bytes:
-        editing = self._editing
-        stream = editing.stream_of(editing.state(file_record.SECURE), STREAM)
-        return editing.read_part(stream, at, size_bytes)
-
-    def _write(self, at: int, data: bytes) -> None:
-        editing = self._editing
-        state = editing.state(file_record.SECURE)
-        state.put(editing.streams.write(editing.stream_of(state, STREAM), at, data))
-
-    def _clear_behind(self, end: int) -> None:
-        """Let no head of an entry stand where the next one is looked for, in this block."""
-        at = align(end, 16)
-        room = -at % security.BLOCK_BYTES
-        if room:
-            self._write(end, bytes(at - end + min(_HEAD_ROOM, room)))
-
-    # ------------------------------------------------------------------ entries
 
     def _find(self, descriptor: bytes) -> int | None:
         for entry in self._filed.by_hash.get(security.descriptor_hash(descriptor), ()):
             if entry.size_bytes != SecurityEntry.SIZE + len(descriptor):
                 continue
-            if self._editing.descriptors.descriptor_of(entry.security_id) == descriptor:
+            if self._transaction.descriptor_of(entry.security_id) == descriptor:
                 return entry.security_id
         return None
 
     def _file(self, descriptor: bytes) -> int:
-        editing, filed = self._editing, self._filed
-        state = editing.state(file_record.SECURE)
-        stream = state.find(attribute.DATA, STREAM)
-        if stream is None or filed.end > stream.size_bytes:
+        transaction, filed = self._transaction, self._filed
+        stream = transaction.state(file_record.SECURE).find(attribute.DATA, STREAM)
+        if stream is None or (not self._new and filed.end > stream.size_bytes):
             raise CorruptVolume(f"record {file_record.SECURE}: $Secure has no {STREAM} of {filed.end} bytes")
         if filed.last_id >= _LAST_ID:
             raise VolumeError(f"record {file_record.SECURE}: no security id is left")
@@ -121,12 +122,75 @@ class SecurityEditor:
             offset=place_of_next(filed.end, size),
             size_bytes=size,
         )
-        if entry.offset >= align(filed.end, security.BLOCK_BYTES) and filed.end:
-            self._clear_behind(filed.end)
-        for at in (entry.offset, entry.offset + security.BLOCK_BYTES):
-            self._write(at, entry.pack() + descriptor)
-        editing.view(state.number, BY_ID).put(id_entry(entry))
-        editing.view(state.number, _BY_HASH).put(hash_entry(entry))
+        transaction.view(file_record.SECURE, BY_ID).put(id_entry(entry))
+        transaction.view(file_record.SECURE, BY_HASH).put(hash_entry(entry))
+        transaction.new_descriptors[entry.security_id] = descriptor
         filed.add(entry)
-        self._settled = False
+        self._new.append(_New(entry, descriptor))
         return entry.security_id
+
+    # ------------------------------------------------------------------ the stream
+
+    def settle(self) -> None:
+        """Write the new entries, and leave an end of $SDS that every reader understands.
+
+        A further entry, which nobody uses, where ntfssecaudit would misread the last one; zeros behind the
+        last first copy of each block, where Windows leaves what lay there before.
+        """
+        if not self._new:
+            return
+        filed = self._filed
+        for descriptor in fillers(filed.entries[-1]):
+            if not is_misread(filed.entries, self._word_at):
+                break
+            if self._find(descriptor) is None:
+                self._file(descriptor)
+        old_end = self._end_before(self._new[0].entry)
+        if old_end and self._new[0].entry.offset >= align(old_end, security.BLOCK_BYTES):
+            self._clear_behind(old_end)
+        for _, group in itertools.groupby(self._new, lambda one: one.entry.offset // security.BLOCK_BYTES):
+            self._write_block(list(group))
+        self._new = []
+
+    def _end_before(self, first: SecurityEntry) -> int:
+        """Where the entry before the first new one ends."""
+        place = self._filed.entries.index(first)
+        before = self._filed.entries[place - 1] if place else None
+        return before.offset + before.size_bytes if before else 0
+
+    def _write_block(self, new: list[_New]) -> None:
+        """Write the new entries of one block, and their mirrors in the block behind it."""
+        begin = new[0].entry.offset
+        end = new[-1].entry.offset + new[-1].entry.size_bytes
+        data = bytearray(end - begin)
+        for one in new:
+            at = one.entry.offset - begin
+            data[at : at + one.entry.size_bytes] = one.pack()
+        self._write(begin, data)
+        self._write(begin + security.BLOCK_BYTES, data)
+        self._clear_behind(end)
+
+    def _clear_behind(self, end: int) -> None:
+        """Let no head of an entry stand where the next one is looked for, in this block."""
+        at = align(end, 16)
+        room = -at % security.BLOCK_BYTES
+        if room:
+            self._write(end, bytes(at - end + min(_HEAD_ROOM, room)))
+
+    def _write(self, at: int, data: bytes | bytearray) -> None:
+        transaction = self._transaction
+        state = transaction.state(file_record.SECURE)
+        state.put(transaction.stream_writer.write(transaction.stream_of(state, STREAM), at, bytes(data)))
+
+    def _word_at(self, at: int) -> bytes:
+        """Four bytes of the stream as they will be."""
+        transaction = self._transaction
+        stream = transaction.stream_of(transaction.state(file_record.SECURE), STREAM)
+        word = bytearray(transaction.read_part(stream, at, 4).ljust(4, b"\0"))
+        for one in self._new:
+            for begin in (one.entry.offset, one.entry.offset + security.BLOCK_BYTES):
+                if begin - 4 < at < begin + one.entry.size_bytes:
+                    packed = bytes(4) + one.pack() + bytes(4)
+                    first, last = max(at, begin), min(at + 4, begin + one.entry.size_bytes)
+                    word[first - at : last - at] = packed[4 + first - begin : 4 + last - begin]
+        return bytes(word)

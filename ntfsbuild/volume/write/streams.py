@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ntfsbuild.image.raw import ChangeableStorage
+from ntfsbuild.image.raw import Storage
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.volume import run_list
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.read.streams import StreamReader
 from ntfsbuild.volume.run_list import clusters_of, merged
-from ntfsbuild.volume.write.clusters import FreeSpace
+from ntfsbuild.volume.write.clusters import Clusters
 from ntfsbuild.volume.write.compression_units import compressed_runs
-from ntfsbuild.volume.write.extent import StreamSpace
+from ntfsbuild.volume.write.extent import Extent
 from ntfsbuild.volume.write.stream_maker import COMPRESSION_UNIT, StreamMaker
 
 _HOLEY = attribute.SPARSE | attribute.COMPRESSION_MASK
 
 
-class StreamEditor:
+class Streams:
     """Changes attributes of one volume; each method returns the attribute as it is afterwards.
 
     Encrypted streams are their caller's to refuse.
@@ -31,45 +31,39 @@ class StreamEditor:
 
     def __init__(
         self,
-        storage: ChangeableStorage,
+        storage: Storage,
         reader: StreamReader,
-        space: Callable[[], FreeSpace],
+        clusters: Callable[[], Clusters],
         cluster_bytes: int,
         record_bytes: int,
     ) -> None:
         self._storage = storage
         self._reader = reader
-        self._space = space
+        self._clusters = clusters
         self._cluster_bytes = cluster_bytes
         self._record_bytes = record_bytes
-        self.free_is_proven = False  # What $Bitmap says of free clusters was held against all records.
 
     # ------------------------------------------------------------------ clusters
 
     def take(self, clusters: int) -> list[Run]:
-        """New clusters: such as the old volume holds nothing in, while there are any."""
-        free, again = self._space().take(clusters)
-        for lcn, count in free if self.free_is_proven else ():
-            assert lcn is not None
-            self._storage.declare_free(lcn * self._cluster_bytes, count * self._cluster_bytes)
-        return [*free, *again]
+        """New clusters, in one run if there is one."""
+        return self._clusters().take(clusters)
 
-    def take_space(self, size_bytes: int) -> StreamSpace:
+    def take_extent(self, size_bytes: int) -> Extent:
         """Clusters for a stream whose owner writes it himself."""
-        clusters = -(-size_bytes // self._cluster_bytes)
-        runs = self.take(clusters) if clusters else []
-        return StreamSpace(self._storage, runs, size_bytes, self._cluster_bytes)
+        runs = self.take(-(-size_bytes // self._cluster_bytes))
+        return Extent(self._storage, runs, size_bytes, self._cluster_bytes)
 
     def store(self, data: bytes | bytearray) -> list[Run]:
         """Put a whole value into new clusters."""
-        space = self.take_space(len(data))
-        space.write(0, bytes(data))
-        space.finish()
-        return list(space.runs)
+        extent = self.take_extent(len(data))
+        extent.write(0, data)
+        extent.finish()
+        return list(extent.runs)
 
     def free(self, one: Attribute) -> None:
         """Give back the clusters of an attribute."""
-        self._space().give_back(one.runs)
+        self._clusters().give_back(one.runs)
 
     def _write_runs(self, runs: Sequence[Run], at: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
@@ -198,7 +192,7 @@ class StreamEditor:
                 begin = size_bytes // unit_bytes * unit_bytes
                 kept = self._reader.part(one, begin, size_bytes - begin)
                 one = self._write_units(one, begin, kept.ljust(unit_bytes, b"\0"))
-        self._space().give_back(list(run_list.part(one.runs, keep, max(keep, clusters_of(one.runs)))))
+        self._clusters().give_back(list(run_list.part(one.runs, keep, max(keep, clusters_of(one.runs)))))
         return one._replace(
             runs=tuple(run_list.part(one.runs, 0, keep)),
             data_bytes=size_bytes,
@@ -219,7 +213,7 @@ class StreamEditor:
         whole = bytearray(self._reader.part(one, begin, after * unit_bytes - begin))
         whole[at - begin : end - begin] = data
         first, after = first * unit_clusters, after * unit_clusters
-        self._space().give_back(list(run_list.part(runs, first, after)))
+        self._clusters().give_back(list(run_list.part(runs, first, after)))
         new = compressed_runs([(0, bytes(whole))], len(whole), self._cluster_bytes, self.store)
         runs = run_list.replaced(runs, first, after, new)
         span = self._units_up_to(one, size) - clusters_of(runs)

@@ -1,6 +1,6 @@
-"""What is known of a volume while it is changed: files, directories and view indexes, loaded once.
+"""A change of a volume while it is made: what is loaded and what is different, until it is committed.
 
-Reading goes through here, too, so that a change can be read before it is committed.
+It has the face of a catalog, so that whoever reads through it finds the volume as it will be.
 """
 
 from __future__ import annotations
@@ -9,68 +9,78 @@ import contextlib
 from collections.abc import Iterator
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
-from ntfsbuild.image.raw import ChangeableStorage
-from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
+from ntfsbuild.ondisk import attribute, file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT
-from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.ondisk.index import BLOCK_BYTES
+from ntfsbuild.ondisk.traits import SomeTicks, chosen
+from ntfsbuild.volume.geometry import Geometry
+from ntfsbuild.volume.read.catalog import INDEX_NAME, DiskCatalog, no_directory, not_referenced, picked
+from ntfsbuild.volume.read.damage import Damage
+from ntfsbuild.volume.read.file import reparse_tag_of
 from ntfsbuild.volume.read.indexes import NameEntry, leaf_entries, name_of_value
 from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.records import Attribute, Record
-from ntfsbuild.volume.read.volume import Volume
+from ntfsbuild.volume.read.streams import StreamReader
 from ntfsbuild.volume.write import attributes as parts
-from ntfsbuild.volume.write.clusters import FreeSpace
-from ntfsbuild.volume.write.directories import DirectoryState, ViewState, by_numbers, key_of
-from ntfsbuild.volume.write.file_state import FileState
-from ntfsbuild.volume.write.mft import MftEditor
-from ntfsbuild.volume.write.streams import StreamEditor
+from ntfsbuild.volume.write.clusters import Clusters
+from ntfsbuild.volume.write.directories import Directory, ViewIndex, by_numbers
+from ntfsbuild.volume.write.file_state import FileState, loaded_state
+from ntfsbuild.volume.write.mft import AS_WINDOWS_GROWS, Growth, Mft
+from ntfsbuild.volume.write.streams import Streams
+from ntfsbuild.volume.write.write_buffer import WriteBuffer
 
-_INDEX_NAME = "$I30"
 _DIRECTORY_INDEX = int(FileAttributes.DIRECTORY_INDEX)
 _REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 _ARCHIVE = int(FileAttributes.ARCHIVE)
 
 
-class Editing(Volume):
-    """The unit of work: nothing of it is on the disk before the commit but data in free clusters."""
+class Transaction:
+    """The unit of work: nothing of it is on the disk before the commit but data in free clusters.
 
-    def __init__(self, storage: ChangeableStorage) -> None:
-        self.states: dict[int, FileState] = {}
+    `disk` is the volume as it was; of a volume that is being made there is none.
+    """
+
+    def __init__(
+        self,
+        storage: WriteBuffer,
+        geometry: Geometry,
+        clusters: Clusters,
+        mft_state: FileState,
+        disk: DiskCatalog | None,
+        growth: Growth = AS_WINDOWS_GROWS,
+    ) -> None:
+        self.storage = storage
+        self.geometry = geometry
+        self.clusters = clusters
+        self.disk = disk
+        self._damage = Damage() if disk is None else disk.damage
+        self.streams = StreamReader(storage, geometry)
+        self.stream_writer = Streams(
+            storage, self.streams, lambda: self.clusters, geometry.cluster_bytes, geometry.record_bytes
+        )
+        self.states: dict[int, FileState] = {mft_state.number: mft_state}
+        self.directories: dict[int, Directory] = {}
+        self.views: dict[tuple[int, str], ViewIndex] = {}
+        self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
+        # The times of entries that do not follow their file: by record, then by directory and name.
+        self.entry_times: dict[int, dict[bytes, SomeTicks]] = {}
+        self.new_descriptors: dict[int, bytes] = {}  # By the ids that they got.
         self.deleted: list[FileState] = []  # Their numbers may belong to new files already.
         self._deleted_numbers: set[int] = set()
         self._broken = False
-        self.names: dict[int, int] | None = None  # By directory, until the first commit.
-        self.directories: dict[int, DirectoryState] = {}
-        self.views: dict[tuple[int, str], ViewState] = {}
-        self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
-        super().__init__(storage)
-        self.damage.refuses = True
-        geometry = self.geometry
-        self.storage = storage
-        self.streams = StreamEditor(
-            storage, self._streams, lambda: self.space, geometry.cluster_bytes, geometry.record_bytes
-        )
-        for number in (file_record.MFT, file_record.BITMAP):
-            self.states[number] = self._loaded(number)
-        self.mft = MftEditor(
-            self.state(file_record.MFT),
+        # How many names files have in each directory, until the first commit; None where nobody counted.
+        self._names: dict[int, int] | None = None
+        self.free_is_proven = False  # What $Bitmap says of free clusters was held against all records.
+        self.mft_file = Mft(
+            mft_state,
             storage,
-            self._streams,
             self.streams,
+            self.stream_writer,
             geometry.record_bytes,
             geometry.cluster_bytes,
+            growth,
         )
-        bitmap = self.stream_of(self.state(file_record.BITMAP), "")
-        self.space = FreeSpace(geometry, lambda at, size: self.read_part(bitmap, at, size), bitmap.size_bytes)
-        for state in self.states.values():
-            self._check_clusters(state)
-
-    def accounted(self, names: dict[int, int] | None) -> None:
-        """Take it that all records were held against the bitmaps; `names` is how many a directory has."""
-        self.streams.free_is_proven = True
-        self.names = None if names is None else dict(names)
-        for number, loaded in self.directories.items():
-            self._check_count(self.states[number], len(loaded.entries()))
 
     @contextlib.contextmanager
     def whole_change(self) -> Iterator[None]:
@@ -83,46 +93,114 @@ class Editing(Volume):
             self._broken = True
             raise
 
-    # ------------------------------------------------------------------ reading what is changed
+    # ------------------------------------------------------------------ the face of a catalog
 
-    def _record(self, number: int) -> Record:
+    @property
+    def mft(self) -> Attribute:
+        """The $DATA of $MFT."""
+        return self.mft_file.data
+
+    @property
+    def case(self) -> dict[int, int]:
+        """The volume's own $UpCase."""
+        return upcase.standard() if self.disk is None else self.disk.case
+
+    @property
+    def damage(self) -> Damage:
+        """What is damaged and was read around."""
+        return self._damage
+
+    @property
+    def index_block_bytes(self) -> int:
+        """The size of an index block."""
+        return BLOCK_BYTES if self.disk is None else self.disk.index_block_bytes
+
+    @property
+    def root_reference(self) -> int:
+        """The file reference of the root directory."""
+        if self.disk is not None:
+            return self.disk.root_reference
+        return file_record.reference(file_record.ROOT, file_record.ROOT)
+
+    def record(self, number: int) -> Record:
+        """A record as it will be: that of a file that is loaded holds all that the file has."""
         state = self.states.get(number)
         if state is not None:
             return state.record()
         if number in self._deleted_numbers:
             raise CorruptVolume(f"record {number}: it was deleted by this change")
-        return super()._record(number)
+        return self._record_on_disk(number)
 
-    def _entries(self, directory: Record) -> Iterator[NameEntry]:
+    def _record_on_disk(self, number: int) -> Record:
+        if self.disk is None:
+            raise CorruptVolume(f"record {number}: it is written already")
+        self.mft_file.flush()
+        self.disk.mft = self.mft_file.data  # It may have grown.
+        return self.disk.record(number)
+
+    def referenced(self, meant: int) -> Record:
+        """The record that a reference means; raises CorruptVolume where something else is there by now."""
+        record = self.record(meant & file_record.NUMBER_MASK)
+        if not record.in_use or record.sequence != meant >> 48:
+            raise not_referenced(record, meant >> 48)
+        return record
+
+    def attributes(self, record: Record) -> list[Attribute]:
+        """All attributes of a file, those of its other records included, pieces joined."""
+        if record.number in self.states or self.disk is None:
+            return list(record.attributes)
+        return self.disk.attributes(record)
+
+    def entries(self, directory: Record) -> Iterator[NameEntry]:
+        """The entries of a directory in collation order."""
         loaded = self.directories.get(directory.number)
         if loaded is None:
-            yield from super()._entries(directory)
+            assert self.disk is not None
+            yield from self.disk.entries(directory)
             return
-        for entry in loaded.in_order():
-            yield name_of_value(key_of(entry), int.from_bytes(entry[:8], "little"))
+        for key, meant in loaded.pairs():
+            yield name_of_value(key, meant)
 
-    def _look_up(self, directory: int, name: str, path: str) -> NameEntry:
+    def look_up(self, directory: int, name: str, path: str) -> NameEntry:
+        """One name in a directory; raises VolumeError, naming `path`, where there is none."""
         state = self.file(directory)
         if not state.is_directory:
-            raise VolumeError(f"{path}: not found: there is no directory on the way to {name!r}")
-        if state.number not in self.directories:
-            found_below = self._descend(directory, name)
+            raise no_directory(path, name)
+        if state.number not in self.directories and self.disk is not None:
+            found_below = self.disk.descend(directory, name)
             if found_below is not None:
-                return self._picked(found_below, name, state.information().is_case_sensitive, path)
+                return picked(found_below, name, state.information().is_case_sensitive, path)
         found = self.directory(directory).find(name)
         if found is None:
             raise VolumeError(f"{path}: not found")
         return name_of_value(*found)
 
-    def find_stream(self, state: FileState, name: str) -> Attribute | None:
-        """A $DATA stream by its name: as it is spelled if it is there so, else in any case."""
-        found = state.find(attribute.DATA, name)
-        if found is None and name:
-            folded = upcase.upper(name, self._case)
-            for one in state.attributes:
-                if one.type_code == attribute.DATA and upcase.upper(one.name, self._case) == folded:
-                    return one
-        return found
+    def descriptor_of(self, security_id: int) -> bytes | None:
+        """The security descriptor that has an id; None where none has it."""
+        new = self.new_descriptors.get(security_id)
+        return self.disk.descriptor_of(security_id) if new is None and self.disk is not None else new
+
+    def view_data(self, number: int, name: str, key: bytes) -> bytes | None:
+        """The data of a key of a view index."""
+        changed = self.views.get((number, name))
+        if changed is not None or self.disk is None:
+            return None if changed is None else changed.get(key)
+        return self.disk.view_data(number, name, key)
+
+    def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
+        """The times that the entry of a name gets, where they are not those of its file."""
+        return self.times_of_entry(
+            number, entry.parent_reference, entry.name.encode("utf-16-le", "surrogatepass")
+        )
+
+    def times_of_entry(self, number: int, parent: int, raw_name: bytes) -> SomeTicks | None:
+        """The same by the raw name."""
+        own = self.entry_times.get(number)
+        return None if own is None else own.get(entry_key(parent, raw_name))
+
+    def is_stale(self, number: int) -> bool:
+        """Whether the entries of a file say what it was before this change."""
+        return number in self.stale
 
     # ------------------------------------------------------------------ loading
 
@@ -130,47 +208,36 @@ class Editing(Volume):
         """A file by its record number."""
         state = self.states.get(number)
         if state is None:
-            state = self._loaded(number)
-            self._check_clusters(state)
+            if number in self._deleted_numbers:
+                raise CorruptVolume(f"record {number}: it was deleted by this change")
+            assert self.disk is not None
+            state = loaded_state(self.disk, self._record_on_disk(number))
+            if self.mft_file.was_used(number):
+                self.check_clusters(state)
             self.states[number] = state
         return state
 
-    def _check_clusters(self, state: FileState) -> None:
+    def check_clusters(self, state: FileState) -> None:
         """A file whose clusters somebody else may get is damaged."""
         for one in state.attributes:
-            self.space.check(one.runs)
-
-    def _loaded(self, number: int) -> FileState:
-        record = super()._record(number)
-        if not record.in_use or record.base_reference:
-            raise CorruptVolume(f"record {number}: it is free or an extension, a file was expected")
-        state = FileState(
-            number,
-            record.sequence,
-            record.flags,
-            self._attributes(record),
-            lsn=record.lsn,
-            update_number=record.update_number,
-        )
-        for one in record.attributes:
-            if one.type_code == attribute.ATTRIBUTE_LIST:
-                state.list_runs = one.runs
-                listed = attribute_list.entries(self._streams.read(one))
-                others = {entry.reference for entry in listed} - {state.reference}
-                state.extensions = sorted(others, key=lambda meant: meant & file_record.NUMBER_MASK)
-        return state
+            self.clusters.check(one.runs)
 
     def file(self, meant: int) -> FileState:
         """A file by its reference; raises CorruptVolume where something else is there by now."""
         number = meant & file_record.NUMBER_MASK
         if number not in self.states:
-            self._referenced(meant)
+            self.referenced(meant)
         state = self.state(number)
         if state.sequence != meant >> 48:
             raise CorruptVolume(
                 f"record {number}: its sequence number is {state.sequence}, a reference expects {meant >> 48}"
             )
         return state
+
+    @property
+    def root(self) -> FileState:
+        """The root directory."""
+        return self.file(self.root_reference)
 
     def stream_of(self, state: FileState, name: str) -> Attribute:
         """A $DATA stream that must be there."""
@@ -183,65 +250,121 @@ class Editing(Volume):
         """A part of a stream without holes, as it lies in its clusters."""
         if stream.value is not None:
             return stream.value[at : at + size_bytes]
-        return self._streams.read_at(stream, at, size_bytes)
+        return self.streams.read_at(stream, at, size_bytes)
 
-    def directory(self, meant: int) -> DirectoryState:
+    def directory(self, meant: int) -> Directory:
         """The entries of a directory, loaded once."""
-        state = self.file(meant)
-        loaded = self.directories.get(state.number)
-        if loaded is None:
-            loaded = DirectoryState(
-                self._index_entries(state, _INDEX_NAME),
-                lambda name: upcase.upper(name, self._case),
+        loaded = self.directories.get(meant & file_record.NUMBER_MASK)
+        if loaded is None or loaded.reference != meant:
+            state = self.file(meant)
+            loaded = Directory(
+                state.reference,
+                self._index_entries(state, INDEX_NAME),
+                self._case,
                 case_sensitive=state.information().is_case_sensitive,
             )
-            self._check_count(state, len(loaded.entries()))
+            self._check_count(state, len(loaded.keys))
+            # The names of a plan were judged when it was made; whoever else makes some judges them first.
+            loaded.posix_names = True
             self.directories[state.number] = loaded
         return loaded
 
+    def accounted(self, names: dict[int, int] | None) -> None:
+        """Take it that all records were held against the bitmaps; `names` is how many a directory has."""
+        self.free_is_proven = True
+        self._names = None if names is None else dict(names)
+        for number, loaded in self.directories.items():
+            self._check_count(self.states[number], len(loaded.keys))
+
+    @property
+    def counted_names(self) -> dict[int, int] | None:
+        """How many names files have in each directory; None where nobody counted."""
+        return self._names
+
     def _check_count(self, state: FileState, listed: int) -> None:
         """A directory that lists fewer names than files have in it has lost some, of more some are stale."""
-        if self.names is not None and listed != (have := self.names.get(state.number, 0)):
-            path = path_of(state.record(), self._attributes, self._referenced)
+        if self._names is not None and listed != (have := self._names.get(state.number, 0)):
             self.damage.lose(
-                path, f"record {state.number}: it lists {listed} names, files have {have} names in it"
+                self.path_of(state),
+                f"record {state.number}: it lists {listed} names, files have {have} names in it",
             )
 
-    def view(self, number: int, name: str) -> ViewState:
+    def _case(self) -> dict[int, int]:
+        return self.case
+
+    def view(self, number: int, name: str) -> ViewIndex:
         """The entries of a view index whose keys are numbers, loaded once."""
         loaded = self.views.get((number, name))
         if loaded is None:
-            loaded = ViewState(self._index_entries(self.state(number), name), by_numbers)
+            loaded = ViewIndex(self._index_entries(self.state(number), name), by_numbers)
             self.views[number, name] = loaded
         return loaded
 
     def _index_entries(self, state: FileState, name: str) -> Iterator[bytes]:
-        return leaf_entries(self._index(state.record(), name), f"record {state.number}: {name}")
+        assert self.disk is not None
+        return leaf_entries(self.disk.index(state.record(), name), f"record {state.number}: {name}")
 
-    # ------------------------------------------------------------------ records
+    def view_in_extend(self, owner: str, index: str) -> ViewIndex | None:
+        """An index of a file in $Extend, where there is one."""
+        extend = self.state(file_record.EXTEND)
+        found = self.directory(extend.reference).find(owner)
+        return None if found is None else self.view(self.file(found[1]).number, index)
+
+    def path_of(self, state: FileState) -> str:
+        """A path of a file, for messages."""
+        return path_of(state.record(), self.attributes, self.referenced)
+
+    # ------------------------------------------------------------------ changes
+
+    def add(self, state: FileState) -> None:
+        """Take in a new file."""
+        state.is_new = True
+        self.states[state.number] = state
+
+    def add_directory(self, state: FileState) -> Directory:
+        """The entries of a new directory: none."""
+        made = Directory(state.reference, (), self._case)
+        made.changed = True
+        self.directories[state.number] = made
+        return made
 
     def forget(self, state: FileState) -> None:
         """Let go of a file that is deleted; its record is freed, and what it holds written back so."""
         self.directories.pop(state.number, None)
         self.stale.discard(state.number)
         self.entry_times.pop(state.number, None)  # Another file may get the number.
-        if self.names is not None:
-            self.names.pop(state.number, None)
+        if self._names is not None:
+            self._names.pop(state.number, None)
         del self.states[state.number]
         self.deleted.append(state)
         self._deleted_numbers.add(state.number)
-        self.mft.give_back(state.number, state.sequence)
+        self.mft_file.give_back(state.number, state.sequence)
 
     def begin_anew(self) -> None:
         """After a commit: what was deleted is gone, what is loaded is what is on the disk."""
-        self.names = None
+        self._names = None
         self.deleted.clear()
         self._deleted_numbers.clear()
         self.stale.clear()
         self.entry_times.clear()
+        for state in self.states.values():
+            state.is_new = False
+        for directory in self.directories.values():
+            directory.settle()
+        self.mft_file.begin_anew()
+        if self.disk is not None:
+            self.disk.mft = self.mft_file.data
+
+    def new_record(self) -> tuple[int, int]:
+        """Number and sequence number for a new record."""
+        number, sequence = self.mft_file.take()
+        self._deleted_numbers.discard(number)
+        return number, sequence
 
     def touch(self, state: FileState, now: int, *, modified: bool, archive: bool = False) -> None:
         """Set the times after a change: of the record always, of the data where it changed."""
+        if state.keeps_times:
+            return
         information = state.information()
         attributes = information.attributes | (_ARCHIVE if archive else 0)
         self.stale.add(state.number)  # Its sizes may be others, too.
@@ -251,24 +374,22 @@ class Editing(Volume):
             fields = ("changed_ticks", "modified_ticks", "attributes")
             state.change_information(dict(zip(fields, new, strict=True)))
 
-    def new_record(self) -> tuple[int, int]:
-        """Number and sequence number for a new record."""
-        taken = self.mft.take()
-        self.refresh_mft()
-        return taken
-
-    def refresh_mft(self) -> None:
-        """Read records where $MFT has them now."""
-        self._mft = self.mft.data
+    def replace_value(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
+        """Put a value in place of an attribute, or take it away where there is none."""
+        old = state.drop(type_code, name)
+        if old is not None:
+            self.stream_writer.free(old)
+        if value:
+            state.put(Attribute(type_code, name, 0, 0, value))
 
     def renew_entries(self, state: FileState) -> None:
         """Let the entries of a file in its directories say what it is now."""
         for value in state.names():
             parent = int.from_bytes(value[:8], "little")
-            directory = self.directory(parent)
             raw_name = value[NAME_AT : NAME_AT + 2 * value[0x40]]
-            own_times = self.own_entry_times(state.number, parent, raw_name)
-            directory.put(self.name_value(state, parent, raw_name, value[0x41], own_times), state.reference)
+            own_times = self.times_of_entry(state.number, parent, raw_name)
+            key = self.name_value(state, parent, raw_name, value[0x41], own_times)
+            self.directory(parent).put(key, state.reference)
 
     def name_value(
         self,
@@ -282,12 +403,12 @@ class Editing(Volume):
         now = state.information()
         times = now.created_ticks, now.modified_ticks, now.changed_ticks, now.accessed_ticks
         attributes = now.attributes
-        if state.find(attribute.INDEX_ROOT, _INDEX_NAME) is not None:
+        if state.find(attribute.INDEX_ROOT, INDEX_NAME) is not None:
             attributes |= _DIRECTORY_INDEX
         main = None if state.is_directory else state.find(attribute.DATA)
         return parts.name_value(
             parent,
-            parts.chosen(times, own_times),
+            chosen(times, own_times),
             parts.listed_sizes(main, self.geometry.cluster_bytes),
             attributes,
             self._tag_or_ea_bytes(state, now.attributes),
@@ -298,7 +419,12 @@ class Editing(Volume):
     def _tag_or_ea_bytes(self, state: FileState, attributes: int) -> int:
         """The tag of a reparse point; of other files the packed size of their extended attributes."""
         if attributes & _REPARSE_POINT:
-            return self._reparse_tag_of(state.attributes)
+            return reparse_tag_of(state.attributes, self.streams)
         return parts.tag_or_ea_bytes(
             one for one in state.attributes if one.type_code == attribute.EA_INFORMATION
         )
+
+
+def entry_key(parent: int, raw_name: bytes) -> bytes:
+    """A name in a directory, of which `parent` is the reference."""
+    return parent.to_bytes(8, "little") + raw_name

@@ -1,4 +1,4 @@
-"""What every execution has: how far it is, and errors with the place in the manifest."""
+"""How far an execution is, and its errors with their place in the manifest."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ class Executed(NamedTuple):
 Report: TypeAlias = Callable[[Progress], None]
 
 
-class Teller:
-    """Counts what was done, and tells whoever wants to know."""
+class ProgressCounter:
+    """Counts what was done, and reports it."""
 
     def __init__(self, report: Report | None, files_total: int) -> None:
-        self._report = report
+        self._reporter = report
         self._files_total = files_total
         self.files = self.directories = self.data_bytes = 0
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Report how far it is."""
-        if self._report:
-            self._report(Progress(self.files, self._files_total, self.data_bytes))
+        if self._reporter:
+            self._reporter(Progress(self.files, self._files_total, self.data_bytes))
 
     def file_done(self) -> None:
         """One file more."""
         self.files += 1
         if not self.files % PROGRESS_EVERY_FILES:
-            self.tell()
+            self.report()
 
 
 def placed(error: Exception, file: str, origin: int, path: str) -> ManifestError:

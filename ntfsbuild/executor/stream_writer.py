@@ -2,60 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
 
 from ntfsbuild.content.model import Content, HostFile
 from ntfsbuild.content.read import Piece, pieces, read, size_of, valid_pieces
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.executor.filling import OpenedFile, Space, can_be_copied, fill_from_pieces, refuse_own_image
-from ntfsbuild.executor.placing import Teller
+from ntfsbuild.executor.content_copy import (
+    OpenedFile,
+    can_be_copied,
+    fill_from_pieces,
+    refuse_own_image,
+)
+from ntfsbuild.executor.progress import ProgressCounter
 from ntfsbuild.ondisk.efs import UNIT_BYTES
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import LARGEST_UNIT_BYTES, UNIT_CLUSTERS
-from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, Form
 from ntfsbuild.plan.features import Features
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.compression_units import CompressMany
-from ntfsbuild.volume.write.stream_maker import StreamMaker
+from ntfsbuild.volume.write.writer import Writer
 
 IN_MEMORY_BYTES = 128 << 10
 _BLOCK_BYTES = 1 << 20
 
 
-class TakenSpace(Space, Protocol):
-    """Clusters for one stream, and where they lie."""
-
-    @property
-    def runs(self) -> Sequence[Run]:
-        """The run list."""
-
-
-class Target(Protocol):
-    """A volume that is made or changed."""
-
-    @property
-    def maker(self) -> StreamMaker:
-        """Makes streams."""
-
-    @property
-    def cluster_bytes(self) -> int:
-        """The size of a cluster."""
-
-    def take_space(self, size_bytes: int) -> TakenSpace:
-        """Clusters that the caller fills."""
-
-
-class Storing:
-    """Stores contents on one volume."""
+class StreamWriter:
+    """Puts contents on one volume."""
 
     def __init__(
-        self, volume: Target, teller: Teller, target: bytes | None, compress_many: CompressMany
+        self,
+        writer: Writer,
+        progress: ProgressCounter,
+        target: bytes | None,
+        compress_many: CompressMany,
     ) -> None:
-        self._volume = volume
+        self._writer = writer
         self._compress_many = compress_many
-        self._teller = teller
+        self._progress = progress
         self._target = target
 
     def streams(self, content: Content, features: Features, form: Form = "plain") -> list[Attribute]:
@@ -94,30 +78,30 @@ class Storing:
         if valid_bytes > made.size_bytes:
             raise ManifestError(f"valid_data is {valid_bytes}, beyond the size of {made.size_bytes}")
         if made.value is not None:  # What lies in the record is valid as a whole.
-            made = self._volume.maker.leave_record(made)
+            made = self._writer.maker.leave_record(made)
         return made._replace(initialized_bytes=valid_bytes)
 
     def _plain(self, name: str, content: Content) -> Attribute:
         size = size_of(content)
         if size <= IN_MEMORY_BYTES:
             data = read(content)
-            self._teller.data_bytes += len(data)
-            return self._volume.maker.resident(name, "plain", data)
+            self._progress.data_bytes += len(data)
+            return self._writer.maker.resident(name, "plain", data)
         if isinstance(content, HostFile) and can_be_copied(content):
             opened = OpenedFile(content)
             try:
-                space = self._volume.take_space(opened.size_bytes)
-                opened.fill(space, self._teller)
+                extent = self._writer.take_extent(opened.size_bytes)
+                opened.fill(extent, self._progress)
             finally:
                 opened.close()
         else:
-            space = self._volume.take_space(size)
-            fill_from_pieces(space, content, self._teller)
-        return self._volume.maker.mapped(name, "plain", space.runs, space.size_bytes)
+            extent = self._writer.take_extent(size)
+            fill_from_pieces(extent, content, self._progress)
+        return self._writer.maker.mapped(name, "plain", extent.runs, extent.size_bytes)
 
     def _in_units(self, name: str, content: Content, form: Form, valid_bytes: int | None) -> Attribute:
         """In units of 16 clusters; what lies behind the valid data is nowhere there."""
-        maker, cluster_bytes = self._volume.maker, self._volume.cluster_bytes
+        maker, cluster_bytes = self._writer.maker, self._writer.cluster_bytes
         if form in COMPRESSED_FORMS and cluster_bytes * UNIT_CLUSTERS > LARGEST_UNIT_BYTES:
             raise ManifestError(f"NTFS compresses nothing in clusters of {cluster_bytes} bytes: 4096 at most")
         size = size_of(content)
@@ -129,7 +113,7 @@ class Storing:
 
     def _counted(self, found: Iterator[Piece]) -> Iterator[Piece]:
         for at, data in found:
-            self._teller.data_bytes += len(data)
+            self._progress.data_bytes += len(data)
             yield at, data
 
     def _encrypted(
@@ -138,23 +122,23 @@ class Storing:
         size = size_of(content)
         padded = align(size, UNIT_BYTES)
         if not size:  # Even then it does not lie in the record.
-            return self._volume.maker.mapped(name, "encrypted", (), 0)
-        space = self._volume.take_space(padded)
+            return self._writer.maker.mapped(name, "encrypted", (), 0)
+        extent = self._writer.take_extent(padded)
         if file_key is None:
             if raw_bytes is None or align(raw_bytes, UNIT_BYTES) != padded:
                 raise ManifestError(
                     f"the ciphertext has {size} bytes, which is not that of a file of {raw_bytes} bytes"
                 )
-            fill_from_pieces(space, content, self._teller)
-            return self._volume.maker.mapped(name, "encrypted", space.runs, raw_bytes)
+            fill_from_pieces(extent, content, self._progress)
+            return self._writer.maker.mapped(name, "encrypted", extent.runs, raw_bytes)
         from ntfsbuild.crypto.units import encrypt_units  # Late: few files are encrypted.
 
         for at, data in blocks(content, size):
             data += bytes(-len(data) % UNIT_BYTES)
-            space.write(at, encrypt_units(file_key, at // UNIT_BYTES, data))
-            self._teller.data_bytes += len(data)
-        space.finish()
-        return self._volume.maker.mapped(name, "encrypted", space.runs, size)
+            extent.write(at, encrypt_units(file_key, at // UNIT_BYTES, data))
+            self._progress.data_bytes += len(data)
+        extent.finish()
+        return self._writer.maker.mapped(name, "encrypted", extent.runs, size)
 
 
 def blocks(content: Content, size_bytes: int) -> Iterator[Piece]:
