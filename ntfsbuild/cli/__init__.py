@@ -2,7 +2,8 @@
 
 The only reader of argv, the environment and the terminal.
 
-app.py       the commands, and the options that all of them have
+app.py       the group of all commands, and the options that several have
+commands.py  which module has which command; runs one
 building.py  build, validate, plan, execute
 reading.py   ls, tree, cat, stat
 verifying.py verify
@@ -18,11 +19,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.settings import PROGRAM, Settings
 from ntfsbuild.cli.streams import flush_output, say, use_utf8
-
-PROGRAM = "ntfsbuild"
-COMPLETION_VARIABLE = "_NTFSBUILD_COMPLETE"
 
 _YOUNG_OBJECTS = 50_000  # Python collects garbage after 700; a start alone makes forty times as many.
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -52,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str], settings: Settings) -> int:
     try:
-        from ntfsbuild.cli.app import run
+        from ntfsbuild.cli.commands import run
 
         code = run(list(arguments), settings)
         flush_output()

@@ -1,8 +1,7 @@
-"""The commands and the options that all of them have."""
+"""The group that all commands belong to, and the options that several of them have."""
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,57 +9,9 @@ from typing import Any, TypeVar
 import click
 
 import ntfsbuild
-from ntfsbuild.cli import COMPLETION_VARIABLE, PROGRAM
-from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.settings import PROGRAM, Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-# The module of each command: who gives the command first waits for no other one to load.
-MODULES = {
-    "apply": "changing",
-    "build": "building",
-    "capture": "capturing",
-    "cat": "reading",
-    "completion": "describing",
-    "diff": "comparing",
-    "execute": "building",
-    "explain": "explaining",
-    "extract": "extracting",
-    "ls": "reading",
-    "plan": "building",
-    "schema": "describing",
-    "stat": "reading",
-    "tree": "reading",
-    "validate": "building",
-    "verify": "verifying",
-}
-
-
-def run(arguments: list[str], settings: Settings) -> int:
-    """Parse the arguments and run the command; errors pass through."""
-    _load_commands(arguments)
-    if asked := os.environ.get(COMPLETION_VARIABLE):
-        return _complete(asked)
-    with app.make_context(PROGRAM, arguments, obj=settings) as context:
-        code = app.invoke(context)
-    return code if isinstance(code, int) else 0
-
-
-def _load_commands(arguments: list[str]) -> None:
-    """Import the modules that add the commands to `app`: one where the command is clear, else all."""
-    one = MODULES.get(arguments[0]) if arguments and COMPLETION_VARIABLE not in os.environ else None
-    for module in [one] if one else dict.fromkeys(MODULES.values()):
-        importlib.import_module(f"ntfsbuild.cli.{module}")
-
-
-def _complete(asked: str) -> int:
-    """Tell a shell what could come next; `asked` is what the script of `completion` asks for."""
-    from click.shell_completion import shell_complete
-
-    if shell_complete(app, {}, PROGRAM, COMPLETION_VARIABLE, asked):
-        raise click.UsageError(f'{COMPLETION_VARIABLE}: "{asked}" is not what a completion script asks for')
-    return 0
 
 
 def common(command: _Command) -> _Command:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ntfsbuild.cli import COMPLETION_VARIABLE, PROGRAM
 from ntfsbuild.cli.app import app, common
+from ntfsbuild.cli.settings import COMPLETION_VARIABLE, PROGRAM
 
 
 @app.command()

@@ -14,12 +14,11 @@ import traceback
 
 import click
 
-from ntfsbuild.cli.settings import Settings
+from ntfsbuild.cli.settings import PROGRAM, Settings
 from ntfsbuild.cli.streams import finish_output, sayable
 from ntfsbuild.errors import EXIT_BUG, HostError, ManifestError, NtfsBuildError
 from ntfsbuild.report.failures import failure_data, failure_text
 
-_PROGRAM = "ntfsbuild"
 _EXIT_PIPE = 141  # As a program that SIGPIPE ended.
 
 
@@ -41,7 +40,7 @@ def report(error: Exception, settings: Settings) -> int:
         elif settings.json:
             print(json.dumps(failure_data(known), ensure_ascii=False), file=sys.stderr)
         else:
-            print(failure_text(known, _PROGRAM), file=sys.stderr)
+            print(failure_text(known, PROGRAM), file=sys.stderr)
     finish_output()  # It may have been the output that failed.
     return EXIT_BUG if known is None else known.exit_code
 
@@ -77,4 +76,4 @@ def _say_bug(error: Exception, settings: Settings) -> None:
         data = {"error": {"kind": "bug", "exit_code": EXIT_BUG, "message": message}}
         print(json.dumps(data, ensure_ascii=False), file=sys.stderr)
     else:
-        print(f"{_PROGRAM}: bug: {message}{hint}", file=sys.stderr)
+        print(f"{PROGRAM}: bug: {message}{hint}", file=sys.stderr)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+PROGRAM = "ntfsbuild"
+COMPLETION_VARIABLE = "_NTFSBUILD_COMPLETE"
+
 
 class Settings:
     """Filled while the arguments are parsed; these options stand before or after the command."""

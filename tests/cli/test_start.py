@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from ntfsbuild.cli import app
+from ntfsbuild.cli import commands
+from ntfsbuild.cli.app import app
 
 IMAGES = Path(__file__).parents[2] / "specs" / "images"
 LATE = ("rich", "jsonschema", "construct", "llvmlite", "tempfile", "importlib.resources", "ntfsbuild.checks")
 
 
 def test_the_table_of_commands_is_right() -> None:
-    app._load_commands([])
-    found = {name: one.callback.__module__ for name, one in app.app.commands.items() if one.callback}
-    assert found == {name: f"ntfsbuild.cli.{module}" for name, module in app.MODULES.items()}
+    commands.load_commands([])
+    found = {name: one.callback.__module__ for name, one in app.commands.items() if one.callback}
+    assert found == {name: f"ntfsbuild.cli.{module}" for name, module in commands.MODULES.items()}
 
 
 @pytest.mark.parametrize("command", [[], ["--help"], ["-q", "build", "--help"], ["unknown"]])
