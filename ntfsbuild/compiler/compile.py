@@ -11,7 +11,7 @@ from ntfsbuild.compiler.base import Base, OnConflict
 from ntfsbuild.compiler.files import fresh_files
 from ntfsbuild.compiler.links import HardLink, take_hard_links
 from ntfsbuild.compiler.room import room_for
-from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.compiler.steps import StepPlanner
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
@@ -54,7 +54,7 @@ def compile_manifest(
     """
     rule = TimesRule((DEFAULT_TICKS if default_ticks is None else default_ticks,) * 4)
     rule = rule.narrowed(manifest.defaults.times)
-    sources = Sources(folder, allow_outside)
+    sources = HostSources(folder, allow_outside)
     pin = pinned if pin_sources else _as_it_is
     planner = TreePlanner(manifest, sources, rule, pin, on_base=base is not None)
     directories = list(planner.directories())

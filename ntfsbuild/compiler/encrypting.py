@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.content.model import HostFile
 from ntfsbuild.content.read import read
 from ntfsbuild.crypto import Certificate, derive_efs_id, derive_file_key, load_certificate, wrap_key
@@ -16,7 +16,7 @@ _LARGEST_CERTIFICATE_BYTES = 1 << 20
 class Encrypting:
     """Makes the keys of one manifest's files; the seed is its digest, so that images are the same."""
 
-    def __init__(self, seed: bytes, sources: Sources) -> None:
+    def __init__(self, seed: bytes, sources: HostSources) -> None:
         self._seed = seed
         self._sources = sources
         self._certificates: dict[bytes, Certificate] = {}

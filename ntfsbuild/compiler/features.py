@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.content import host_file
 from ntfsbuild.content.model import (
     Content,
@@ -110,7 +110,7 @@ _NO_RULES = Rules()
 class FeaturePlanner:
     """Resolves the features of one manifest."""
 
-    def __init__(self, manifest: Manifest, sources: Sources, pin: Callable[[Content], Content]) -> None:
+    def __init__(self, manifest: Manifest, sources: HostSources, pin: Callable[[Content], Content]) -> None:
         self._sources = sources
         self._pin = pin
         self._seed = manifest.digest

@@ -10,7 +10,7 @@ from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.model import Content, HostFile, Segment, Segments
 
 
-class Sources:
+class HostSources:
     """Resolves the sources of one manifest against its folder."""
 
     def __init__(self, folder: bytes, allow_outside: Iterable[bytes]) -> None:

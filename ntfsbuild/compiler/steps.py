@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from ntfsbuild.compiler.features import FeaturePlanner, attributes_of
-from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.content.model import Content, HostFile
 from ntfsbuild.content.read import size_of
 from ntfsbuild.errors import ManifestError, Problem
@@ -38,7 +38,7 @@ class StepPlanner:
     def __init__(
         self,
         manifest: Manifest,
-        sources: Sources,
+        sources: HostSources,
         default_ticks: int,
         pin: Callable[[Content], Content],
     ) -> None:
@@ -54,7 +54,7 @@ class StepPlanner:
         """All steps, in their order."""
         return [self._step(number, step) for number, step in enumerate(self._manifest.steps)]
 
-    def _features_of(self, number: int, step: model.MkdirStep | model.SetStep) -> Features:
+    def _features_of(self, number: int, step: model.MkdirStepSpec | model.SetStepSpec) -> Features:
         if step.features is NO_FEATURE_SPEC:
             return NO_FEATURES
         try:
@@ -72,21 +72,21 @@ class StepPlanner:
     def _step(self, number: int, step: model.Step) -> Step:
         ticks, origin, posix = self._ticks(number, step.ticks), step.position, self._posix_names
         match step:
-            case model.WriteStep():
+            case model.WriteStepSpec():
                 content = self._content(number, step)
                 return WriteStep(step.path, step.at, content, step.stream, posix, ticks, origin)
-            case model.TruncateStep():
+            case model.TruncateStepSpec():
                 return TruncateStep(step.path, step.size_bytes, step.stream, ticks, origin)
-            case model.RenameStep():
+            case model.RenameStepSpec():
                 self._check_name(number, step.position, "to", step.to)
                 return RenameStep(step.path, step.to, step.replace, posix, ticks, origin)
-            case model.LinkStep():
+            case model.LinkStepSpec():
                 self._check_name(number, step.position, "to", step.to)
                 short_name = MADE_SHORT_NAME if step.short_name is True else step.short_name
                 return LinkStep(step.path, step.to, posix, ticks, origin, short_name)
-            case model.DeleteStep():
+            case model.DeleteStepSpec():
                 return DeleteStep(step.path, step.stream, step.recursive, ticks, origin)
-            case model.MkdirStep():
+            case model.MkdirStepSpec():
                 self._check_name(number, step.position, "mkdir", step.path)
                 times: Ticks4 = (ticks, ticks, ticks, ticks)
                 if isinstance(step.times, Times):
@@ -97,17 +97,17 @@ class StepPlanner:
                 features = self._features_of(number, step)
                 attributes = attributes_of(step.attributes, features, 0)
                 return MkdirStep(step.path, times, attributes, posix, ticks, origin, features)
-            case model.TouchStep():
+            case model.TouchStepSpec():
                 return SetStep(step.path, _some(step.times), None, ticks, origin)
-            case model.SetStep():
+            case model.SetStepSpec():
                 features = self._features_of(number, step)
                 return SetStep(step.path, _some(step.times), step.attributes, ticks, origin, features)
-            case model.LabelStep():
+            case model.LabelStepSpec():
                 return LabelStep(step.label, ticks, origin)
             case _:
                 assert_never(step)
 
-    def _content(self, number: int, step: model.WriteStep) -> Content:
+    def _content(self, number: int, step: model.WriteStepSpec) -> Content:
         try:
             content = self._sources.resolved(step.content)
             if step.sha256 is not None and isinstance(content, HostFile):

@@ -15,7 +15,7 @@ from ntfsbuild.compiler.features import (
     attributes_of,
     link_spec,
 )
-from ntfsbuild.compiler.sources import Sources
+from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.compiler.times import TimesRule
 from ntfsbuild.content.model import EMPTY, Content, HostFile, LinksRule, Segments
 from ntfsbuild.content.problems import SourceError
@@ -161,7 +161,7 @@ class TreePlanner:
     def __init__(
         self,
         manifest: Manifest,
-        sources: Sources,
+        sources: HostSources,
         rule: TimesRule,
         pin: Callable[[Content], Content],
         *,

@@ -51,7 +51,7 @@ class RawImage(OpenFile):
         """Nothing to do: a new file reads as zeros, and no region is written twice."""
 
 
-class PrefilledImage(RawImage):
+class PrefilledImage(OpenFile):
     """An image whose every byte held `fill` before: shows what a writer forgot to write.
 
     Used by tests; the file grows as it is written, and grows filled.

@@ -132,7 +132,7 @@ class Clock(NamedTuple):
 # its own time, None when it says none; its `position` is that of its operation key.
 
 
-class WriteStep(NamedTuple):
+class WriteStepSpec(NamedTuple):
     """Write content at an offset of a stream; the file is made when it is not there."""
 
     path: str
@@ -144,7 +144,7 @@ class WriteStep(NamedTuple):
     position: int
 
 
-class TruncateStep(NamedTuple):
+class TruncateStepSpec(NamedTuple):
     """Give a stream a size; where it grows it reads as zeros."""
 
     path: str
@@ -154,7 +154,7 @@ class TruncateStep(NamedTuple):
     position: int
 
 
-class RenameStep(NamedTuple):
+class RenameStepSpec(NamedTuple):
     """Move a file or a directory; with `replace` it takes the place of what is there."""
 
     path: str
@@ -164,7 +164,7 @@ class RenameStep(NamedTuple):
     position: int
 
 
-class LinkStep(NamedTuple):
+class LinkStepSpec(NamedTuple):
     """Give a file one more name."""
 
     path: str
@@ -174,7 +174,7 @@ class LinkStep(NamedTuple):
     short_name: str | Literal[True] | None = None
 
 
-class DeleteStep(NamedTuple):
+class DeleteStepSpec(NamedTuple):
     """Delete a name, or only a named stream; with `recursive` also what is in a directory."""
 
     path: str
@@ -184,7 +184,7 @@ class DeleteStep(NamedTuple):
     position: int
 
 
-class MkdirStep(NamedTuple):
+class MkdirStepSpec(NamedTuple):
     """Make a directory whose parent is there."""
 
     path: str
@@ -195,7 +195,7 @@ class MkdirStep(NamedTuple):
     features: FeatureSpec = NO_FEATURE_SPEC
 
 
-class TouchStep(NamedTuple):
+class TouchStepSpec(NamedTuple):
     """Set times."""
 
     path: str
@@ -204,7 +204,7 @@ class TouchStep(NamedTuple):
     position: int
 
 
-class SetStep(NamedTuple):
+class SetStepSpec(NamedTuple):
     """Set attributes (exactly these of those that can be set), times, features."""
 
     path: str
@@ -215,7 +215,7 @@ class SetStep(NamedTuple):
     features: FeatureSpec = NO_FEATURE_SPEC
 
 
-class LabelStep(NamedTuple):
+class LabelStepSpec(NamedTuple):
     """Name the volume; the empty label takes its name away."""
 
     label: str
@@ -224,15 +224,15 @@ class LabelStep(NamedTuple):
 
 
 Step: TypeAlias = (
-    WriteStep
-    | TruncateStep
-    | RenameStep
-    | LinkStep
-    | DeleteStep
-    | MkdirStep
-    | TouchStep
-    | SetStep
-    | LabelStep
+    WriteStepSpec
+    | TruncateStepSpec
+    | RenameStepSpec
+    | LinkStepSpec
+    | DeleteStepSpec
+    | MkdirStepSpec
+    | TouchStepSpec
+    | SetStepSpec
+    | LabelStepSpec
 )
 
 

@@ -9,17 +9,17 @@ from ntfsbuild.manifest.features import FEATURE_KEYS, FeatureReader, read_short_
 from ntfsbuild.manifest.file_content import outline, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, parse_time, read_times
 from ntfsbuild.manifest.model import (
-    DeleteStep,
-    LabelStep,
-    LinkStep,
-    MkdirStep,
-    RenameStep,
-    SetStep,
+    DeleteStepSpec,
+    LabelStepSpec,
+    LinkStepSpec,
+    MkdirStepSpec,
+    RenameStepSpec,
+    SetStepSpec,
     Step,
     Times,
-    TouchStep,
-    TruncateStep,
-    WriteStep,
+    TouchStepSpec,
+    TruncateStepSpec,
+    WriteStepSpec,
 )
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.paths import parse_path, parse_place, parse_stream_name
@@ -95,43 +95,43 @@ def _read_step(values: Values, node: Node, operation: str, features: FeatureRead
     position = document.positions[document.find_key(node.data, node.at, operation)]
     ticks = values.read(node, "time", parse_time)
     if operation == "label":
-        return LabelStep(values.read(node, "label", parse_label) or "", ticks, position)
+        return LabelStepSpec(values.read(node, "label", parse_label) or "", ticks, position)
     parse = parse_place if operation in ("touch", "set") else parse_path
     path = values.read(node, operation, parse) or "/"
     stream = values.read(node, "stream", parse_stream_name) or ""
     match operation:
         case "truncate":
-            return TruncateStep(path, values.read(node, "size", parse_size) or 0, stream, ticks, position)
+            return TruncateStepSpec(path, values.read(node, "size", parse_size) or 0, stream, ticks, position)
         case "rename":
             replace = node.data.get("replace") is True
-            return RenameStep(path, values.read(node, "to", parse_path) or "/", replace, ticks, position)
+            return RenameStepSpec(path, values.read(node, "to", parse_path) or "/", replace, ticks, position)
         case "link":
             short_name = read_short_name(values, node) or None
-            return LinkStep(path, values.read(node, "to", parse_path) or "/", ticks, position, short_name)
+            return LinkStepSpec(path, values.read(node, "to", parse_path) or "/", ticks, position, short_name)
         case "delete":
-            return DeleteStep(path, stream, node.data.get("recursive") is True, ticks, position)
+            return DeleteStepSpec(path, stream, node.data.get("recursive") is True, ticks, position)
         case "mkdir":
             attributes = values.read(node, "attributes", parse_attributes)
             spec, _ = features.read(node, "mkdir", position)
-            return MkdirStep(path, attributes, _read_times(values, node), ticks, position, spec)
+            return MkdirStepSpec(path, attributes, _read_times(values, node), ticks, position, spec)
         case "touch":
-            return TouchStep(path, _read_times(values, node) or Times(), ticks, position)
+            return TouchStepSpec(path, _read_times(values, node) or Times(), ticks, position)
         case "set":
             attributes = values.read(node, "attributes", parse_attributes)
             spec, _ = features.read(node, "set", position)
             if path == "/" and spec.short_name is not None:
                 values.say_of_key(values.child(node, "short_name"), "the root directory has no short name")
-            return SetStep(path, attributes, _read_times(values, node), ticks, position, spec)
+            return SetStepSpec(path, attributes, _read_times(values, node), ticks, position, spec)
         case _:
             return _read_write(values, node, path, stream, ticks, position)
 
 
 def _read_write(
     values: Values, node: Node, path: str, stream: str, ticks: int | None, position: int
-) -> WriteStep:
+) -> WriteStepSpec:
     at = None if "append" in node.data else values.read(node, "at", parse_size) or 0
     content, sha256 = read_content(values, node)
-    return WriteStep(path, at, content, stream, sha256, ticks, position)
+    return WriteStepSpec(path, at, content, stream, sha256, ticks, position)
 
 
 def _read_times(values: Values, node: Node) -> Times | None:

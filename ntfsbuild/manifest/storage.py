@@ -17,7 +17,7 @@ STORAGE_KEYS = ("sparse", "compressed", "encrypted", "valid_data")
 _FORMS = frozenset(["sparse", "compressed", "encrypted"])
 
 
-class Storage(NamedTuple):
+class StorageSpec(NamedTuple):
     """What is said under `STORAGE_KEYS`."""
 
     sparse: bool | Literal["auto"] | None = None
@@ -26,7 +26,7 @@ class Storage(NamedTuple):
     valid_bytes: int | None = None
 
 
-def read_storage(values: Values, node: Node, content: Content | None = None) -> Storage:
+def read_storage(values: Values, node: Node, content: Content | None = None) -> StorageSpec:
     """What a mapping says; `content` None: it is not known."""
     data = node.data
     said = [key for key in data if key in _FORMS and data[key] is not False and values.has(node, key)]
@@ -41,7 +41,7 @@ def read_storage(values: Values, node: Node, content: Content | None = None) -> 
             values.child(node, "valid_data"),
             f"{valid_bytes} is more than the {size_bytes} bytes of the content",
         )
-    return Storage(
+    return StorageSpec(
         values.read(node, "sparse", _parse_sparse),
         data["compressed"] if values.has(node, "compressed") else None,
         _read_encrypted(values, node),

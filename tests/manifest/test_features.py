@@ -11,7 +11,7 @@ from ntfsbuild.manifest import Manifest, loads
 from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
 from ntfsbuild.manifest.features import FEATURE_KEYS
 from ntfsbuild.manifest.links import LINK_KEYS, parse_tag
-from ntfsbuild.manifest.model import DirectoryEntry, FileEntry, MkdirStep, SetStep
+from ntfsbuild.manifest.model import DirectoryEntry, FileEntry, MkdirStepSpec, SetStepSpec
 from ntfsbuild.manifest.schema_files import schema_text
 from ntfsbuild.ondisk import sddl
 from ntfsbuild.ondisk.security_templates import TEMPLATES
@@ -66,7 +66,7 @@ def test_what_says_no_features_shares_one() -> None:
         assert isinstance(child, FileEntry | DirectoryEntry)
         assert child.features is NO_FEATURE_SPEC
     for step in manifest.steps:
-        assert isinstance(step, SetStep | MkdirStep)
+        assert isinstance(step, SetStepSpec | MkdirStepSpec)
         assert step.features is NO_FEATURE_SPEC
 
 
@@ -78,7 +78,11 @@ def test_positions() -> None:
     file, directory = manifest.tree.children["f"], manifest.tree.children["d"]
     (step,) = manifest.steps
 
-    assert isinstance(file, FileEntry) and isinstance(directory, DirectoryEntry) and isinstance(step, SetStep)
+    assert (
+        isinstance(file, FileEntry)
+        and isinstance(directory, DirectoryEntry)
+        and isinstance(step, SetStepSpec)
+    )
     assert str(manifest.mark(file.features.position)) == "m.yaml:3:3"
     assert file.features.streams
     assert str(manifest.mark(file.features.streams["s"].position)) == "m.yaml:3:31"

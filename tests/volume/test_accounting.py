@@ -16,7 +16,7 @@ from ntfsbuild.ondisk.runs import Run, encode_runs
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write import safety
-from ntfsbuild.volume.write.accounting import MOST_FINDINGS, Accounts, TakenClusters
+from ntfsbuild.volume.write.accounting import MOST_FINDINGS, ClusterOwners, TakenClusters
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.volume.changing import START, PlainStorage
 
@@ -69,7 +69,7 @@ def findings(
     needed: list[tuple[int, int]] | None = None,
     size_bytes: int = RECORD_BYTES,
 ) -> list[str]:
-    accounts = Accounts(size_bytes, CLUSTERS)
+    accounts = ClusterOwners(size_bytes, CLUSTERS)
     for at in range(0, len(records), 3):  # In pieces: a record's number counts on.
         accounts.add(b"".join(records[at : at + 3]))
     if marked is None:
@@ -186,7 +186,7 @@ def test_there_are_not_endless_findings() -> None:
 
 
 def test_names_are_counted_by_directory() -> None:
-    accounts = Accounts(RECORD_BYTES, CLUSTERS)
+    accounts = ClusterOwners(RECORD_BYTES, CLUSTERS)
     accounts.add(record(named(5), named(5)) + record(named(70_000)) + record(named(5), flags=0))
     assert accounts.names == {5: 2, 70_000: 1}
 

@@ -27,7 +27,7 @@ _BITS = [bytes(value >> bit & 1 for bit in range(8)) for value in range(256)]
 _OVERHANG = bytes(_mapping.size + 0x10)  # Behind a piece, so that no field of a broken record ends behind it.
 
 
-class Accounts:
+class ClusterOwners:
     """The runs of all records in use, and the names that they have; filled piece by piece."""
 
     def __init__(self, record_bytes: int, cluster_count: int) -> None:

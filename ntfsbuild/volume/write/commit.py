@@ -17,7 +17,7 @@ from ntfsbuild.volume.read.records import Attribute, parse_attribute
 from ntfsbuild.volume.write import record_layout
 from ntfsbuild.volume.write.attributes import listed_sizes
 from ntfsbuild.volume.write.file_state import FileState
-from ntfsbuild.volume.write.index_writer import Index, IndexWriter
+from ntfsbuild.volume.write.index_writer import IndexWriter, SortedIndex
 from ntfsbuild.volume.write.mft import TOO_SCATTERED, next_sequence
 from ntfsbuild.volume.write.record_layout import Layout
 from ntfsbuild.volume.write.stream_maker import StreamMaker
@@ -219,7 +219,7 @@ class Commit:
             assert old_root is not None
             assert old_root.value is not None
             root = IndexRoot.unpack(old_root.value)
-            to_pack.append(Index(name, root.indexed_type, root.collation, entries))
+            to_pack.append(SortedIndex(name, root.indexed_type, root.collation, entries))
         room = self._mft.room - sum(len(record_layout.pack(one, cluster_bytes)) for one in others)
         made = list(others)
         for data in IndexWriter(store, cluster_bytes).attributes(to_pack, max(room, 0), large=large):

@@ -20,7 +20,7 @@ _RESIDENT_BITMAP_BYTES = 0x38
 _LARGEST_NAME_BYTES = 8
 
 
-class Index(NamedTuple):
+class SortedIndex(NamedTuple):
     """An index to be written: its attribute name, what it sorts, and its leaf entries in order."""
 
     name: str
@@ -29,9 +29,9 @@ class Index(NamedTuple):
     entries: Sequence[bytes]
 
 
-def directory_index(entries: Sequence[bytes]) -> Index:
+def directory_index(entries: Sequence[bytes]) -> SortedIndex:
     """The `$I30` index of a directory."""
-    return Index("$I30", attribute.FILE_NAME, COLLATE_FILE_NAME, entries)
+    return SortedIndex("$I30", attribute.FILE_NAME, COLLATE_FILE_NAME, entries)
 
 
 class IndexWriter:
@@ -41,7 +41,7 @@ class IndexWriter:
         self.store = store
         self._cluster_bytes = cluster_bytes
 
-    def attributes(self, indexes: Sequence[Index], room: int, *, large: bool = False) -> list[bytes]:
+    def attributes(self, indexes: Sequence[SortedIndex], room: int, *, large: bool = False) -> list[bytes]:
         """The attributes, in a record's order, within `room` bytes where that is possible.
 
         The longest indexes get blocks until the rest fits; with `large`, all of them do.  Where there is
@@ -64,16 +64,16 @@ class IndexWriter:
                 made += [self._root(index, packed), *self._blocks(index, packed)]
         return sorted(made, key=attribute.sort_key)
 
-    def _large_bytes(self, indexes: Sequence[Index], small: Sequence[Index]) -> int:
+    def _large_bytes(self, indexes: Sequence[SortedIndex], small: Sequence[SortedIndex]) -> int:
         """What the indexes that are not small take at least."""
         one = _root_bytes(index_builder.SMALLEST_LARGE_ROOT) + _LARGE_EXTRA_BYTES
         return (len(indexes) - len(small)) * one
 
-    def _root(self, index: Index, packed: PackedIndex) -> bytes:
+    def _root(self, index: SortedIndex, packed: PackedIndex) -> bytes:
         value = index_builder.root_value(packed, index.indexed_type, index.collation, self._cluster_bytes)
         return attribute.resident(attribute.INDEX_ROOT, value, name=index.name)
 
-    def _blocks(self, index: Index, packed: PackedIndex) -> list[bytes]:
+    def _blocks(self, index: SortedIndex, packed: PackedIndex) -> list[bytes]:
         allocation = self._stream(attribute.INDEX_ALLOCATION, index.name, packed.blocks)
         bitmap = packed.bitmap()
         if len(bitmap) <= _RESIDENT_BITMAP_BYTES:
@@ -93,5 +93,5 @@ def _root_bytes(entries_bytes: int) -> int:
     return align(head + entries_bytes, 8)
 
 
-def _small_bytes(index: Index) -> int:
+def _small_bytes(index: SortedIndex) -> int:
     return _root_bytes(index_builder.small_root_bytes(index.entries))

@@ -11,7 +11,7 @@ from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.index import BLOCK_BYTES
 from ntfsbuild.ondisk.volume_information import DIRTY, VolumeInformation
-from ntfsbuild.volume.write.accounting import MOST_FINDINGS, PIECE_BYTES, Accounts, TakenClusters
+from ntfsbuild.volume.write.accounting import MOST_FINDINGS, PIECE_BYTES, ClusterOwners, TakenClusters
 from ntfsbuild.volume.write.transaction import Transaction
 
 UNASKED_RECORDS = 100_000  # So many are walked before each change: a third of a second.
@@ -71,7 +71,7 @@ def refuse_misowned(transaction: Transaction, *, check: bool | None) -> None:
     size = mft.data.data_bytes // mft.record_bytes * mft.record_bytes
     if check is False or (check is None and size // mft.record_bytes > UNASKED_RECORDS):
         return
-    accounts = Accounts(mft.record_bytes, transaction.geometry.cluster_count)
+    accounts = ClusterOwners(mft.record_bytes, transaction.geometry.cluster_count)
     for at in range(0, size, PIECE_BYTES):
         accounts.add(mft.read_bytes(at, min(PIECE_BYTES, size - at)))
     bitmap = transaction.stream_of(transaction.state(file_record.BITMAP), "")
