@@ -88,13 +88,13 @@ def test_a_bitmap_that_lies_in_its_record(tmp_path: Path, readers: list[Reader])
     image = formatted_by_us(tmp_path / "disk.img", "size: 8MiB")
     with editor(image) as volume:
         state = volume._transaction.state(file_record.BITMAP)
-        outside = volume._transaction.stream_of(state, "")
+        outside = state.stream("")
         value = volume._transaction.streams.read(outside)
         volume._transaction.stream_writer.free(outside)
         state.put(Attribute(attribute.DATA, "", 0, 0, value))
         volume.commit()
     with editor(image) as volume:
-        assert volume._transaction.stream_of(volume._transaction.state(file_record.BITMAP), "").resident
+        assert volume._transaction.state(file_record.BITMAP).stream("").resident
         volume.make_file("/a", b"x" * 50_000, TIMES, 0x20)
         volume.commit()
         volume.make_file("/b", b"y" * 50_000, TIMES, 0x20)
@@ -155,7 +155,7 @@ def flagged(image: Path, flags: int, size: int) -> None:
     with editor(image) as volume:
         volume.make_file("/f", b"r" * size, TIMES, 0x20)
         state = volume._writer.names.file_at("/f")
-        state.put(volume._transaction.stream_of(state, "")._replace(flags=flags))
+        state.put(state.stream("")._replace(flags=flags))
         bit = FileAttributes.SPARSE if flags == SPARSE else FileAttributes.COMPRESSED
         volume._writer._set(state, {"attributes": 0x20 | int(bit)})
         volume.commit()
@@ -194,7 +194,7 @@ def test_what_somebody_left_behind_the_initialized_size_never_shows(image: Path)
     with editor(image) as volume:
         volume.make_file("/f", b"\xd1" * 40_000, TIMES, 0x20)
         state = volume._writer.names.file_at("/f")
-        state.put(volume._transaction.stream_of(state, "")._replace(initialized_bytes=10_000))
+        state.put(state.stream("")._replace(initialized_bytes=10_000))
         volume.commit()
         volume.write("/f", 30_000, b"new", START)
         volume.commit()
@@ -234,7 +234,7 @@ def test_encrypted_content_is_refused(image: Path) -> None:
     with editor(image) as volume:
         volume.make_file("/f", b"x" * 5000, TIMES, 0x20)
         state = volume._writer.names.file_at("/f")
-        state.put(volume._transaction.stream_of(state, "")._replace(flags=attribute.ENCRYPTED))
+        state.put(state.stream("")._replace(flags=attribute.ENCRYPTED))
         volume.commit()
         for change in (
             lambda: volume.read("/f"),

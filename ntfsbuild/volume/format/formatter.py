@@ -39,6 +39,7 @@ from ntfsbuild.volume.write.attributes import information
 from ntfsbuild.volume.write.clusters import NewClusters
 from ntfsbuild.volume.write.commit import Commit
 from ntfsbuild.volume.write.directories import Directory, ViewIndex, by_numbers
+from ntfsbuild.volume.write.file_names import file_name_of
 from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.mft import Growth
 from ntfsbuild.volume.write.secure import BY_HASH
@@ -176,7 +177,7 @@ class Formatter:
             from ntfsbuild.ondisk import security_inheritance  # Late: few manifests say it.
 
             own = security_inheritance.of_root(traits.security)
-            transaction.replace_value(root, attribute.SECURITY_DESCRIPTOR, "", own)
+            transaction.stream_writer.replace_value(root, attribute.SECURITY_DESCRIPTOR, "", own)
         entries.file_security_id = writer.secure.id_in(root, None, directory=False)
         if traits is NO_TRAITS and not streams and form == "plain":
             return
@@ -249,7 +250,8 @@ class Formatter:
         """Give the root its own name, and the entry that it has of itself."""
         traits = self._root_traits
         own, entry = (
-            self._transaction.name_value(
+            file_name_of(
+                self._transaction,
                 root,
                 self._transaction.root_reference,
                 _ROOT_NAME,

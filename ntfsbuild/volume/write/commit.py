@@ -16,6 +16,7 @@ from ntfsbuild.volume.read.catalog import INDEX_NAME
 from ntfsbuild.volume.read.records import Attribute, parse_attribute
 from ntfsbuild.volume.write import record_layout
 from ntfsbuild.volume.write.attributes import listed_sizes
+from ntfsbuild.volume.write.file_names import renew_entries
 from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.index_writer import IndexWriter, SortedIndex
 from ntfsbuild.volume.write.mft import TOO_SCATTERED, next_sequence
@@ -48,7 +49,7 @@ class Commit:
         transaction = self._transaction
         self.lay_out_files()
         for number in sorted(transaction.stale):
-            transaction.renew_entries(transaction.states[number])
+            renew_entries(transaction, transaction.states[number])
         self.pack_directories()
         self.pack_system()
         for _, state in sorted(transaction.states.items()):
@@ -75,7 +76,7 @@ class Commit:
         self._write_file(*self._layouts.pop(state.number))
         del self._transaction.states[state.number]
         self._transaction.stale.discard(state.number)
-        self._transaction.entry_times.pop(state.number, None)
+        self._transaction.entry_times.forget(state.number)
 
     def lay_out(self, state: FileState) -> None:
         """Find the records of a file, and room for them; again where it changed once more."""
@@ -142,7 +143,7 @@ class Commit:
             elif one.type_code == attribute.FILE_NAME and one.value is not None:
                 value = one.value[:_SIZES_AT] + sizes + one.value[_SIZES_AT + _sizes.size :]
                 state.attributes[place] = one._replace(value=value)
-        self._transaction.renew_entries(state)
+        renew_entries(self._transaction, state)
 
     def _check_way(self, state: FileState, layout: Layout) -> None:
         """Each record that says where a later part of $MFT lies must lie in the parts before that one."""
@@ -266,7 +267,7 @@ class Commit:
             self.lay_out(mft.state)
             mft.flush_bitmap()
         bitmap_file = transaction.state(file_record.BITMAP)
-        bitmap = transaction.stream_of(bitmap_file, "")
+        bitmap = bitmap_file.stream("")
         for at, data in transaction.clusters.commit():
             if bitmap.value is not None:
                 bitmap = transaction.stream_writer.write(bitmap, at, data)
@@ -310,7 +311,7 @@ class Commit:
     def _write_mirror(self) -> None:
         """$MFTMirr repeats the first records, and must do so to the byte."""
         transaction = self._transaction
-        mirror = transaction.stream_of(transaction.state(file_record.MFT_MIRROR), "")
+        mirror = transaction.state(file_record.MFT_MIRROR).stream("")
         size = min(mirror.data_bytes, self._mft.data.data_bytes)
         data = self._mft.read_bytes(0, size)
         view = memoryview(data)

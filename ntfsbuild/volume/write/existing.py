@@ -59,5 +59,5 @@ def _change_of(storage: ChangeableStorage) -> Transaction:
     made = Transaction(buffer, geometry, clusters, mft_state, disk)
     made.states[file_record.BITMAP] = bitmap_state
     for state in (mft_state, bitmap_state):
-        made.check_clusters(state)
+        clusters.check(state.runs())
     return made

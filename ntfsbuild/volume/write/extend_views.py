@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.volume.write.descriptors import view_entry
+from ntfsbuild.volume.write.directories import ViewIndex
 from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.transaction import Transaction
 
@@ -15,7 +16,7 @@ def list_object_id(transaction: Transaction, state: FileState, value: bytes) -> 
     """List a file under its object id, of 16 or 64 bytes; each can be there once."""
     from ntfsbuild.ondisk import object_id  # Late, as below: few files have any.
 
-    view = transaction.view_in_extend(*_OBJECT_IDS)
+    view = _view(transaction, *_OBJECT_IDS)
     if view is None:
         return
     key, data = object_id.index_entry(value, state.reference)
@@ -35,7 +36,7 @@ def list_reparse_point(transaction: Transaction, state: FileState, value: bytes)
     """List a file under the tag of its reparse point."""
     from ntfsbuild.ondisk.reparse_point import index_key
 
-    view = transaction.view_in_extend(*_REPARSE_POINTS)
+    view = _view(transaction, *_REPARSE_POINTS)
     if view is not None:
         view.put(view_entry(index_key(int.from_bytes(value[:4], "little"), state.reference), b""))
 
@@ -44,12 +45,19 @@ def unlist_reparse_point(transaction: Transaction, state: FileState) -> None:
     """Take a file out of the index of reparse points."""
     found = state.find(attribute.REPARSE_POINT)
     if found is not None:
-        tag = transaction.read_part(found, 0, 4)
+        tag = transaction.stream_writer.read_part(found, 0, 4)
         _remove(transaction, _REPARSE_POINTS, tag + state.reference.to_bytes(8, "little"))
+
+
+def _view(transaction: Transaction, owner: str, index: str) -> ViewIndex | None:
+    """An index of a file in $Extend, where there is one."""
+    extend = transaction.state(file_record.EXTEND)
+    found = transaction.directory(extend.reference).find(owner)
+    return None if found is None else transaction.view(transaction.file(found[1]).number, index)
 
 
 def _remove(transaction: Transaction, index: tuple[str, str], key: bytes) -> None:
     """Take a key out of an index, where there is such an index."""
-    view = transaction.view_in_extend(*index)
+    view = _view(transaction, *index)
     if view is not None:
         view.remove(key)

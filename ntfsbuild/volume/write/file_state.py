@@ -100,6 +100,17 @@ class FileState:
             self.changed = True
         return found
 
+    def stream(self, name: str) -> Attribute:
+        """A $DATA stream that must be there."""
+        found = self.find(attribute.DATA, name)
+        if found is None:
+            raise CorruptVolume(f"record {self.number}: no $DATA {name!r}")
+        return found
+
+    def runs(self) -> list[Run]:
+        """The runs of all its attributes."""
+        return [run for one in self.attributes for run in one.runs]
+
     def names(self) -> list[bytes]:
         """The $FILE_NAME values."""
         return [

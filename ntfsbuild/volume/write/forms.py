@@ -60,7 +60,7 @@ class Forms:
         streams = (one for one in state.attributes if one.type_code == attribute.DATA)
         if any(one.flags & attribute.ENCRYPTED for one in streams):
             raise VolumeError("the directory has encrypted streams: they have to be written anew")
-        self._transaction.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, b"")
+        self._transaction.stream_writer.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, b"")
 
     def convert(self, state: FileState, form: Form) -> None:
         """Let the main stream lie in another form; of a directory, hand it down."""

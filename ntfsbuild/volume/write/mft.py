@@ -5,7 +5,6 @@ Records that are complete when they get their number are gathered, and written i
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
@@ -17,6 +16,7 @@ from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.read.streams import StreamReader
 from ntfsbuild.volume.run_list import merged
 from ntfsbuild.volume.write.file_state import FileState
+from ntfsbuild.volume.write.record_bitmap import RecordBitmap
 from ntfsbuild.volume.write.streams import Streams
 
 TOO_SCATTERED = "the $MFT lies in too many pieces: no record is left that could say where the next one is"
@@ -25,7 +25,6 @@ _GROW_RECORDS = 64  # As Windows does.
 _RUN_RECORDS = 1024  # Taken at once, at most.
 _MANY_RUNS = 8  # Fewer than any record has room for.
 _CHUNK_BYTES = 1 << 20
-_not_full = re.compile(rb"[^\xff]")
 _header = FileRecordHeader.LAYOUT
 
 
@@ -70,8 +69,6 @@ class Mft:
         self.attributes_offset = file_record.first_attribute_offset(record_bytes)
         self._usa_count = record_bytes // fixups.STRIDE + 1
         self._usa_room = bytes(self.attributes_offset - FileRecordHeader.SIZE)
-        self._bits = bytearray()
-        self._bits_changed = False
         self._from = file_record.QUOTA  # No record below is ever given to a file.
         # Of numbers freed by this change: the sequence number that their next file gets.
         self._freed: dict[int, int] = {}
@@ -88,9 +85,7 @@ class Mft:
         bitmap = self.state.find(attribute.BITMAP)
         if bitmap is None:
             raise CorruptVolume("record 0: $MFT has no $BITMAP")
-        self._bits = bytearray(self._reader.read(bitmap))
-        self._bits_before = bytes(self._bits)
-        self._bits_changed = False
+        self._bitmap = RecordBitmap(self._reader.read(bitmap))
         self._freed.clear()
         self._written = self.data.data_bytes // self.record_bytes  # Behind them no record ever was.
 
@@ -129,18 +124,19 @@ class Mft:
         if self._growth.is_new:
             self._next, self._after = self._from, self._from + _RUN_RECORDS
             self._from = self._after
-            self._mark(self._next, self._after, True)
+            self._bitmap.mark(self._next, self._after, True)
             return self._next
         count = self.data.data_bytes // self.record_bytes
-        number = self._first_free(self._from, count)
-        if number is not None and len(self.data.runs) > _MANY_RUNS and self._is_first(number):
-            number = self._first_free(number + 1, count)
+        bitmap, in_many_runs = self._bitmap, len(self.data.runs) > _MANY_RUNS
+        number = bitmap.first_free(self._from, count)
+        if in_many_runs and number is not None and bitmap.first_free(file_record.FIRST_FREE, number) is None:
+            number = bitmap.first_free(number + 1, count)
         if number is None:
             number = count
             self._grow()
             count = self.data.data_bytes // self.record_bytes
-        after = self._end_of_free(number, min(count, number + _RUN_RECORDS))
-        self._mark(number, after, True)
+        after = self._bitmap.end_of_free(number, min(count, number + _RUN_RECORDS))
+        self._bitmap.mark(number, after, True)
         self._sequences = self._sequences_of(number, min(after, max(number, self._written)))
         for k in range(len(self._sequences), after - number if self._freed else 0):
             self._sequences.insert(0, self._freed.pop(number + k, 1))
@@ -151,7 +147,7 @@ class Mft:
     def _close_run(self) -> None:
         """Give back the numbers of the run that nobody took."""
         if self._next < self._after:
-            self._mark(self._next, self._after, False)
+            self._bitmap.mark(self._next, self._after, False)
             for number, sequence in zip(
                 range(self._next, self._after), reversed(self._sequences), strict=False
             ):
@@ -163,19 +159,16 @@ class Mft:
         self._next = self._after = 0
         self._sequences = []
 
-    def _is_first(self, number: int) -> bool:
-        return self._first_free(file_record.FIRST_FREE, number) is None
-
     def take_for_itself(self) -> tuple[int, int]:
         """The same for a record that says where a later part of $MFT lies.
 
         It should lie in the first part: the records before 24 are kept free for that, by everybody.
         """
         self._close_run()
-        number = self._first_free(file_record.FIRST_FREE, self.data.data_bytes // self.record_bytes)
+        number = self._bitmap.first_free(file_record.FIRST_FREE, self.data.data_bytes // self.record_bytes)
         if number is None:
             raise VolumeError(TOO_SCATTERED)
-        self._mark(number, number + 1, True)
+        self._bitmap.mark(number, number + 1, True)
         return number, self._sequences_of(number, number + 1)[0]
 
     def _sequences_of(self, first: int, after: int) -> list[int]:
@@ -200,7 +193,7 @@ class Mft:
     def give_back(self, number: int, sequence: int) -> None:
         """Free a record; the next file in it has the following sequence number."""
         self._close_run()
-        self._mark(number, number + 1, False)
+        self._bitmap.mark(number, number + 1, False)
         self._from = min(self._from, number)
         self._freed[number] = next_sequence(sequence)
 
@@ -208,51 +201,11 @@ class Mft:
         """Whether the bitmap says that a record is in use."""
         if self._next <= number < self._after:
             return False
-        return _bit(self._bits, number)
+        return self._bitmap.is_used(number)
 
     def was_used(self, number: int) -> bool:
         """Whether a record was in use at the last commit."""
-        return _bit(self._bits_before, number)
-
-    def _first_free(self, first: int, after: int) -> int | None:
-        """The first number from `first` on, below `after`, whose bit is clear."""
-        self._cover(after)
-        byte, bit = divmod(first, 8)
-        if byte < len(self._bits):
-            value = self._bits[byte] | (1 << bit) - 1
-            if value == 0xFF:
-                found = _not_full.search(self._bits, byte + 1)
-                if found is None:
-                    return None
-                byte = found.start()
-                value = self._bits[byte]
-            number = byte * 8 + (~value & value + 1).bit_length() - 1
-            return number if number < after else None
-        return None
-
-    def _end_of_free(self, first: int, after: int) -> int:
-        """Behind the last of the free numbers that follow `first` without a gap, `after` at most."""
-        begin, end = first // 8, -(-after // 8)
-        used = int.from_bytes(self._bits[begin:end], "little") >> first % 8
-        if not used:
-            return after
-        return min(after, first + (used & -used).bit_length() - 1)
-
-    def _mark(self, first: int, after: int, used: bool) -> None:
-        self._cover(after)
-        begin, end = first // 8, -(-after // 8)
-        mask = ((1 << after - first) - 1) << first % 8
-        value = int.from_bytes(self._bits[begin:end], "little")
-        value = value | mask if used else value & ~mask
-        self._bits[begin:end] = value.to_bytes(end - begin, "little")
-        self._bits_changed = True
-
-    def _cover(self, records: int) -> None:
-        """Let the bitmap have a bit for every record: whole bytes, a multiple of eight."""
-        more = align(-(-records // 8), 8) - len(self._bits)
-        if more > 0:
-            self._bits.extend(bytes(more))
-            self._bits_changed = True
+        return self._bitmap.was_used(number)
 
     def grow_to(self, records: int) -> None:
         """Let $MFT have room for so many records, at least."""
@@ -277,42 +230,42 @@ class Mft:
             have += more
         size = have // self.record_bytes * self.record_bytes
         self.state.put(data._replace(runs=runs, data_bytes=size, initialized_bytes=size))
-        self._cover(size // self.record_bytes)
+        self._bitmap.cover(size // self.record_bytes)
         for offset, count in self._places(data.data_bytes, size - data.data_bytes):
             self._storage.zero(offset, count)
 
     def flush_bitmap(self) -> None:
         """Write $MFT's $BITMAP back."""
         self._close_run()
-        if not self._bits_changed:
+        if not self._bitmap.changed:
             return
         bitmap = self.state.find(attribute.BITMAP)
         assert bitmap is not None
-        self.state.put(self._streams.write(bitmap, 0, bytes(self._bits)))
-        self._bits_changed = False
+        self.state.put(self._streams.write(bitmap, 0, bytes(self._bitmap.bits)))
+        self._bitmap.changed = False
 
     def marked(self) -> bytes:
         """The bits of the records in use, as $MFT's $BITMAP has them."""
         self._close_run()
-        return bytes(self._bits)
+        return bytes(self._bitmap.bits)
 
     @property
     def next_number(self) -> int:
         """The number behind the last record in use."""
         self._close_run()
-        return int.from_bytes(self._bits, "little").bit_length()
+        return self._bitmap.next_number
 
     @property
     def bits(self) -> bytes:
         """The value of $MFT's $BITMAP, of a new volume."""
         while self.next_number > self.data.data_bytes // self.record_bytes:
             self._grow()
-        return bytes(self._bits[: align(-(-self.data.data_bytes // self.record_bytes // 8), 8)])
+        return bytes(self._bitmap.bits[: align(-(-self.data.data_bytes // self.record_bytes // 8), 8)])
 
     def reserve(self, first: int, after: int) -> None:
         """Take certain numbers, which are free: those of the system files of a new volume."""
         self._close_run()
-        self._mark(first, after, True)
+        self._bitmap.mark(first, after, True)
         self._from = max(self._from, after)
 
     # ------------------------------------------------------------------ records
@@ -403,10 +356,6 @@ class Mft:
         for offset, count in self._places(at, len(data)):
             self._storage.write(offset, view[:count])
             view = view[count:]
-
-
-def _bit(bits: bytes | bytearray, number: int) -> bool:
-    return number // 8 < len(bits) and bool(bits[number // 8] >> number % 8 & 1)
 
 
 def next_sequence(sequence: int) -> int:

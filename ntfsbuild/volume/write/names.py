@@ -18,8 +18,9 @@ from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.attributes import MOST_NAMES, names_of
 from ntfsbuild.volume.write.directories import Directory, name_in
 from ntfsbuild.volume.write.extend_views import unlist_object_id, unlist_reparse_point
+from ntfsbuild.volume.write.file_names import file_name_of
 from ntfsbuild.volume.write.file_state import FileState
-from ntfsbuild.volume.write.transaction import Transaction, entry_key
+from ntfsbuild.volume.write.transaction import Transaction
 
 _SYSTEM_NAMES = frozenset(names.folded(names.SYSTEM_NAMES))
 _NAMESPACE_AT = 0x41
@@ -134,12 +135,11 @@ class Names:
         for one, namespace in names_of(name, short_name):
             raw_name = one.encode("utf-16-le", "surrogatepass")
             if entry_times is not None:
-                key = entry_key(parent.reference, raw_name)
-                transaction.entry_times.setdefault(state.number, {})[key] = entry_times
-            its_times = transaction.times_of_entry(state.number, parent.reference, raw_name)
-            own = transaction.name_value(state, parent.reference, raw_name, namespace, own_times)
+                transaction.entry_times.set(state.number, parent.reference, raw_name, entry_times)
+            its_times = transaction.entry_times.of(state.number, parent.reference, raw_name)
+            own = file_name_of(transaction, state, parent.reference, raw_name, namespace, own_times)
             state.add_name(own)
-            entry = transaction.name_value(state, parent.reference, raw_name, namespace, its_times)
+            entry = file_name_of(transaction, state, parent.reference, raw_name, namespace, its_times)
             entries.put(entry, state.reference)
         transaction.touch(parent, now, modified=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -74,8 +75,9 @@ def refuse_misowned(transaction: Transaction, *, check: bool | None) -> None:
     accounts = ClusterOwners(mft.record_bytes, transaction.geometry.cluster_count)
     for at in range(0, size, PIECE_BYTES):
         accounts.add(mft.read_bytes(at, min(PIECE_BYTES, size - at)))
-    bitmap = transaction.stream_of(transaction.state(file_record.BITMAP), "")
-    taken = TakenClusters(lambda at, count: transaction.read_part(bitmap, at, count), bitmap.size_bytes)
+    bitmap = transaction.state(file_record.BITMAP).stream("")
+    read = functools.partial(transaction.stream_writer.read_part, bitmap)
+    taken = TakenClusters(read, bitmap.size_bytes)
     findings = accounts.findings(mft.marked(), taken, needed)
     if findings:
         more = "; there may be more: `verify` tells all" if len(findings) == MOST_FINDINGS else ""
@@ -106,8 +108,11 @@ def _refuse_cut_off(transaction: Transaction) -> None:
 
 def _refuse_log(transaction: Transaction) -> None:
     """A log that is to be replayed would undo what is written now."""
-    stream = transaction.stream_of(transaction.state(file_record.LOG_FILE), "")
-    pages = [bytearray(transaction.read_part(stream, at, _LOG_PAGE_BYTES)) for at in (0, _LOG_PAGE_BYTES)]
+    stream = transaction.state(file_record.LOG_FILE).stream("")
+    pages = [
+        bytearray(transaction.stream_writer.read_part(stream, at, _LOG_PAGE_BYTES))
+        for at in (0, _LOG_PAGE_BYTES)
+    ]
     if all(page[:4] == _NEVER_USED for page in pages):
         return
     restarts = []
@@ -139,6 +144,6 @@ def _refuse_hibernated(transaction: Transaction) -> None:
     if (
         stream is not None
         and stream.size_bytes >= 4
-        and bytes(transaction.read_part(stream, 0, 4)) in _HIBERNATED
+        and bytes(transaction.stream_writer.read_part(stream, 0, 4)) in _HIBERNATED
     ):
         raise VolumeError("Windows is hibernated on this volume: shut it down first")

@@ -180,13 +180,13 @@ class Secure:
     def _write(self, at: int, data: bytes | bytearray) -> None:
         transaction = self._transaction
         state = transaction.state(file_record.SECURE)
-        state.put(transaction.stream_writer.write(transaction.stream_of(state, STREAM), at, bytes(data)))
+        state.put(transaction.stream_writer.write(state.stream(STREAM), at, bytes(data)))
 
     def _word_at(self, at: int) -> bytes:
         """Four bytes of the stream as they will be."""
         transaction = self._transaction
-        stream = transaction.stream_of(transaction.state(file_record.SECURE), STREAM)
-        word = bytearray(transaction.read_part(stream, at, 4).ljust(4, b"\0"))
+        stream = transaction.state(file_record.SECURE).stream(STREAM)
+        word = bytearray(transaction.stream_writer.read_part(stream, at, 4).ljust(4, b"\0"))
         for one in self._new:
             for begin in (one.entry.offset, one.entry.offset + security.BLOCK_BYTES):
                 if begin - 4 < at < begin + one.entry.size_bytes:

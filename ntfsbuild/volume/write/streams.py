@@ -18,6 +18,7 @@ from ntfsbuild.volume.run_list import clusters_of, merged
 from ntfsbuild.volume.write.clusters import Clusters
 from ntfsbuild.volume.write.compression_units import compressed_runs
 from ntfsbuild.volume.write.extent import Extent
+from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.stream_maker import COMPRESSION_UNIT, StreamMaker
 
 _HOLEY = attribute.SPARSE | attribute.COMPRESSION_MASK
@@ -82,7 +83,21 @@ class Streams:
         found = run_list.extents(one.runs, self._cluster_bytes, at, size_bytes)
         return [(offset, count) for offset, count in found if offset is not None]
 
+    def read_part(self, one: Attribute, at: int, size_bytes: int) -> bytes:
+        """A part of a stream without holes, as it lies in its record or its clusters."""
+        if one.value is not None:
+            return one.value[at : at + size_bytes]
+        return self._reader.read_at(one, at, size_bytes)
+
     # ------------------------------------------------------------------ changes
+
+    def replace_value(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
+        """Put a value in place of an attribute of a file, or take it away where there is none."""
+        old = state.drop(type_code, name)
+        if old is not None:
+            self.free(old)
+        if value:
+            state.put(Attribute(type_code, name, 0, 0, value))
 
     def write(self, one: Attribute, at: int, data: bytes | memoryview) -> Attribute:
         """Write `data` at byte `at`; what lies between the end and there reads as zeros."""

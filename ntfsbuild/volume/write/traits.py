@@ -14,9 +14,10 @@ from ntfsbuild.volume.read.traits import EFS_NAME
 from ntfsbuild.volume.write import extend_views
 from ntfsbuild.volume.write.attributes import EA_BIT, FOLLOWING_BITS, attribute_bits, ea_attributes
 from ntfsbuild.volume.write.directories import name_in
+from ntfsbuild.volume.write.file_names import file_name_of
 from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.secure import Secure
-from ntfsbuild.volume.write.transaction import Transaction, entry_key
+from ntfsbuild.volume.write.transaction import Transaction
 
 _NAMESPACE_AT = 0x41
 
@@ -26,6 +27,7 @@ class TraitWriter:
 
     def __init__(self, transaction: Transaction, secure: Secure) -> None:
         self._transaction = transaction
+        self._streams = transaction.stream_writer
         self._secure = secure
 
     def apply_traits(self, state: FileState, traits: Traits) -> None:
@@ -39,7 +41,7 @@ class TraitWriter:
         if traits.unix is not None:
             self._set_unix(state, traits.unix)
         if traits.efs is not None:
-            self._transaction.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, traits.efs)
+            self._streams.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, traits.efs)
         if said := traits.information():
             self.lengthen(state)
             state.change_information(said)
@@ -67,14 +69,14 @@ class TraitWriter:
         if above is None:
             descriptor = security_inheritance.of_root(explicit)
             if not state.information().security_id:  # As it was formatted: it keeps one of its own.
-                self._transaction.replace_value(state, attribute.SECURITY_DESCRIPTOR, "", descriptor)
+                self._streams.replace_value(state, attribute.SECURITY_DESCRIPTOR, "", descriptor)
                 return
             security_id = self._secure.id_of(descriptor)
         else:
             security_id = self._secure.id_in(above, explicit, directory=state.is_directory)
         own = state.drop(attribute.SECURITY_DESCRIPTOR)
         if own is not None:
-            self._transaction.stream_writer.free(own)
+            self._streams.free(own)
         self.lengthen(state)
         state.change_information({"security_id": security_id})
 
@@ -98,7 +100,7 @@ class TraitWriter:
         state.change_information({"attributes": bits})
         values = {one.type_code: one.value or b"" for one in ea_attributes(value)} if value else {}
         for type_code in (attribute.EA_INFORMATION, attribute.EA):
-            self._transaction.replace_value(state, type_code, "", values.get(type_code, b""))
+            self._streams.replace_value(state, type_code, "", values.get(type_code, b""))
 
     def _set_unix(self, state: FileState, entries: bytes) -> None:
         from ntfsbuild.ondisk import unix_metadata  # Late: few files have any.
@@ -113,14 +115,14 @@ class TraitWriter:
 
     def _set_reparse(self, state: FileState, value: bytes) -> None:
         extend_views.unlist_reparse_point(self._transaction, state)
-        self._transaction.replace_value(state, attribute.REPARSE_POINT, "", value)
+        self._streams.replace_value(state, attribute.REPARSE_POINT, "", value)
         if value:
             extend_views.list_reparse_point(self._transaction, state, value)
 
     def set_object_id(self, state: FileState, value: bytes) -> None:
         """Set an object id of 16 or 64 bytes: what belongs to its birth stands in the index alone."""
         extend_views.unlist_object_id(self._transaction, state)
-        self._transaction.replace_value(state, attribute.OBJECT_ID, "", value[: object_id.SHORT_BYTES])
+        self._streams.replace_value(state, attribute.OBJECT_ID, "", value[: object_id.SHORT_BYTES])
         if value:
             extend_views.list_object_id(self._transaction, state, value)
 
@@ -128,9 +130,9 @@ class TraitWriter:
 
     def set_entry_times(self, state: FileState, here: Iterable[bytes], times: SomeTicks) -> None:
         """Let the entries of these names have times of their own."""
-        own = self._transaction.entry_times.setdefault(state.number, {})
         for value in here:
-            own[entry_key(int.from_bytes(value[:8], "little"), value[NAME_AT:])] = times
+            parent = int.from_bytes(value[:8], "little")
+            self._transaction.entry_times.set(state.number, parent, value[NAME_AT:], times)
         self._transaction.stale.add(state.number)
 
     def set_name_times(self, state: FileState, here: Iterable[bytes], times: SomeTicks) -> None:
@@ -139,5 +141,5 @@ class TraitWriter:
             parent = int.from_bytes(value[:8], "little")
             state.remove_name(value)
             state.add_name(
-                self._transaction.name_value(state, parent, name_in(value), value[_NAMESPACE_AT], times)
+                file_name_of(self._transaction, state, parent, name_in(value), value[_NAMESPACE_AT], times)
             )

@@ -9,22 +9,20 @@ import contextlib
 from collections.abc import Iterator
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
-from ntfsbuild.ondisk import attribute, file_record, upcase
+from ntfsbuild.ondisk import file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.index import BLOCK_BYTES
-from ntfsbuild.ondisk.traits import SomeTicks, chosen
+from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.catalog import INDEX_NAME, DiskCatalog, no_directory, not_referenced, picked
 from ntfsbuild.volume.read.damage import Damage
-from ntfsbuild.volume.read.file import reparse_tag_of
 from ntfsbuild.volume.read.indexes import NameEntry, leaf_entries, name_of_value
 from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.read.streams import StreamReader
-from ntfsbuild.volume.write import attributes as parts
 from ntfsbuild.volume.write.clusters import Clusters
 from ntfsbuild.volume.write.directories import Directory, ViewIndex, by_numbers
+from ntfsbuild.volume.write.entry_times import EntryTimes
 from ntfsbuild.volume.write.file_state import FileState, loaded_state
 from ntfsbuild.volume.write.mft import AS_WINDOWS_GROWS, Growth, Mft
 from ntfsbuild.volume.write.streams import Streams
@@ -54,7 +52,8 @@ class Transaction:
         self.geometry = geometry
         self.clusters = clusters
         self.disk = disk
-        self._damage = Damage() if disk is None else disk.damage
+        self.damage = Damage() if disk is None else disk.damage
+        self.index_block_bytes = BLOCK_BYTES if disk is None else disk.index_block_bytes
         self.streams = StreamReader(storage, geometry)
         self.stream_writer = Streams(
             storage, self.streams, lambda: self.clusters, geometry.cluster_bytes, geometry.record_bytes
@@ -63,14 +62,13 @@ class Transaction:
         self.directories: dict[int, Directory] = {}
         self.views: dict[tuple[int, str], ViewIndex] = {}
         self.stale: set[int] = set()  # Files whose entries in their directories are to be renewed.
-        # The times of entries that do not follow their file: by record, then by directory and name.
-        self.entry_times: dict[int, dict[bytes, SomeTicks]] = {}
+        self.entry_times = EntryTimes()
         self.new_descriptors: dict[int, bytes] = {}  # By the ids that they got.
         self.deleted: list[FileState] = []  # Their numbers may belong to new files already.
         self._deleted_numbers: set[int] = set()
         self._broken = False
         # How many names files have in each directory, until the first commit; None where nobody counted.
-        self._names: dict[int, int] | None = None
+        self.counted_names: dict[int, int] | None = None
         self.free_is_proven = False  # What $Bitmap says of free clusters was held against all records.
         self.mft_file = Mft(
             mft_state,
@@ -104,16 +102,6 @@ class Transaction:
     def case(self) -> dict[int, int]:
         """The volume's own $UpCase."""
         return upcase.standard() if self.disk is None else self.disk.case
-
-    @property
-    def damage(self) -> Damage:
-        """What is damaged and was read around."""
-        return self._damage
-
-    @property
-    def index_block_bytes(self) -> int:
-        """The size of an index block."""
-        return BLOCK_BYTES if self.disk is None else self.disk.index_block_bytes
 
     @property
     def root_reference(self) -> int:
@@ -189,14 +177,8 @@ class Transaction:
 
     def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
         """The times that the entry of a name gets, where they are not those of its file."""
-        return self.times_of_entry(
-            number, entry.parent_reference, entry.name.encode("utf-16-le", "surrogatepass")
-        )
-
-    def times_of_entry(self, number: int, parent: int, raw_name: bytes) -> SomeTicks | None:
-        """The same by the raw name."""
-        own = self.entry_times.get(number)
-        return None if own is None else own.get(entry_key(parent, raw_name))
+        raw_name = entry.name.encode("utf-16-le", "surrogatepass")
+        return self.entry_times.of(number, entry.parent_reference, raw_name)
 
     def is_stale(self, number: int) -> bool:
         """Whether the entries of a file say what it was before this change."""
@@ -213,14 +195,9 @@ class Transaction:
             assert self.disk is not None
             state = loaded_state(self.disk, self._record_on_disk(number))
             if self.mft_file.was_used(number):
-                self.check_clusters(state)
+                self.clusters.check(state.runs())
             self.states[number] = state
         return state
-
-    def check_clusters(self, state: FileState) -> None:
-        """A file whose clusters somebody else may get is damaged."""
-        for one in state.attributes:
-            self.clusters.check(one.runs)
 
     def file(self, meant: int) -> FileState:
         """A file by its reference; raises CorruptVolume where something else is there by now."""
@@ -239,19 +216,6 @@ class Transaction:
         """The root directory."""
         return self.file(self.root_reference)
 
-    def stream_of(self, state: FileState, name: str) -> Attribute:
-        """A $DATA stream that must be there."""
-        found = state.find(attribute.DATA, name)
-        if found is None:
-            raise CorruptVolume(f"record {state.number}: no $DATA {name!r}")
-        return found
-
-    def read_part(self, stream: Attribute, at: int, size_bytes: int) -> bytes:
-        """A part of a stream without holes, as it lies in its clusters."""
-        if stream.value is not None:
-            return stream.value[at : at + size_bytes]
-        return self.streams.read_at(stream, at, size_bytes)
-
     def directory(self, meant: int) -> Directory:
         """The entries of a directory, loaded once."""
         loaded = self.directories.get(meant & file_record.NUMBER_MASK)
@@ -260,7 +224,7 @@ class Transaction:
             loaded = Directory(
                 state.reference,
                 self._index_entries(state, INDEX_NAME),
-                self._case,
+                lambda: self.case,
                 case_sensitive=state.information().is_case_sensitive,
             )
             self._check_count(state, len(loaded.keys))
@@ -272,25 +236,17 @@ class Transaction:
     def accounted(self, names: dict[int, int] | None) -> None:
         """Take it that all records were held against the bitmaps; `names` is how many a directory has."""
         self.free_is_proven = True
-        self._names = None if names is None else dict(names)
+        self.counted_names = None if names is None else dict(names)
         for number, loaded in self.directories.items():
             self._check_count(self.states[number], len(loaded.keys))
 
-    @property
-    def counted_names(self) -> dict[int, int] | None:
-        """How many names files have in each directory; None where nobody counted."""
-        return self._names
-
     def _check_count(self, state: FileState, listed: int) -> None:
         """A directory that lists fewer names than files have in it has lost some, of more some are stale."""
-        if self._names is not None and listed != (have := self._names.get(state.number, 0)):
+        if self.counted_names is not None and listed != (have := self.counted_names.get(state.number, 0)):
             self.damage.lose(
                 self.path_of(state),
                 f"record {state.number}: it lists {listed} names, files have {have} names in it",
             )
-
-    def _case(self) -> dict[int, int]:
-        return self.case
 
     def view(self, number: int, name: str) -> ViewIndex:
         """The entries of a view index whose keys are numbers, loaded once."""
@@ -303,12 +259,6 @@ class Transaction:
     def _index_entries(self, state: FileState, name: str) -> Iterator[bytes]:
         assert self.disk is not None
         return leaf_entries(self.disk.index(state.record(), name), f"record {state.number}: {name}")
-
-    def view_in_extend(self, owner: str, index: str) -> ViewIndex | None:
-        """An index of a file in $Extend, where there is one."""
-        extend = self.state(file_record.EXTEND)
-        found = self.directory(extend.reference).find(owner)
-        return None if found is None else self.view(self.file(found[1]).number, index)
 
     def path_of(self, state: FileState) -> str:
         """A path of a file, for messages."""
@@ -323,7 +273,7 @@ class Transaction:
 
     def add_directory(self, state: FileState) -> Directory:
         """The entries of a new directory: none."""
-        made = Directory(state.reference, (), self._case)
+        made = Directory(state.reference, (), lambda: self.case)
         made.changed = True
         self.directories[state.number] = made
         return made
@@ -332,9 +282,9 @@ class Transaction:
         """Let go of a file that is deleted; its record is freed, and what it holds written back so."""
         self.directories.pop(state.number, None)
         self.stale.discard(state.number)
-        self.entry_times.pop(state.number, None)  # Another file may get the number.
-        if self._names is not None:
-            self._names.pop(state.number, None)
+        self.entry_times.forget(state.number)
+        if self.counted_names is not None:
+            self.counted_names.pop(state.number, None)
         del self.states[state.number]
         self.deleted.append(state)
         self._deleted_numbers.add(state.number)
@@ -342,7 +292,7 @@ class Transaction:
 
     def begin_anew(self) -> None:
         """After a commit: what was deleted is gone, what is loaded is what is on the disk."""
-        self._names = None
+        self.counted_names = None
         self.deleted.clear()
         self._deleted_numbers.clear()
         self.stale.clear()
@@ -373,58 +323,3 @@ class Transaction:
         if new != (information.changed_ticks, information.modified_ticks, information.attributes):
             fields = ("changed_ticks", "modified_ticks", "attributes")
             state.change_information(dict(zip(fields, new, strict=True)))
-
-    def replace_value(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
-        """Put a value in place of an attribute, or take it away where there is none."""
-        old = state.drop(type_code, name)
-        if old is not None:
-            self.stream_writer.free(old)
-        if value:
-            state.put(Attribute(type_code, name, 0, 0, value))
-
-    def renew_entries(self, state: FileState) -> None:
-        """Let the entries of a file in its directories say what it is now."""
-        for value in state.names():
-            parent = int.from_bytes(value[:8], "little")
-            raw_name = value[NAME_AT : NAME_AT + 2 * value[0x40]]
-            own_times = self.times_of_entry(state.number, parent, raw_name)
-            key = self.name_value(state, parent, raw_name, value[0x41], own_times)
-            self.directory(parent).put(key, state.reference)
-
-    def name_value(
-        self,
-        state: FileState,
-        parent: int,
-        raw_name: bytes,
-        namespace: int,
-        own_times: SomeTicks | None = None,
-    ) -> bytes:
-        """A $FILE_NAME value with the times, sizes and attributes that a file has now."""
-        now = state.information()
-        times = now.created_ticks, now.modified_ticks, now.changed_ticks, now.accessed_ticks
-        attributes = now.attributes
-        if state.find(attribute.INDEX_ROOT, INDEX_NAME) is not None:
-            attributes |= _DIRECTORY_INDEX
-        main = None if state.is_directory else state.find(attribute.DATA)
-        return parts.name_value(
-            parent,
-            chosen(times, own_times),
-            parts.listed_sizes(main, self.geometry.cluster_bytes),
-            attributes,
-            self._tag_or_ea_bytes(state, now.attributes),
-            raw_name,
-            namespace,
-        )
-
-    def _tag_or_ea_bytes(self, state: FileState, attributes: int) -> int:
-        """The tag of a reparse point; of other files the packed size of their extended attributes."""
-        if attributes & _REPARSE_POINT:
-            return reparse_tag_of(state.attributes, self.streams)
-        return parts.tag_or_ea_bytes(
-            one for one in state.attributes if one.type_code == attribute.EA_INFORMATION
-        )
-
-
-def entry_key(parent: int, raw_name: bytes) -> bytes:
-    """A name in a directory, of which `parent` is the reference."""
-    return parent.to_bytes(8, "little") + raw_name
