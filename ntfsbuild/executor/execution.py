@@ -220,7 +220,7 @@ class Execution:
             posix_names=posix_names,
             traits=features.traits,
             streams=streams,
-            form=features.form,
+            form=features.form or ("plain" if features.traits.reparse else None),
         )
         state.keeps_times = True
         self._new_directories.append(state)
@@ -246,7 +246,9 @@ class Execution:
         above = self._above if above_path == self._above_path else self._enter(above_path, path)
         assert above is not None
         if features is not NO_FEATURES or not self._above_is_plain:
-            form: Form = "plain" if self._above_is_plain else "compressed"
+            # Of its directory it takes what that hands down; a link has no content to speak of.
+            is_plain = self._above_is_plain or features.traits.reparse is not None
+            form: Form = "plain" if is_plain else "compressed"
             streams = self._streams.streams(content, features, form)
             made = self._writer.make_file(
                 above, name, streams, times, attributes, features.traits, keep_open=features.linked

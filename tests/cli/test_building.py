@@ -270,7 +270,7 @@ def test_a_build_that_is_stopped_leaves_nothing(folder: Path, number: signal.Sig
     else:
         pytest.fail("the build never began to write")
     process.send_signal(number)
-    out, error = process.communicate(timeout=20)
+    out, error = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert (out, error) == ("", f"ntfsbuild: stopped by {number.name}\n")
     assert sorted(os.listdir(folder)) == before

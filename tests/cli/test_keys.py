@@ -161,14 +161,14 @@ def test_damage(folder: Path, image: Path, tmp_path: Path) -> None:
         state = volume._transaction.state(volume.stat("/1.bin").record)
         state.put(state.find(0x80)._replace(runs=(), data_bytes=1))
         with pytest.raises(CorruptVolume, match=r"record \d+: it is encrypted and has no \$EFS"):
-            volume.read("/4097.bin", key=key)
-        assert volume.read("/4095.bin", key=key) == content(600).ljust(4095, b"\0")
+            volume.volume.read("/4097.bin", key=key)
+        assert volume.volume.read("/4095.bin", key=key) == content(600).ljust(4095, b"\0")
         with pytest.raises(CorruptVolume, match="1 bytes in 0 clusters"):
-            volume.read("/1.bin", key=key)
+            volume.volume.read("/1.bin", key=key)
         with pytest.raises(VolumeError, match="no key was given"):
-            volume.read("/4095.bin")
+            volume.volume.read("/4095.bin")
         with pytest.raises(ManifestError, match=r"/4095.bin: .* it is for the certificates "):
-            volume.read("/4095.bin", key=load_key((folder / "eve.pfx").read_bytes(), PASSPHRASE))
+            volume.volume.read("/4095.bin", key=load_key((folder / "eve.pfx").read_bytes(), PASSPHRASE))
 
 
 def test_named_streams(folder: Path, image: Path, tmp_path: Path) -> None:
@@ -180,5 +180,5 @@ def test_named_streams(folder: Path, image: Path, tmp_path: Path) -> None:
         state = volume._transaction.state(volume.stat(f"/{1 << 20}.bin").record)
         main = state.find(0x80)
         state.put(main._replace(name="named", instance=77))
-        assert volume.read(f"/{1 << 20}.bin", "named", key=key) == content(1 << 20)
-        assert volume.read(f"/{1 << 20}.bin", "NAMED", key=key) == content(1 << 20)
+        assert volume.volume.read(f"/{1 << 20}.bin", "named", key=key) == content(1 << 20)
+        assert volume.volume.read(f"/{1 << 20}.bin", "NAMED", key=key) == content(1 << 20)

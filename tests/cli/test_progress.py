@@ -33,8 +33,10 @@ def test_the_total_comes_first_and_bytes_grow_within_a_file(monkeypatch: pytest.
     assert "64 MiB" in terminal.getvalue() and "65 MiB" not in terminal.getvalue()
 
 
-@pytest.mark.parametrize("settings", [Settings(quiet=True), Settings(json=True)])
-def test_who_wants_silence_or_data_sees_no_bar(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+@pytest.mark.parametrize("option", ["quiet", "json"])
+def test_who_wants_silence_or_data_sees_no_bar(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    settings = Settings()
+    setattr(settings, option, True)
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     with shown_progress(settings) as report:
         assert report is None
