@@ -12,6 +12,7 @@ from ntfsbuild.ondisk.extended_attributes import unpack
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata, unix_metadata
 from ntfsbuild.volume.opening import Volume
+from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.info import FileInfo, StreamInfo
 
 PIECE_BYTES = 1 << 20
@@ -19,6 +20,9 @@ PIECE_BYTES = 1 << 20
 Kind: TypeAlias = Literal["directory", "file", "symlink", "fifo", "hardlink"]
 Extents: TypeAlias = list[tuple[int, int]]
 Note: TypeAlias = Callable[[str, str], None]  # Told of a path, and of what was not taken from it.
+
+
+NO_UNIX_METADATA = UnixMetadata()
 
 
 class Stream(NamedTuple):
@@ -46,21 +50,34 @@ class Item(NamedTuple):
     main: Stream | None = None
     streams: tuple[Stream, ...] = ()
     target: str = ""  # Of a symbolic link its text, of a hard link the path of the first name.
-    unix: UnixMetadata = UnixMetadata()
+    unix: UnixMetadata = NO_UNIX_METADATA
+    is_linked: bool = False  # Whether hard links to it may follow.
 
 
 def items(volume: Volume, paths: Iterable[str], note: Note) -> Iterator[Item]:
     """Everything at and below the paths, which are absolute; each once."""
     seen: set[str] = set()
     first_names: dict[int, str] = {}
-    for top in paths:
-        info = volume.stat(top)
-        way = [] if top == "/" else _directories_to(top)
-        below = (path for path, _ in volume.walk(top)) if info.is_directory else iter(())
-        for path in (*way, *([] if top == "/" else [top]), *below):
-            if path not in seen:
-                seen.add(path)
-                yield _item(volume, path, first_names, note)
+    tops = list(paths)
+    for top in tops:
+        for file in _files_at(volume, top):
+            if len(tops) > 1:
+                if file.path in seen:
+                    continue
+                seen.add(file.path)
+            yield _item(file, volume.geometry.cluster_bytes, first_names, note)
+
+
+def _files_at(volume: Volume, top: str) -> Iterator[File]:
+    """What lies at a path and below it, after the directories on the way to it; the root is not counted."""
+    for path in () if top == "/" else _directories_to(top):
+        yield volume.open_file(path)
+    file = volume.open_file(top)
+    if top != "/":
+        yield file
+    if file.is_directory:
+        for below, _ in volume.files(top):
+            yield below
 
 
 def _directories_to(path: str) -> list[str]:
@@ -68,58 +85,59 @@ def _directories_to(path: str) -> list[str]:
     return ["/" + "/".join(parts[:k]) for k in range(1, len(parts))]
 
 
-def _item(volume: Volume, path: str, first_names: dict[int, str], note: Note) -> Item:
-    info = volume.stat(path)
+def _item(file: File, cluster_bytes: int, first_names: dict[int, str], note: Note) -> Item:
+    info, path = file.info(), file.path
     times, attributes = info.times, info.attributes
-    if info.link_count > 1 and not info.is_directory:
+    is_linked = info.link_count > 1 and not info.is_directory
+    if is_linked:
         first = first_names.setdefault(info.record, path)
         if first != path:
             return Item(path, "hardlink", times, attributes, target=first)
-    streams = tuple(_readable(volume, path, info, note))
-    main = next((one for one in streams if not one.name), None)
-    named = tuple(one for one in streams if one.name)
-    unix = _unix_of(volume, path, info)
+    streams = tuple(_readable(file, info, cluster_bytes, note))
+    main = streams[0] if streams and not streams[0].name else None
+    named = streams[1:] if main else streams
+    unix = _unix_of(file, info)
     if info.reparse_tag:
-        kind, target = _link_of(volume, path, info, note)
+        kind, target = _link_of(file, info, note)
         if kind is not None:
-            return Item(path, kind, times, attributes, None, named, target, unix)
+            return Item(path, kind, times, attributes, None, named, target, unix, is_linked)
     if info.is_directory:
         return Item(path, "directory", times, attributes, None, named, "", unix)
-    return Item(path, "file", times, attributes, main, named, "", unix)
+    return Item(path, "file", times, attributes, main, named, "", unix, is_linked)
 
 
-def _unix_of(volume: Volume, path: str, info: FileInfo) -> UnixMetadata:
+def _unix_of(file: File, info: FileInfo) -> UnixMetadata:
     if not info.ea_bytes:
-        return UnixMetadata()
-    ea = volume.traits(path).ea
-    return UnixMetadata() if ea is None else unix_metadata(unpack(ea))
+        return NO_UNIX_METADATA
+    ea = file.traits().ea
+    return NO_UNIX_METADATA if ea is None else unix_metadata(unpack(ea))
 
 
-def _readable(volume: Volume, path: str, info: FileInfo, note: Note) -> Iterator[Stream]:
-    """The streams that can be read; the others are noted."""
-    for stream in info.streams:
+def _readable(file: File, info: FileInfo, cluster_bytes: int, note: Note) -> Iterator[Stream]:
+    """The streams that can be read, the main one first; the others are noted."""
+    for stream in sorted(info.streams, key=lambda one: one.name != "") if info.streams else ():
         name = stream.name
-
-        def read(at: int, size_bytes: int, name: str = name) -> bytes:
-            return volume.read_at(path, at, size_bytes, name)
-
         try:
-            read(0, min(1, stream.size_bytes))
+            read = file.part_reader(name)
         except CorruptVolume:
             raise
         except VolumeError as error:
-            note(f"{path}:{name}" if name else path, str(error).removeprefix(f"{path}: "))
+            shown = f"{file.path}:{name}" if name else file.path
+            note(shown, str(error).removeprefix(f"{file.path}: "))
         else:
-            yield Stream(name, stream.size_bytes, _extents(stream, volume.geometry.cluster_bytes), read)
+            yield Stream(name, stream.size_bytes, _extents(stream, cluster_bytes), read)
 
 
 def _extents(stream: StreamInfo, cluster_bytes: int) -> Extents:
+    if stream.form == "plain" and (stream.resident or len(stream.runs) == 1):
+        end = min(stream.size_bytes, stream.initialized_bytes)
+        return [(0, end)] if end else []
     return data_extents([(stream, cluster_bytes)], stream.size_bytes)
 
 
-def _link_of(volume: Volume, path: str, info: FileInfo, note: Note) -> tuple[Kind | None, str]:
+def _link_of(file: File, info: FileInfo, note: Note) -> tuple[Kind | None, str]:
     """What a reparse point is to the host; None where it is nothing but a file or directory with one."""
-    value = volume.traits(path).reparse or b""
+    value = file.traits().reparse or b""
     decoded = reparse_point.decode(value)
     target = str(decoded.get("target") or decoded.get("print") or decoded.get("substitute") or "")
     match info.reparse_tag:
@@ -129,5 +147,8 @@ def _link_of(volume: Volume, path: str, info: FileInfo, note: Note) -> tuple[Kin
             return "symlink", target
         case reparse_tags.LX_FIFO:
             return "fifo", ""
-    note(path, f"its reparse point ({decoded.get('name') or hex(info.reparse_tag)}) has no place on the host")
+    note(
+        file.path,
+        f"its reparse point ({decoded.get('name') or hex(info.reparse_tag)}) has no place on the host",
+    )
     return None, ""

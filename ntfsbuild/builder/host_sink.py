@@ -140,22 +140,40 @@ class HostSink:
         raise HostError(f"{path}: the host has no name left for it")
 
     def _make_file(self, path: str, name: str, content: Stream | None, item: Item) -> None:
-        opened: list[int] = []
-        self._make(
-            path, name, lambda safe: opened.append(os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder))
-        )
-        with os.fdopen(opened[0], "wb", buffering=0) as file:
+        descriptor = self._new_file(path, name, item)
+        try:
             if content is not None:
+                end = 0
                 for at, data in content.pieces():
-                    view = memoryview(data)
-                    while view:
-                        count = os.pwrite(file.fileno(), view, at)
-                        at, view = at + count, view[count:]
-                os.ftruncate(file.fileno(), content.size_bytes)
-            self._remember(path, file.fileno())
-            self._set_times(file.fileno(), item)
-            if path == item.path and item.attributes & _READONLY:
-                os.fchmod(file.fileno(), 0o444)
+                    end = at + len(data)
+                    done = os.pwrite(descriptor, data, at)
+                    while done < len(data):
+                        done += os.pwrite(descriptor, memoryview(data)[done:], at + done)
+                if end != content.size_bytes:
+                    os.ftruncate(descriptor, content.size_bytes)
+            if item.is_linked:
+                self._remember(path, descriptor)
+            self._set_times(descriptor, item)
+            if item.attributes & _READONLY and path == item.path:
+                os.fchmod(descriptor, 0o444)
+        finally:
+            os.close(descriptor)
+
+    def _new_file(self, path: str, name: str, item: Item) -> int:
+        """A new file, open; the first name that is tried is almost always free."""
+        safe = safe_name(name)
+        try:
+            descriptor = os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder)
+        except FileExistsError:
+            opened: list[int] = []
+            self._make(
+                path, name, lambda safe: opened.append(os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder))
+            )
+            return opened[0]
+        if item.is_linked:
+            above = self._names[self._folder_path]
+            self._names[path] = safe if above == "." else f"{above}/{safe}"
+        return descriptor
 
     def _link(self, item: Item, name: str) -> None:
         above, _, last = self._names[item.target].rpartition("/")

@@ -13,6 +13,9 @@ def safe_name(name: str) -> str:
 
     Half a surrogate pair becomes %uXXXX.  A name that is too long is cut, and ends in a digest.
     """
+    usual = name.isascii() and name.isprintable() and "%" not in name and "/" not in name
+    if usual and 0 < len(name) <= MAX_BYTES and name not in (".", ".."):
+        return name
     out = []
     for character in name:
         code = ord(character)

@@ -8,14 +8,18 @@ import tarfile
 from types import TracebackType
 from typing import IO, Self
 
-from ntfsbuild.builder.extraction import Item, Stream
+from ntfsbuild.builder.extraction import NO_UNIX_METADATA, Item, Stream
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.filetime import unix_ns_from_filetime
+from ntfsbuild.ondisk.standard_information import Ticks4
 
 _BLOCK_BYTES = 512
 _SHOWN_CHARACTERS = 80
 _SMALL_STREAM_BYTES = 64 << 10  # Larger ones are members of their own.
 _READONLY = int(FileAttributes.READONLY)
+_NAME_BYTES = 100
+_PLAIN_BYTES_MAX = 0o77777777777
+_SIZE_AT, _SUM_AT = 124, 148
 _TYPES = {
     "directory": tarfile.DIRTYPE,
     "file": tarfile.REGTYPE,
@@ -30,6 +34,8 @@ class TarSink:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115  Closed below.
+        self._head_key: tuple[Ticks4, int] | None = None  # Of the template for plain files.
+        self._before = self._head = b""
 
     def __enter__(self) -> Self:
         return self
@@ -42,6 +48,49 @@ class TarSink:
 
     def put(self, item: Item) -> None:
         """Put one item; its directory came before."""
+        name = item.path[1:]
+        if (
+            item.kind == "file"
+            and not item.streams
+            and item.unix is NO_UNIX_METADATA
+            and name.isascii()
+            and len(name) <= _NAME_BYTES
+            and "./" not in f"{name}/"
+        ):
+            content = item.main
+            if content is None or (content.extents or [(0, 0)]) == [(0, content.size_bytes)]:
+                self._put_plain(item, name.encode(), content)
+                return
+        self._put_any(item)
+
+    def _put_plain(self, item: Item, name: bytes, content: Stream | None) -> None:
+        """A file whose header differs from others of its times and attributes in name and size alone."""
+        size = content.size_bytes if content else 0
+        if size > _PLAIN_BYTES_MAX:
+            self._put_any(item)
+            return
+        key = item.times, item.attributes
+        if key != self._head_key:
+            info = self._info(item, "/x")
+            info.mode = 0o444 if item.attributes & _READONLY else 0o644
+            whole = info.tobuf(tarfile.PAX_FORMAT, self._tar.encoding, self._tar.errors or "strict")
+            self._head_key, self._before, self._head = key, whole[:-_BLOCK_BYTES], whole[-_BLOCK_BYTES:]
+        head = bytearray(self._head)
+        head[: len(name)] = name  # The template's name has one character.
+        head[_SIZE_AT : _SIZE_AT + 11] = b"%011o" % size
+        head[_SUM_AT : _SUM_AT + 8] = b"        "
+        head[_SUM_AT : _SUM_AT + 7] = b"%06o\0" % sum(head)
+        file = self._tar.fileobj
+        assert file is not None
+        file.write(self._before + head)
+        self._tar.offset += len(self._before) + _BLOCK_BYTES + -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
+        if content is not None:
+            for _, piece in content.pieces():
+                file.write(piece)
+        if size % _BLOCK_BYTES:
+            file.write(bytes(-size % _BLOCK_BYTES))
+
+    def _put_any(self, item: Item) -> None:
         info = self._info(item, item.path)
         info.type = _TYPES[item.kind]
         info.mode = 0o755 if item.kind == "directory" else 0o444 if item.attributes & _READONLY else 0o644

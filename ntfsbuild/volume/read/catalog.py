@@ -30,6 +30,7 @@ INDEX_NAME = "$I30"
 _MOST_CACHED_DIRECTORIES = 256
 _LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
 _MOST_DESCENTS = 16
+_AHEAD_BYTES = 256 << 10
 _LARGEST_BITMAP_BYTES = 1 << 24  # Of an index; damage must not fill the memory.
 
 
@@ -81,6 +82,9 @@ class Catalog(Protocol):
     def view_data(self, number: int, name: str, key: bytes) -> bytes | None:
         """The data of a key of a view index."""
 
+    def read_ahead(self) -> None:
+        """Say that most records will be asked for, in their order or nearly so."""
+
     @property
     def damage(self) -> Damage:
         """What is damaged and was read around."""
@@ -109,6 +113,8 @@ class DiskCatalog:
         self._index_unit = vcn_unit(boot.geometry.cluster_bytes, boot.index_block_bytes)
         self.streams = StreamReader(storage, boot.geometry)
         self.mft = self._find_mft(boot.mft_lcn)
+        self._ahead_records = 0
+        self._chunk, self._chunk_first = b"", 0
         self._names: dict[int, _Names] = {}
         self._asked: dict[int, int] = {}  # How often a name was looked for in a large directory.
 
@@ -142,8 +148,20 @@ class DiskCatalog:
         size = self.geometry.record_bytes
         if (number + 1) * size > self.mft.data_bytes:
             raise CorruptVolume(f"record {number}: $MFT has {self.mft.data_bytes // size} records")
-        data = self.streams.read_at(self.mft, number * size, size)
-        return parse_record(data, number)
+        if not self._ahead_records:
+            return parse_record(self.streams.read_at(self.mft, number * size, size), number)
+        at = (number - self._chunk_first) * size
+        if not 0 <= at < len(self._chunk):
+            first = number // self._ahead_records * self._ahead_records
+            count = min(self._ahead_records * size, self.mft.data_bytes // size * size - first * size)
+            self._chunk = self.streams.read_at(self.mft, first * size, count)
+            self._chunk_first = first
+            at = (number - first) * size
+        return parse_record(self._chunk[at : at + size], number)
+
+    def read_ahead(self) -> None:
+        """Say that most records will be asked for, in their order or nearly so."""
+        self._ahead_records = _AHEAD_BYTES // self.geometry.record_bytes
 
     def referenced(self, meant: int) -> Record:
         """The record that a reference means; raises CorruptVolume where something else is there by now."""

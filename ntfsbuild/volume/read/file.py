@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ntfsbuild.content.model import SIZE_MAX
@@ -235,6 +235,18 @@ class File:
             self.refuse_external()
         return self._catalog.streams.part(found, at, size_bytes)
 
+    def part_reader(self, stream: str = "") -> Callable[[int, int], bytes]:
+        """What reads parts of a stream, by offset and size; raises VolumeError where nobody can read it."""
+        found, streams = self.stream(stream), self._catalog.streams
+        if not stream:
+            self.refuse_external()
+        streams.refuse_encrypted(found)
+
+        def read(at: int, size_bytes: int) -> bytes:
+            return streams.part(found, at, size_bytes)
+
+        return read
+
     def data_pieces(
         self, stream: str = "", *, key: PrivateKey | bytes | None = None
     ) -> Iterator[tuple[int, bytes]]:
@@ -310,19 +322,28 @@ def described(
     cluster_bytes: int,
 ) -> FileInfo:
     """Everything about a file, whose `attributes` are those of all its records."""
-
-    def of_type(type_code: int) -> list[Attribute]:
-        return [one for one in attributes if one.type_code == type_code]
-
-    streams = tuple(_stream_info(one, cluster_bytes) for one in of_type(attribute.DATA))
-    main = next((one for one in streams if not one.name), None)
-    object_ids = [one.value[:16] for one in of_type(attribute.OBJECT_ID) if one.value]
+    streams: list[StreamInfo] = []
+    names: list[NameInfo] = []
+    size_bytes = ea_bytes = 0
+    object_id = b""
+    for one in attributes:
+        if one.type_code == attribute.DATA:
+            streams.append(_stream_info(one, cluster_bytes))
+            if not one.name:
+                size_bytes = one.size_bytes
+        elif one.type_code == attribute.FILE_NAME:
+            if one.value is not None:
+                names.append(_name_info(name_of_value(one.value)))
+        elif one.type_code == attribute.EA:
+            ea_bytes += one.size_bytes
+        elif one.type_code == attribute.OBJECT_ID and one.value and not object_id:
+            object_id = one.value[:16]
     return FileInfo(
         path=path,
         record=record.number,
         sequence=record.sequence,
         is_directory=record.is_directory,
-        size_bytes=main.size_bytes if main else 0,
+        size_bytes=size_bytes,
         link_count=record.link_count,
         attributes=information.attributes,
         times=information_times(information),
@@ -331,14 +352,10 @@ def described(
         usn=information.usn,
         case_sensitive=record.is_directory and information.is_case_sensitive,
         reparse_tag=reparse_tag,
-        object_id=object_ids[0] if object_ids else b"",
-        ea_bytes=sum(one.size_bytes for one in of_type(attribute.EA)),
-        names=tuple(
-            _name_info(name_of_value(one.value))
-            for one in of_type(attribute.FILE_NAME)
-            if one.value is not None
-        ),
-        streams=streams,
+        object_id=object_id,
+        ea_bytes=ea_bytes,
+        names=tuple(names),
+        streams=tuple(streams),
     )
 
 
@@ -354,17 +371,22 @@ def _name_info(entry: NameEntry) -> NameInfo:
 
 
 def _stream_info(one: Attribute, cluster_bytes: int) -> StreamInfo:
-    size = one.size_bytes
+    form: Form = _form(one.flags) if one.flags else "plain"
+    if one.value is not None:
+        size = len(one.value)
+        return StreamInfo(one.name, True, size, size, size, one.flags, (), form, size)
+    allocated = clusters_of(one.runs) * cluster_bytes
+    occupied = clusters_of([run for run in one.runs if run[0] is not None]) * cluster_bytes
     return StreamInfo(
         one.name,
-        one.resident,
-        size,
-        size if one.resident else clusters_of(one.runs) * cluster_bytes,
-        size if one.resident else one.initialized_bytes,
+        False,
+        one.data_bytes,
+        allocated,
+        one.initialized_bytes,
         one.flags,
         one.runs,
-        _form(one.flags),
-        size if one.resident else clusters_of(run for run in one.runs if run[0] is not None) * cluster_bytes,
+        form,
+        occupied,
     )
 
 

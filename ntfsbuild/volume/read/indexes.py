@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -29,6 +30,8 @@ ReadBlock: TypeAlias = Callable[[int, int], bytes]
 PassesOver: TypeAlias = Callable[[bytes | bytearray, int, int, int], bool]  # The same four.
 
 _entry = IndexEntry.LAYOUT
+_entry_with_name = struct.Struct("<" + IndexEntry.LETTERS + FileName.LETTERS)
+_NAME_IN_ENTRY = IndexEntry.SIZE + NAME_AT
 _name = FileName.LAYOUT
 
 
@@ -72,20 +75,62 @@ def name_entries(
     What comes before is passed over with all that is below it.
     """
 
+    if is_before is None:
+        yield from _all_names(index, what)
+        return
+
     def passes_over(data: bytes | bytearray, at: int, key_bytes: int, length: int) -> bool:
-        return is_before is not None and is_before(
-            _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, 0)
-        )
+        return is_before(_name_entry(data, at + IndexEntry.SIZE, key_bytes, length, 0))
 
     try:
-        walk = _walk(index, passes_over if is_before else None)
+        walk = _walk(index, passes_over)
         for data, at, key_bytes, length in _node(walk, index.root, IndexRoot.SIZE, 0):
             reference = int.from_bytes(data[at : at + 8], "little")
             yield _name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference)
     except CorruptVolume as error:
         raise CorruptVolume(f"{what}: $I30: {error}") from None
-    if is_before is None:
-        _check_reached(index, walk)
+
+
+def _all_names(index: Index, what: str) -> list[NameEntry]:
+    """All entries of a directory in collation order, its blocks held against its $BITMAP."""
+    found: list[NameEntry] = []
+    walk = _walk(index)
+    try:
+        _gather_names(walk, index.root, IndexRoot.SIZE, 0, found)
+    except CorruptVolume as error:
+        raise CorruptVolume(f"{what}: $I30: {error}") from None
+    _check_reached(index, walk)
+    return found
+
+
+def _gather_names(
+    walk: _Walk, data: bytes | bytearray, header_at: int, depth: int, found: list[NameEntry]
+) -> None:
+    """Append the entries of a node and of those below it: the same as `_node`, for whole directories."""
+    at, end = _bounds(data, header_at, depth)
+    unpack, last = _entry_with_name.unpack_from, end - _entry_with_name.size
+    make, append = NameEntry._make, found.append
+    while at <= last:
+        head = unpack(data, at)
+        reference, length, key_bytes, flags = head[:4]
+        name_end = NAME_AT + 2 * head[14]
+        if flags or length % 8 or name_end > key_bytes or key_bytes + 16 > length or at + length > end:
+            # An entry with a child, the last one, or a wrong one.
+            _check_entry(at, length, end)
+            if flags & ENTRY_HAS_CHILD:
+                vcn = int.from_bytes(data[at + length - 8 : at + length], "little")
+                _gather_names(walk, _block(walk, vcn), IndexBlock.SIZE, depth + 1, found)
+            if flags & ENTRY_IS_LAST:
+                return
+            append(_name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference))
+        else:
+            name = data[at + _NAME_IN_ENTRY : at + 16 + name_end].decode("utf-16-le", "surrogatepass")
+            append(make((reference, *head[5:14], head[15], name)))
+        at += length
+    # What is left is too short for a name: the end.
+    for node, place, key_bytes, length in _node(walk, data, header_at, depth, at):
+        reference = int.from_bytes(node[place : place + 8], "little")
+        append(_name_entry(node, place + IndexEntry.SIZE, key_bytes, length, reference))
 
 
 def leaf_entries(index: Index, what: str) -> Iterator[bytes]:
@@ -168,33 +213,48 @@ class _Walk(NamedTuple):
     seen: set[int]
 
 
-def _node(walk: _Walk, data: bytes | bytearray, header_at: int, depth: int) -> Iterator[_Found]:
+def _bounds(data: bytes | bytearray, header_at: int, depth: int) -> tuple[int, int]:
+    """Where the entries of a node begin and end."""
     if depth > _DEEPEST:
         raise CorruptVolume(f"more than {_DEEPEST} levels")
     header = IndexHeader.unpack(data, header_at)
     at, end = header_at + header.entries_offset, header_at + header.length_bytes
     if end > len(data):
         raise CorruptVolume(f"entries end at {end:#x}, the node has {len(data):#x} bytes")
+    return at, end
+
+
+def _check_entry(at: int, length: int, end: int) -> None:
+    if length < IndexEntry.SIZE or length % 8 or at + length > end:
+        raise CorruptVolume(f"an entry of {length} bytes at {at:#x}")
+
+
+def _node(
+    walk: _Walk, data: bytes | bytearray, header_at: int, depth: int, begin: int | None = None
+) -> Iterator[_Found]:
+    """The entries of a node, from the first one or from `begin` on, and of those below it."""
+    at, end = _bounds(data, header_at, depth)
+    at = at if begin is None else begin
     while True:
         if at + IndexEntry.SIZE > end:
             raise CorruptVolume(f"no end entry before {end:#x}")
         _, length, key_bytes, flags, _ = _entry.unpack_from(data, at)
-        if length < IndexEntry.SIZE or length % 8 or at + length > end:
-            raise CorruptVolume(f"an entry of {length} bytes at {at:#x}")
+        _check_entry(at, length, end)
         passes = walk.passes_over
         if passes is not None and not flags & ENTRY_IS_LAST and passes(data, at, key_bytes, length):
             at += length
             continue
         if flags & ENTRY_HAS_CHILD:
             vcn = int.from_bytes(data[at + length - 8 : at + length], "little")
-            yield from _child(walk, vcn, depth)
+            yield from _node(walk, _block(walk, vcn), IndexBlock.SIZE, depth + 1)
         if flags & ENTRY_IS_LAST:
             return
         yield data, at, key_bytes, length
         at += length
 
 
-def _child(walk: _Walk, vcn: int, depth: int) -> Iterator[_Found]:
+def _block(walk: _Walk, vcn: int) -> bytearray:
+    """The block at a VCN, without its update sequence."""
     if vcn in walk.seen:
         raise CorruptVolume(f"two entries point to the block at VCN {vcn}")
     walk.seen.add(vcn)
@@ -205,7 +265,7 @@ def _child(walk: _Walk, vcn: int, depth: int) -> Iterator[_Found]:
     fixups.restore(block, f"the block at VCN {vcn}")
     if head.vcn != vcn:
         raise CorruptVolume(f"the block at VCN {vcn} says that it is {head.vcn}")
-    yield from _node(walk, block, IndexBlock.SIZE, depth + 1)
+    return block
 
 
 def _name_entry(data: bytes | bytearray, at: int, key_bytes: int, length: int, reference: int) -> NameEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume
@@ -12,6 +13,15 @@ from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.runs import Run, decode_runs
 
 _NO_NUMBER_USA_OFFSET = 0x2A  # Records of this form have no number of their own.
+_END = attribute.END.to_bytes(4, "little")
+
+# The hot path of every reader: the layouts of the declarations, without an object for each header.
+_record_header = FileRecordHeader.LAYOUT
+_head = AttributeHeader.LAYOUT
+_resident_tail = struct.Struct("<" + ResidentHeader.LETTERS[len(AttributeHeader.LETTERS) :][:2])
+_mapped_tail = struct.Struct("<" + NonResidentHeader.LETTERS[len(AttributeHeader.LETTERS) :])
+assert _resident_tail.size == ResidentHeader.offset_of("indexed") - AttributeHeader.SIZE
+assert _mapped_tail.size == NonResidentHeader.SIZE - AttributeHeader.SIZE
 
 
 class Attribute(NamedTuple):
@@ -67,96 +77,78 @@ class Record(NamedTuple):
 def parse_record(data: bytes, number: int) -> Record:
     """A record as it lies on the disk; raises CorruptVolume with the record and the offset."""
     buffer = bytearray(data)
-    what = f"record {number}"
-    header = FileRecordHeader.unpack(buffer)
-    if header.magic != file_record.MAGIC:
-        raise CorruptVolume(f"{what}: it begins with {header.magic!r}, expected {file_record.MAGIC!r}")
-    fixups.restore(buffer, what)
-    update_number = int.from_bytes(buffer[header.usa_offset : header.usa_offset + 2], "little")
-    if header.usa_offset > _NO_NUMBER_USA_OFFSET and header.record_number != number & 0xFFFFFFFF:
-        raise CorruptVolume(f"{what}: it says at 0x2c that it is record {header.record_number}")
-    if not header.attributes_offset <= header.used_bytes <= len(buffer):
+    if len(buffer) < FileRecordHeader.SIZE:
+        raise CorruptVolume(f"record {number}: it has {len(buffer):#x} bytes")
+    magic, usa_offset, _, lsn, sequence, links, at, flags, used, _, base, _, _, own_number = (
+        _record_header.unpack_from(buffer)
+    )
+    if magic != file_record.MAGIC:
+        raise CorruptVolume(f"record {number}: it begins with {magic!r}, expected {file_record.MAGIC!r}")
+    fixups.restore(buffer, f"record {number}")
+    update_number = buffer[usa_offset] | buffer[usa_offset + 1] << 8
+    if usa_offset > _NO_NUMBER_USA_OFFSET and own_number != number & 0xFFFFFFFF:
+        raise CorruptVolume(f"record {number}: it says at 0x2c that it is record {own_number}")
+    if not at <= used <= len(buffer):
         raise CorruptVolume(
-            f"{what}: {header.used_bytes:#x} bytes in use at 0x18, the record has {len(buffer):#x}"
+            f"record {number}: {used:#x} bytes in use at 0x18, the record has {len(buffer):#x}"
         )
     attributes = []
-    at = header.attributes_offset
+    record = bytes(buffer[:used])
     while True:
-        if at + 4 > header.used_bytes:
-            raise CorruptVolume(f"{what}: no end marker before {header.used_bytes:#x}")
-        if int.from_bytes(buffer[at : at + 4], "little") == attribute.END:
+        if at + 4 > used:
+            raise CorruptVolume(f"record {number}: no end marker before {used:#x}")
+        if record[at : at + 4] == _END:
             break
         try:
-            one, length = _parse_attribute(memoryview(buffer)[: header.used_bytes], at)
+            one, length = _parse_attribute(record, at)
         except CorruptVolume as error:
-            raise CorruptVolume(f"{what}: attribute at {at:#x}: {error}") from None
+            raise CorruptVolume(f"record {number}: attribute at {at:#x}: {error}") from None
         attributes.append(one)
         at += length
-    return Record(
-        number,
-        header.sequence,
-        header.link_count,
-        header.flags,
-        header.base_reference,
-        tuple(attributes),
-        header.lsn,
-        update_number,
+    return Record(number, sequence, links, flags, base, tuple(attributes), lsn, update_number)
+
+
+def _parse_attribute(record: bytes, at: int) -> tuple[Attribute, int]:
+    """The attribute at an offset of a record, and its length."""
+    if at + AttributeHeader.SIZE > len(record):
+        raise CorruptVolume(f"{len(record) - at:#x} bytes are left for its header")
+    type_code, length, non_resident, units, name_at, flags, instance = _head.unpack_from(record, at)
+    smallest = NonResidentHeader.SIZE if non_resident else ResidentHeader.SIZE
+    if length < smallest or length % 8 or at + length > len(record):
+        raise CorruptVolume(f"a length of {length:#x} bytes")
+    name = ""
+    if units:
+        name_end = name_at + 2 * units
+        if name_end > length:
+            raise CorruptVolume(f"a name that ends at {name_end:#x}")
+        name = record[at + name_at : at + name_end].decode("utf-16-le", "surrogatepass")
+    if non_resident:
+        return _parse_mapped(record[at : at + length], type_code, name, flags, instance), length
+    size, value_at = _resident_tail.unpack_from(record, at + AttributeHeader.SIZE)
+    if value_at + size > length:
+        raise CorruptVolume(f"a value that ends at {value_at + size:#x}")
+    value = record[at + value_at : at + value_at + size]
+    return Attribute(type_code, name, flags, instance, value), length
+
+
+def _parse_mapped(whole: bytes, type_code: int, name: str, flags: int, instance: int) -> Attribute:
+    lowest, highest, runs_at, unit, _, allocated, size, initialized = _mapped_tail.unpack_from(
+        whole, AttributeHeader.SIZE
     )
-
-
-def _parse_attribute(record: memoryview, at: int) -> tuple[Attribute, int]:
-    head = AttributeHeader.unpack(record, at)
-    smallest = NonResidentHeader.SIZE if head.non_resident else ResidentHeader.SIZE
-    if head.length_bytes < smallest or head.length_bytes % 8 or at + head.length_bytes > len(record):
-        raise CorruptVolume(f"a length of {head.length_bytes:#x} bytes")
-    whole = record[at : at + head.length_bytes]
-    name_end = head.name_offset + 2 * head.name_length
-    if name_end > len(whole):
-        raise CorruptVolume(f"a name that ends at {name_end:#x}")
-    name = bytes(whole[head.name_offset : name_end]).decode("utf-16-le", "surrogatepass")
-    parse = _parse_non_resident if head.non_resident else _parse_resident
-    return parse(whole, head, name), head.length_bytes
-
-
-def _parse_resident(whole: memoryview, head: AttributeHeader, name: str) -> Attribute:
-    resident = ResidentHeader.unpack(whole)
-    end = resident.value_offset + resident.value_bytes
-    if end > len(whole):
-        raise CorruptVolume(f"a value that ends at {end:#x}")
-    value = bytes(whole[resident.value_offset : end])
-    return Attribute(head.type_code, name, head.flags, head.instance, value)
-
-
-def _parse_non_resident(whole: memoryview, head: AttributeHeader, name: str) -> Attribute:
-    header = NonResidentHeader.unpack(whole)
-    if header.runs_offset >= len(whole):
-        raise CorruptVolume(f"a run list at {header.runs_offset:#x}")
-    vcns = (header.highest_vcn + 1) % 2**64 - header.lowest_vcn
+    if runs_at >= len(whole):
+        raise CorruptVolume(f"a run list at {runs_at:#x}")
+    vcns = (highest + 1) % 2**64 - lowest
     # ntfs3 leaves the old list where it has emptied a stream: those clusters are free.
-    runs = tuple(decode_runs(whole[header.runs_offset :])) if vcns else ()
-    clusters = sum(count for _, count in runs)
+    runs = tuple(decode_runs(whole[runs_at:])) if vcns else ()
+    clusters = sum([count for _, count in runs])
     if vcns != clusters:
-        raise CorruptVolume(
-            f"a run list of {clusters} clusters for VCNs {header.lowest_vcn} to {header.highest_vcn:#x}"
-        )
-    return Attribute(
-        head.type_code,
-        name,
-        head.flags,
-        head.instance,
-        None,
-        header.lowest_vcn,
-        runs,
-        header.compression_unit,
-        header.allocated_bytes,
-        header.data_bytes,
-        header.initialized_bytes,
-    )
+        raise CorruptVolume(f"a run list of {clusters} clusters for VCNs {lowest} to {highest:#x}")
+    return Attribute(type_code, name, flags, instance, None, lowest, runs, unit, allocated, size, initialized)
 
 
 def parse_attribute(data: bytes) -> Attribute:
     """One packed attribute taken apart."""
-    return _parse_attribute(memoryview(data), 0)[0]
+    return _parse_attribute(data, 0)[0]
 
 
 def joined(pieces: list[Attribute]) -> Attribute:

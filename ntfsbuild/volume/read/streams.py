@@ -28,7 +28,7 @@ class StreamReader:
 
     def pieces(self, stream: Attribute) -> Iterator[bytes]:
         """The value in pieces of at most 1 MiB; zeros behind the initialized size."""
-        _refuse_encrypted(stream)
+        self.refuse_encrypted(stream)
         if stream.value is not None:
             if stream.value:
                 yield stream.value
@@ -52,6 +52,12 @@ class StreamReader:
             raise CorruptVolume(f"the run list ends after {done} bytes of {stream.initialized_bytes}")
         yield from _zeros(stream.data_bytes - done)
 
+    @staticmethod
+    def refuse_encrypted(stream: Attribute) -> None:
+        """Raise VolumeError where a stream needs a key."""
+        if stream.flags & attribute.ENCRYPTED and stream.type_code == attribute.DATA and stream.size_bytes:
+            raise VolumeError("the content is encrypted, and no key was given")
+
     def _check_runs(self, stream: Attribute) -> None:
         """Damage must not make endless streams: sizes are bounded by the runs, the runs by the volume."""
         clusters = sum(count for _, count in stream.runs)
@@ -70,7 +76,7 @@ class StreamReader:
 
     def part(self, stream: Attribute, at: int, size_bytes: int) -> bytes:
         """A part of any stream as it reads: zeros in holes, behind the initialized size and the end."""
-        _refuse_encrypted(stream)
+        self.refuse_encrypted(stream)
         if stream.value is not None:
             return stream.value[at : at + size_bytes].ljust(size_bytes, b"\0")
         there = max(0, min(size_bytes, stream.initialized_bytes - at))
@@ -121,11 +127,6 @@ class StreamReader:
                 yield data
             else:
                 yield lznt1.decompress(data, unit_bytes).ljust(unit_bytes, b"\0")
-
-
-def _refuse_encrypted(stream: Attribute) -> None:
-    if stream.flags & attribute.ENCRYPTED and stream.type_code == attribute.DATA and stream.size_bytes:
-        raise VolumeError("the content is encrypted, and no key was given")
 
 
 def _units(runs: tuple[Run, ...], unit_clusters: int) -> Iterator[list[Run]]:

@@ -127,6 +127,7 @@ class VolumeReader:
     def files(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[File, DirectoryItem]]:
         """The same with each file open."""
         catalog = self._catalog
+        catalog.read_ahead()
         return (
             (
                 File(catalog, catalog.referenced(entry.reference), below, (above, entry.name), entry),

@@ -175,6 +175,9 @@ class Transaction:
             return None if changed is None else changed.get(key)
         return self.disk.view_data(number, name, key)
 
+    def read_ahead(self) -> None:
+        """Nothing: records change while they are read."""
+
     def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
         """The times that the entry of a name gets, where they are not those of its file."""
         raw_name = entry.name.encode("utf-16-le", "surrogatepass")
