@@ -14,7 +14,9 @@ from ntfsbuild.ondisk.standard_information import TIME_NAMES
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume import run_list
 from ntfsbuild.volume.opening import Volume
-from ntfsbuild.volume.read.info import DirectoryItem, FileInfo, StreamInfo
+from ntfsbuild.volume.read.file import File
+from ntfsbuild.volume.read.info import FileInfo, StreamInfo
+from ntfsbuild.volume.read.traits import times_of
 
 _BLOCK_BYTES = 1 << 20
 _DIRECTORY = int(FileAttributes.DIRECTORY_INDEX)
@@ -54,25 +56,29 @@ class _Comparison:
         self._a, self._b = a, b
         self._layout = layout
         self._same_descriptors: set[tuple[int, int]] = set()
+        self._infos = _Infos(), _Infos()
+        self._first: dict[tuple[int, int], str] = {}  # Of two files that were compared: under which path.
+        self._same_names: dict[tuple[int, int], bool] = {}
         self._links: dict[int, tuple[int, str]] = {}  # Of a's files with several names: b's, and a name.
 
     def run(self) -> Iterator[Difference]:
         changes = tuple(self._of_volumes())
         if changes:
             yield Difference("", "changed", False, changes)
-        there, here = dict(self._a.walk()), dict(self._b.walk())
+        there, here = ({file.path: file for file in volume.files()} for volume in (self._a, self._b))
         for path in sorted({"/", *there, *here}, key=lambda path: path.split("/")):
             one, other = there.get(path), here.get(path)
             if path != "/" and one is None:
                 assert other is not None
-                yield Difference(path, "added", other.is_directory)
+                yield Difference(path, "added", other.item.is_directory)
             elif path != "/" and other is None:
                 assert one is not None
-                yield Difference(path, "removed", one.is_directory)
+                yield Difference(path, "removed", one.item.is_directory)
             else:
-                found = tuple(self._of_path(path, one, other))
+                a, b = (one or self._a.open_file()), (other or self._b.open_file())
+                found = tuple(self._of_file(a, b))
                 if found:
-                    yield Difference(path, "changed", one is None or one.is_directory, found)
+                    yield Difference(path, "changed", a.is_directory, found)
 
     def _of_volumes(self) -> Iterator[Change]:
         a, b = self._a, self._b
@@ -84,22 +90,26 @@ class _Comparison:
 
     # ------------------------------------------------------------------ one path
 
-    def _of_path(self, path: str, one: DirectoryItem | None, other: DirectoryItem | None) -> Iterator[Change]:
-        a, b = self._a.stat(path), self._b.stat(path)
+    def _of_file(self, one: File, other: File) -> Iterator[Change]:
+        a, b = self._infos[0].of(one), self._infos[1].of(other)
         if a.is_directory != b.is_directory:
             kind = "directory" if a.is_directory else "file"
             yield Change("type", kind, "file" if a.is_directory else "directory")
             return
-        yield from self._of_links(path, a, b)
+        yield from self._of_links(one.path, a, b)
         # Some drivers set the bit of directories here, too, where it says nothing.
         yield from _changes("attributes", a.attributes & ~_DIRECTORY, b.attributes & ~_DIRECTORY)
-        for name, mine, theirs in zip(TIME_NAMES, a.times, b.times, strict=True):
-            yield from _changes(f"times.{name}", mine, theirs)
-        if one is not None and other is not None:
-            yield from _changes("namespace", one.namespace, other.namespace)
-            yield from _changes("entry_times", one.times, other.times)
-        yield from self._of_streams(path, a, b)
-        yield from self._of_traits(path, a, b)
+        if a.times != b.times:
+            for name, mine, theirs in zip(TIME_NAMES, a.times, b.times, strict=True):
+                yield from _changes(f"times.{name}", mine, theirs)
+        if one.path != "/":
+            yield from _changes("namespace", one.entry.namespace, other.entry.namespace)
+            yield from _changes("entry_times", times_of(one.entry), times_of(other.entry))
+        both = one.reference, other.reference
+        # Of several names of a file, one is enough for what belongs to the file.
+        if not one.is_linked or self._first.setdefault(both, one.path) == one.path:
+            yield from self._of_streams(one, other, a, b)
+        yield from self._of_traits(one, other, a, b)
         if self._layout:
             yield from _changes("record", a.record, b.record)
             yield from _changes("sequence", a.sequence, b.sequence)
@@ -112,15 +122,14 @@ class _Comparison:
             if number != b.record:
                 yield Change("same_file_as", first, None)
 
-    def _of_traits(self, path: str, a: FileInfo, b: FileInfo) -> Iterator[Change]:
+    def _of_traits(self, one: File, other: File, a: FileInfo, b: FileInfo) -> Iterator[Change]:
         ids = a.security_id, b.security_id
         plain = ids in self._same_descriptors and not _is_special(a) and not _is_special(b)
-        names = [sorted((name.name, name.namespace, name.times) for name in info.names) for info in (a, b)]
-        if plain and names[0] == names[1]:
+        if plain and self._have_same_names(a, b):
             yield from _changes("owner_id", a.owner_id, b.owner_id)
             yield from _changes("usn", a.usn, b.usn)
             return
-        mine, theirs = self._a.traits(path), self._b.traits(path)
+        mine, theirs = one.traits(), other.traits()
         if mine.security == theirs.security:
             if all(ids):
                 self._same_descriptors.add(ids)
@@ -131,9 +140,21 @@ class _Comparison:
             yield from _changes(name, getattr(mine, name) or None, getattr(theirs, name) or None)
         yield from _changes("name_times", mine.name_times, theirs.name_times)
 
+    def _have_same_names(self, a: FileInfo, b: FileInfo) -> bool:
+        """Whether the $FILE_NAMEs of two files say the same; asked once for all names of a file."""
+        if len(a.names) == len(b.names) == 1:
+            return a.names[0][:2] == b.names[0][:2] and a.names[0].times == b.names[0].times
+        key = a.record, b.record
+        if key not in self._same_names:
+            mine, theirs = (
+                sorted((name.name, name.namespace, name.times) for name in info.names) for info in (a, b)
+            )
+            self._same_names[key] = mine == theirs
+        return self._same_names[key]
+
     # ------------------------------------------------------------------ streams
 
-    def _of_streams(self, path: str, a: FileInfo, b: FileInfo) -> Iterator[Change]:
+    def _of_streams(self, one_file: File, other_file: File, a: FileInfo, b: FileInfo) -> Iterator[Change]:
         there = {stream.name: stream for stream in a.streams}
         here = {stream.name: stream for stream in b.streams}
         for name in sorted({*there, *here}):
@@ -142,10 +163,12 @@ class _Comparison:
             if one is None or other is None:
                 yield Change(field, one and one.size_bytes, other and other.size_bytes)
             else:
-                yield from self._of_stream(path, field, one, other)
+                yield from self._of_stream(one_file, other_file, field, one, other)
 
-    def _of_stream(self, path: str, field: str, a: StreamInfo, b: StreamInfo) -> Iterator[Change]:
-        at = self._first_difference(path, a, b)
+    def _of_stream(
+        self, one: File, other: File, field: str, a: StreamInfo, b: StreamInfo
+    ) -> Iterator[Change]:
+        at = self._first_difference(one, other, a, b)
         if at is not None:
             yield Change(field, a.size_bytes, b.size_bytes, at)
         yield from _changes(f"{field}.form", a.form, b.form)
@@ -154,35 +177,46 @@ class _Comparison:
         if self._layout:
             yield from _changes(f"{field}.runs", a.runs, b.runs)
 
-    def _first_difference(self, path: str, a: StreamInfo, b: StreamInfo) -> int | None:
+    def _first_difference(self, one: File, other: File, a: StreamInfo, b: StreamInfo) -> int | None:
         """The offset of the first different byte; None where there is none."""
         shorter = min(a.size_bytes, b.size_bytes)
         try:
-            at = self._first_in(path, a, b, shorter)
+            at = self._first_in(one, other, a, b, shorter)
         except VolumeError as error:
             if type(error) is not VolumeError:
                 raise
             # What nobody can read (encrypted, or somewhere else) is compared as it lies on the disk.
-            raw = zip_longest(
-                self._a.open_file(path).raw_pieces(a.name),
-                self._b.open_file(path).raw_pieces(b.name),
-                fillvalue=b"",
-            )
-            at = next((k * _BLOCK_BYTES for k, (one, other) in enumerate(raw) if one != other), None)
+            raw = zip_longest(one.raw_pieces(a.name), other.raw_pieces(b.name), fillvalue=b"")
+            at = next((k * _BLOCK_BYTES for k, (mine, theirs) in enumerate(raw) if mine != theirs), None)
         if at is None and a.size_bytes != b.size_bytes:
             at = shorter
         return at
 
-    def _first_in(self, path: str, a: StreamInfo, b: StreamInfo, size_bytes: int) -> int | None:
+    def _first_in(self, one: File, other: File, a: StreamInfo, b: StreamInfo, size_bytes: int) -> int | None:
+        read_one, read_other = one.part_reader(a.name), other.part_reader(b.name)
         both = (a, self._a.geometry.cluster_bytes), (b, self._b.geometry.cluster_bytes)
         for begin, end in data_extents(both, size_bytes):
             for at in range(begin, end, _BLOCK_BYTES):
                 count = min(_BLOCK_BYTES, end - at)
-                one = self._a.read_at(path, at, count, a.name)
-                other = self._b.read_at(path, at, count, b.name)
-                if one != other:
-                    return at + _first_byte(one, other)
+                mine, theirs = read_one(at, count), read_other(at, count)
+                if mine != theirs:
+                    return at + _first_byte(mine, theirs)
         return None
+
+
+class _Infos:
+    """What files say of themselves; of those with several names it is kept."""
+
+    def __init__(self) -> None:
+        self._linked: dict[int, FileInfo] = {}
+
+    def of(self, file: File) -> FileInfo:
+        if not file.is_linked:
+            return file.info()
+        known = self._linked.get(file.reference)
+        if known is None:
+            known = self._linked[file.reference] = file.info()
+        return known
 
 
 def _first_byte(one: bytes, other: bytes) -> int:

@@ -14,6 +14,7 @@ from ntfsbuild.ondisk.unix_metadata import UnixMetadata, unix_metadata
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.info import FileInfo, StreamInfo
+from ntfsbuild.volume.read.traits import information_times
 
 PIECE_BYTES = 1 << 20
 
@@ -76,8 +77,7 @@ def _files_at(volume: Volume, top: str) -> Iterator[File]:
     if top != "/":
         yield file
     if file.is_directory:
-        for below, _ in volume.files(top):
-            yield below
+        yield from volume.files(top)
 
 
 def _directories_to(path: str) -> list[str]:
@@ -86,13 +86,14 @@ def _directories_to(path: str) -> list[str]:
 
 
 def _item(file: File, cluster_bytes: int, first_names: dict[int, str], note: Note) -> Item:
-    info, path = file.info(), file.path
-    times, attributes = info.times, info.attributes
-    is_linked = info.link_count > 1 and not info.is_directory
+    path, is_linked = file.path, file.is_linked
     if is_linked:
-        first = first_names.setdefault(info.record, path)
+        first = first_names.setdefault(file.number, path)
         if first != path:
-            return Item(path, "hardlink", times, attributes, target=first)
+            found = file.information
+            return Item(path, "hardlink", information_times(found), found.attributes, target=first)
+    info = file.info()
+    times, attributes = info.times, info.attributes
     streams = tuple(_readable(file, info, cluster_bytes, note))
     main = streams[0] if streams and not streams[0].name else None
     named = streams[1:] if main else streams

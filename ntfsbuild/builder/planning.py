@@ -17,7 +17,7 @@ from ntfsbuild.manifest import Manifest
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.plan.model import Operation, Plan
 from ntfsbuild.volume.opening import Volume
-from ntfsbuild.volume.read.info import FileInfo
+from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.volume import VolumeReader
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -42,6 +42,7 @@ class _Listing:
 
     def __init__(self, volume: VolumeReader) -> None:
         self._volume = volume
+        volume.read_ahead()
         self.serial = volume.geometry.serial
         self.label = volume.label
 
@@ -50,27 +51,44 @@ class _Listing:
         """The volume's object id."""
         return self._volume.traits("/$Volume").object_id
 
-    def find(self, path: str, *, exactly: bool) -> FileInfo | None:
+    def find(self, path: str, *, exactly: bool) -> _Listed | None:
         """What is at a path: in any case, or only as it is spelled."""
         found = self._volume.find(path)
         if found is None or (exactly and found.path.rpartition("/")[2] != path.rpartition("/")[2]):
             return None
-        return found.info()
+        return _Listed(found)
 
-    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
+
+class _Listed:
+    """A file or directory of a volume as the compiler sees it."""
+
+    __slots__ = ("_file", "attributes", "is_directory", "path", "record", "size_bytes", "streams", "times")
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        info = file.info()
+        self.path = file.path
+        self.record = info.record
+        self.streams = info.streams
+        self.is_directory = info.is_directory
+        self.size_bytes = info.size_bytes
+        self.attributes = info.attributes
+        self.times = info.times
+
+    def pieces(self, stream: str = "", *, key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
         """The data of a stream with its offsets, perhaps with the file's key."""
-        return self._volume.open_file(path).data_pieces(stream, key=key)
+        return self._file.data_pieces(stream, key=key)
 
-    def ciphertext(self, path: str, stream: str = "") -> Iterator[tuple[int, bytes]]:
+    def ciphertext(self, stream: str = "") -> Iterator[tuple[int, bytes]]:
         """An encrypted stream as it lies in its clusters, with its offsets."""
         at = 0
-        for piece in self._volume.open_file(path).raw_pieces(stream):
+        for piece in self._file.raw_pieces(stream):
             yield at, piece
             at += len(piece)
 
-    def traits(self, path: str) -> Traits:
-        """What else a file has."""
-        return self._volume.traits(path)
+    def traits(self) -> Traits:
+        """What else it has."""
+        return self._file.traits()
 
 
 def make_plan(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import chain
 
 from ntfsbuild.capturing.contents import Contents, Data, Store
 from ntfsbuild.capturing.entries import (
@@ -41,7 +42,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
         note("/$MFT", "the times of NTFS's own files are none")
         times = (0, 0, 0, 0)
     short_names = not volume.flags & NO_SHORT_NAMES
-    entries = Entries(volume, Contents(volume, store), times, note, short_names=short_names)
+    entries = Entries(Contents(volume, store), times, note, short_names=short_names)
     yield "ntfsbuild: 1\n"
     said = _volume(volume, note)
     own_id = volume.traits("/$Volume").object_id
@@ -60,7 +61,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
         defaults["names"] = "posix"
     yield f"defaults: {text_of(defaults)}\n"
     yield "tree:\n"
-    yield from _tree(volume, entries, paths, prefix, said_as)
+    yield from _tree(volume, entries, set(paths), prefix, said_as)
     for path, message in _NOT_SAID.items():
         if volume.exists(path):
             note(path, message)
@@ -132,20 +133,23 @@ def _sayable(walked: Iterable[tuple[str, DirectoryItem]], note: Note) -> Iterato
 
 
 def _tree(
-    volume: Volume, entries: Entries, paths: Iterable[str], prefix: str, said_as: Mapping[int, str]
+    volume: Volume, entries: Entries, sayable: Container[str], prefix: str, said_as: Mapping[int, str]
 ) -> Iterator[str]:
     """The entries; directories on the way to the prefix are looked at for what they hand down."""
-    for path in paths:
-        info = volume.stat(path)
-        if not _is_below(path, prefix):
-            if info.is_directory and _is_below(prefix, path):
-                yield _line(path, entries.of(path, info), directory=True)
+    for file in chain([volume.open_file("/")], volume.files()):
+        path = file.path
+        if path not in sayable:
             continue
-        first = path if info.is_directory else said_as.get(info.record, path)
+        if not _is_below(path, prefix):
+            if file.is_directory and _is_below(prefix, path):
+                yield _line(path, entries.of(file, file.info()), directory=True)
+            continue
+        first = said_as.get(file.number, path) if file.is_linked else path
         if first != path:
-            yield _line(path, {"hardlink": first[1:]} | entries.name(path), directory=False)
+            yield _line(path, {"hardlink": first[1:]} | entries.name(file), directory=False)
         else:
-            yield _line(path, entries.of(path, info), directory=has_key_of_directory(info))
+            info = file.info()
+            yield _line(path, entries.of(file, info), directory=has_key_of_directory(info))
 
 
 def _line(path: str, said: Data, *, directory: bool) -> str:

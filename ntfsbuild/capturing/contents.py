@@ -14,6 +14,7 @@ from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.traits import COMPRESSED_FORMS
 from ntfsbuild.volume.opening import Volume
+from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.info import StreamInfo
 from ntfsbuild.volume.run_list import data_extents, has_holes
 from ntfsbuild.volume.write.record_layout import SMALLEST_PIECE_BYTES, pack
@@ -39,20 +40,20 @@ class Contents:
         self._volume = volume
         self._store = store
 
-    def of(self, path: str, stream: StreamInfo) -> Data:
+    def of(self, file: File, stream: StreamInfo) -> Data:
         """The keys that say what a stream holds, and how it lies in its clusters."""
-        data = self._bytes_of(path, stream)
+        data = self._bytes_of(file, stream)
         if stream.form in COMPRESSED_FORMS:
             data["compressed"] = True
         if stream.form in ("sparse", "sparse_compressed"):
             data["sparse"] = True
         elif stream.form == "encrypted":
             data["encrypted"] = {"size": stream.size_bytes}
-        if self._needs_valid_data(path, stream):
+        if self._needs_valid_data(file, stream):
             data["valid_data"] = stream.initialized_bytes
         return data
 
-    def _needs_valid_data(self, path: str, stream: StreamInfo) -> bool:
+    def _needs_valid_data(self, file: File, stream: StreamInfo) -> bool:
         """Where not all of it was written; and where it would not leave its record if nobody said that."""
         if stream.resident:
             return False
@@ -65,7 +66,7 @@ class Contents:
             return False
         if stream.size_bytes <= SMALLEST_PIECE_BYTES:
             return True
-        details = self._volume.details(path)
+        details = file.details()
         locator, number = self._volume.locator(), details.info.record
         outside = [one for one in locator.record(number).attributes if one.value is None]
         if details.has_attribute_list or any(one.type_code != attribute.DATA for one in outside):
@@ -79,26 +80,26 @@ class Contents:
         # Before it was known where things lie, each list of runs may have been taken for a longer one.
         return used - there + here + 8 * len(outside) <= record_bytes
 
-    def _bytes_of(self, path: str, stream: StreamInfo) -> Data:
+    def _bytes_of(self, file: File, stream: StreamInfo) -> Data:
         if self._store is None:
             unit = UNIT_BYTES if stream.flags & attribute.ENCRYPTED else 1
             return {"size": align(stream.size_bytes, unit)} if stream.size_bytes else {}
         if stream.flags & attribute.ENCRYPTED:
             if has_holes(stream.runs):
                 raise VolumeError("it is encrypted, and has holes")
-            return self._stored(self._volume.open_file(path).raw_pieces(stream.name))
+            return self._stored(file.raw_pieces(stream.name))
         if stream.initialized_bytes < stream.size_bytes and stream.form == "plain":
-            return self._with_what_follows(path, stream)
+            return self._with_what_follows(file, stream)
         # Compressed ones have holes everywhere: small ones are said as a whole.
         small = stream.form in COMPRESSED_FORMS and stream.size_bytes <= _PIECE_BYTES
         unwritten = stream.initialized_bytes < stream.size_bytes
         if stream.form == "sparse" or (has_holes(stream.runs) and not small) or unwritten:
-            return self._pieced(path, stream)
+            return self._pieced(file, stream)
         if stream.size_bytes <= _INLINE_BYTES:
-            return inline(self._volume.read_at(path, 0, stream.size_bytes, stream.name))
-        return self._stored(self._pieces(path, stream, 0, stream.size_bytes))
+            return inline(file.read_at(0, stream.size_bytes, stream.name))
+        return self._stored(self._pieces(file, stream, 0, stream.size_bytes))
 
-    def _pieced(self, path: str, stream: StreamInfo) -> Data:
+    def _pieced(self, file: File, stream: StreamInfo) -> Data:
         """Piece by piece: how large the holes are costs nothing."""
         unit = UNIT_CLUSTERS if stream.form in COMPRESSED_FORMS else 1
         end = min(stream.size_bytes, stream.initialized_bytes)
@@ -106,16 +107,16 @@ class Contents:
         segments = []
         for begin, end in extents:
             if end - begin <= _INLINE_BYTES:
-                said = inline(self._volume.read_at(path, begin, end - begin, stream.name))
+                said = inline(file.read_at(begin, end - begin, stream.name))
             else:
-                said = self._stored(self._pieces(path, stream, begin, end))
+                said = self._stored(self._pieces(file, stream, begin, end))
             segments.append({"at": begin, **said})
         return {"size": stream.size_bytes} | ({"data": segments} if segments else {})
 
-    def _with_what_follows(self, path: str, stream: StreamInfo) -> Data:
+    def _with_what_follows(self, file: File, stream: StreamInfo) -> Data:
         """Written in part: what its clusters hold behind that, which is nobody's content, is said, too."""
         segments, at = [], 0
-        for piece in self._volume.open_file(path).raw_pieces(stream.name):
+        for piece in file.raw_pieces(stream.name):
             piece = piece[: stream.size_bytes - at]
             if piece.strip(b"\0"):
                 said = inline(piece) if len(piece) <= _INLINE_BYTES else self._stored(iter([piece]))
@@ -123,9 +124,9 @@ class Contents:
             at += len(piece)
         return {"size": stream.size_bytes} | ({"data": segments} if segments else {})
 
-    def _pieces(self, path: str, stream: StreamInfo, begin: int, end: int) -> Iterator[bytes]:
+    def _pieces(self, file: File, stream: StreamInfo, begin: int, end: int) -> Iterator[bytes]:
         for at in range(begin, end, _PIECE_BYTES):
-            yield self._volume.read_at(path, at, min(_PIECE_BYTES, end - at), stream.name)
+            yield file.read_at(at, min(_PIECE_BYTES, end - at), stream.name)
 
     def _stored(self, pieces: Iterator[bytes]) -> Data:
         assert self._store is not None

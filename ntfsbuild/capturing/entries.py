@@ -30,7 +30,7 @@ from ntfsbuild.ondisk.unix_metadata import (
     without_unix_metadata,
 )
 from ntfsbuild.plan.model import ATTRIBUTES
-from ntfsbuild.volume.opening import Volume
+from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
 
 Note = Callable[[str, str], None]
@@ -67,10 +67,7 @@ def has_key_of_directory(info: FileInfo | DirectoryItem) -> bool:
 class Entries:
     """Says the entries of one volume; `times` are those that hold where nothing is said."""
 
-    def __init__(
-        self, volume: Volume, contents: Contents, times: Ticks4, note: Note, *, short_names: bool
-    ) -> None:
-        self._volume = volume
+    def __init__(self, contents: Contents, times: Ticks4, note: Note, *, short_names: bool) -> None:
         self._contents = contents
         self._times = times
         self._note = note
@@ -78,13 +75,13 @@ class Entries:
         self._descriptors: dict[str, bytes | None] = {}  # Of directories.
         self._compressed: dict[str, bool] = {}
 
-    def of(self, path: str, info: FileInfo) -> Data:
+    def of(self, file: File, info: FileInfo) -> Data:
         """Everything that a manifest says of a file or directory."""
-        traits = self._volume.traits(path)
+        traits, path = file.traits(), file.path
         above = path.rpartition("/")[0] or "/"
         said: Data = {}
         if not info.is_directory:
-            said |= self._main_stream(path, info, traits)
+            said |= self._main_stream(file, info)
         self._say_link(said, traits, info)
         if info.times != self._times:
             said |= self._said_times(path, "times", info.times)
@@ -93,7 +90,7 @@ class Entries:
         said |= self._security(path, above, info, traits)
         said |= self._traits(path, traits)
         streams = {
-            stream.name: self._contents.of(path, stream) or None
+            stream.name: self._contents.of(file, stream) or None
             for stream in info.streams
             if stream.name and self._can_be_said(path, stream.name)
         }
@@ -109,13 +106,14 @@ class Entries:
         self._note(path, f"the name of its stream {stream!r} has half a surrogate pair: it cannot be said")
         return False
 
-    def _main_stream(self, path: str, info: FileInfo, traits: Traits) -> Data:
+    def _main_stream(self, file: File, info: FileInfo) -> Data:
+        path = file.path
         main = next((stream for stream in info.streams if not stream.name), None)
         if main is None:
             self._note(path, "it has no main stream")
             return {}
         try:
-            said = self._contents.of(path, main)
+            said = self._contents.of(file, main)
         except CorruptVolume:
             raise
         except VolumeError as error:
@@ -212,10 +210,10 @@ class Entries:
             if has_key_of_directory(info):
                 said.pop("directory", None)  # Its key says so.
 
-    def name(self, path: str) -> Data:
+    def name(self, file: File) -> Data:
         """What one more name of a file has of its own."""
-        traits = self._volume.traits(path)
-        return self._own_times(path, traits) | self._short_name(path, traits)
+        traits = file.traits()
+        return self._own_times(file.path, traits) | self._short_name(file.path, traits)
 
     def _own_times(self, path: str, traits: Traits) -> Data:
         said: Data = {}

@@ -62,6 +62,18 @@ class BaseEntry(Protocol):
     def times(self) -> Ticks4:
         """Created, modified, changed, accessed."""
 
+    def pieces(self, stream: str = "", *, key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
+        """The data of a stream with its offsets, holes left out; `key` is the file's own.
+
+        Raises VolumeError where it cannot be read.
+        """
+
+    def ciphertext(self, stream: str = "") -> Iterator[tuple[int, bytes]]:
+        """An encrypted stream as it lies in its clusters, with its offsets."""
+
+    def traits(self) -> Traits:
+        """What else it has."""
+
 
 class Base(Protocol):
     """The base, seen by its paths."""
@@ -80,15 +92,3 @@ class Base(Protocol):
 
     def find(self, path: str, *, exactly: bool) -> BaseEntry | None:
         """What is at a path: in any case, or only as it is spelled."""
-
-    def pieces(self, path: str, stream: str = "", key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
-        """The data of a stream with its offsets, holes left out; `key` is the file's own.
-
-        Raises VolumeError where it cannot be read.
-        """
-
-    def ciphertext(self, path: str, stream: str = "") -> Iterator[tuple[int, bytes]]:
-        """An encrypted stream as it lies in its clusters, with its offsets."""
-
-    def traits(self, path: str) -> Traits:
-        """What else a file has."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ntfsbuild.compiler.base import Base, BaseEntry
 from ntfsbuild.content.model import Content
-from ntfsbuild.content.read import filled_digest, size_of, valid_pieces
+from ntfsbuild.content.read import is_content, pieces, same_pieces
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute, security_inheritance, unix_metadata
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -39,7 +39,7 @@ def lacking(base: Base, found: BaseEntry, features: Features, above: bytes | Non
     main = next((one for one in found.streams if not one.name), None)
     if valid_bytes is not None and main is not None and main.initialized_bytes == valid_bytes:
         valid_bytes = None
-    streams = tuple(one for one in features.streams if not _has_stream(base, found, one, features.file_key))
+    streams = tuple(one for one in features.streams if not _has_stream(found, one, features.file_key))
     rest = Features(traits, form, valid_bytes, streams)
     if rest == NO_FEATURES:
         return NO_FEATURES
@@ -55,7 +55,7 @@ def with_own_times(lacks: Features, said: Features) -> Features:
 def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | None) -> Traits:
     if said == NO_TRAITS:
         return NO_TRAITS
-    there = base.traits(found.path)
+    there = found.traits()
     lacks = {}
     for name, value in said._asdict().items():
         if value is None:
@@ -93,7 +93,8 @@ def expected_security(base: Base, found: BaseEntry, explicit: bytes, above: byte
     if found.path == "/":
         return security_inheritance.of_root(explicit)
     if above is None:
-        above = base.traits(found.path.rpartition("/")[0] or "/").security
+        directory = base.find(found.path.rpartition("/")[0] or "/", exactly=True)
+        above = None if directory is None else directory.traits().security
     if above is None:
         return explicit
     return security_inheritance.handed_down(explicit, above, directory=found.is_directory)
@@ -116,37 +117,34 @@ def _form_of_flags(flags: int) -> Form:
     return next((form for flag, form in _FLAGS if flags & flag), "plain")
 
 
-def _has_stream(base: Base, found: BaseEntry, said: NamedStream, key: bytes | None) -> bool:
+def _has_stream(found: BaseEntry, said: NamedStream, key: bytes | None) -> bool:
     there = next((one for one in found.streams if one.name == said.name), None)
     if there is None or said.form != _form_of_flags(there.flags):
         return False
     if said.valid_bytes is not None and said.valid_bytes != there.initialized_bytes:
         return False
     if said.raw_bytes is not None:
-        return there.size_bytes == said.raw_bytes and has_ciphertext(base, found, said.content, said.name)
-    return there.size_bytes == size_of(said.content) and has_content(
-        base, found, said.content, said.name, said.valid_bytes, key
-    )
+        return there.size_bytes == said.raw_bytes and has_ciphertext(found, said.content, said.name)
+    return has_content(found, there.size_bytes, said.content, said.name, said.valid_bytes, key)
 
 
-def has_ciphertext(base: Base, found: BaseEntry, content: Content, stream: str = "") -> bool:
+def has_ciphertext(found: BaseEntry, content: Content, stream: str = "") -> bool:
     """Whether an encrypted stream of the base lies in its clusters as that content."""
-    return filled_digest(base.ciphertext(found.path, stream)) == filled_digest(valid_pieces(content, None))
+    return same_pieces(found.ciphertext(stream), pieces(content))
 
 
 def has_content(
-    base: Base,
     found: BaseEntry,
+    size_bytes: int,
     content: Content,
     stream: str = "",
     valid_bytes: int | None = None,
     key: bytes | None = None,
 ) -> bool:
-    """Whether a stream of the base reads as that content; one that cannot be read does not."""
+    """Whether a stream of the base, of that size, reads as that content; one that cannot be read does not."""
     try:
-        there = filled_digest(base.pieces(found.path, stream, key))
+        return is_content(content, size_bytes, found.pieces(stream, key=key), valid_bytes)
     except VolumeError as error:
         if type(error) is not VolumeError:  # Damage is not for us to write over.
             raise
         return False
-    return there == filled_digest(valid_pieces(content, valid_bytes))

@@ -17,7 +17,7 @@ from ntfsbuild.compiler.files import AskedFile, asked_files
 from ntfsbuild.compiler.links import HardLink, is_directory
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content.model import Content
-from ntfsbuild.content.read import sha256_of, size_of
+from ntfsbuild.content.read import sha256_of
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -156,7 +156,7 @@ class Overlay:
             self._descriptors[planned.path] = expected_security(self._base, found, explicit, above)
         self._say_times(planned.path, path, times, planned.said_features, planned.position, directory=True)
         features = lacking(self._base, found, planned.said_features, above)
-        same = features is NO_FEATURES and _agree(self._base, found, times, attributes)
+        same = features is NO_FEATURES and _agree(found, times, attributes)
         if same or self._on_conflict == "keep":
             yield Keep(path, True, _NO_TIMES if self._on_conflict == "keep" else times, planned.position)
         elif self._on_conflict == "error":
@@ -219,7 +219,7 @@ class Overlay:
             self._check_other_names(shown, found, file)
         same_content = found.is_directory or self._has_content(found, file)
         features = lacking(self._base, found, file.features, above)
-        same = features is NO_FEATURES and _agree(self._base, found, file.said_times, file.attributes)
+        same = features is NO_FEATURES and _agree(found, file.said_times, file.attributes)
         if (same_content and same) or self._on_conflict == "keep":
             return Keep(path, found.is_directory, _NO_TIMES, file.position)
         if self._on_conflict == "error":
@@ -246,11 +246,9 @@ class Overlay:
                 and there.flags & attribute.ENCRYPTED
                 and found.size_bytes == features.raw_bytes
             )
-            return bool(same) and has_ciphertext(self._base, found, file.content)
-        if found.size_bytes != size_of(file.content):
-            return False
+            return bool(same) and has_ciphertext(found, file.content)
         return has_content(
-            self._base, found, file.content, valid_bytes=features.valid_bytes, key=features.file_key
+            found, found.size_bytes, file.content, valid_bytes=features.valid_bytes, key=features.file_key
         )
 
     def _check_other_names(self, shown: str, found: BaseEntry, file: AskedFile) -> None:
@@ -312,11 +310,11 @@ class Overlay:
         self._planner.say(position, path, f"is there already with other {what}")
 
 
-def _agree(base: Base, found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
+def _agree(found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
     """Whether what is said of times and attributes holds already."""
     if attributes is not None:
         others = (found.attributes ^ attributes) & _SETTABLE
-        if others & found.attributes & _OF_EA and base.traits(found.path).ea:
+        if others & found.attributes & _OF_EA and found.traits().ea:
             others &= ~_OF_EA  # It follows from them.
         if others:
             return False

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from ntfsbuild.content.model import LinkKind
 from ntfsbuild.content.outputs import ensure_no_output
@@ -179,11 +179,25 @@ def has_holes(path: bytes) -> bool:
 
 def pieces(path: bytes, expected_size: int | None) -> Iterator[tuple[int, bytes]]:
     """The data of a file with its offsets; holes are skipped, a size that changes is an error."""
+    size, found = sized_pieces(path)
+    if expected_size is not None and size != expected_size:
+        raise changed(path, expected_size, size)
+    yield from found
+
+
+def sized_pieces(path: bytes) -> tuple[int, Iterator[tuple[int, bytes]]]:
+    """The size of a file that was opened once, and its data with offsets, holes left out."""
     fd, status = _opened(path)
+    found = _pieces_of(fd, status, path)
+    next(found)
+    return status.st_size, cast(Iterator[tuple[int, bytes]], found)
+
+
+def _pieces_of(fd: int, status: os.stat_result, path: bytes) -> Iterator[tuple[int, bytes] | None]:
+    """The pieces of an open file, which is closed at the end; nothing first, so that it is begun."""
     try:
+        yield None
         size = status.st_size
-        if expected_size is not None and size != expected_size:
-            raise changed(path, expected_size, size)
         for begin, end in extents(fd, status, path):
             for offset in range(begin, end, PIECE_BYTES):
                 yield offset, read_at(fd, path, offset, min(PIECE_BYTES, end - offset), size)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 FILL_BLOCK_BYTES = 1 << 20
-_FILLED_BLOCK_BYTES = 1 << 16
 
 Piece: TypeAlias = tuple[int, bytes]
 
@@ -85,32 +84,65 @@ def sha256_of(content: Content) -> bytes:
     return digest.digest()
 
 
-def filled_digest(found: Iterable[Piece]) -> bytes:
-    """A digest of pieces in ascending order that tells zeros from nothing else: holes need not be read."""
-    digest = hashlib.sha256()
-    begun, block = -1, bytearray()
+def is_content(
+    content: Content, size_bytes: int, there: Iterable[Piece], valid_bytes: int | None = None
+) -> bool:
+    """Whether a stream of that size with these pieces reads as a content; holes need not be read.
 
-    def finish() -> None:
-        if begun >= 0 and any(block):
-            digest.update(begun.to_bytes(8, "little"))
-            digest.update(block)
+    Of the content, only `valid_bytes` count where that is said: zeros follow.
+    """
+    if isinstance(content, HostFile) and content.size_bytes is None and content.sha256 is None:
+        size, found = host_file.sized_pieces(content.path)
+    else:
+        size, found = size_of(content), pieces(content)
+    return size == size_bytes and same_pieces(there, _valid(found, valid_bytes))
 
-    for at, data in found:
-        while data:
-            inside = at % _FILLED_BLOCK_BYTES
-            if begun != at - inside:
-                finish()
-                begun, block = at - inside, bytearray(_FILLED_BLOCK_BYTES)
-            part = data[: _FILLED_BLOCK_BYTES - inside]
-            block[inside : inside + len(part)] = part
-            at, data = at + len(part), data[len(part) :]
-    finish()
-    return digest.digest()
+
+def same_pieces(one: Iterable[Piece], other: Iterable[Piece]) -> bool:
+    """Whether pieces, ascending on both sides, say the same; what is in no piece is zeros."""
+    ones, others = iter(one), iter(other)
+    left, right = next(ones, None), next(others, None)
+    while left is not None or right is not None:
+        if left is None or right is None:
+            rest = left or right
+            if rest is not None and _is_data(rest[1]):
+                return False
+            left, right = next(ones, None), next(others, None)
+            continue
+        at = min(left[0], right[0])
+        if left[0] != right[0]:  # Up to where both have something, one has to have zeros.
+            first = left if left[0] == at else right
+            count = min(len(first[1]), abs(left[0] - right[0]))
+            if _is_data(first[1][:count]):
+                return False
+        else:
+            count = min(len(left[1]), len(right[1]))
+            if left[1][:count] != right[1][:count]:
+                return False
+        left = _after(left, at + count) or next(ones, None)
+        right = _after(right, at + count) or next(others, None)
+    return True
+
+
+def _after(piece: Piece, at: int) -> Piece | None:
+    """What a piece has from an offset on."""
+    begin, data = piece
+    if at <= begin:
+        return piece
+    return (at, data[at - begin :]) if at < begin + len(data) else None
+
+
+def _is_data(data: bytes) -> bool:
+    return data.count(0) != len(data)
 
 
 def valid_pieces(content: Content, valid_bytes: int | None) -> Iterator[Piece]:
     """The pieces of a content; of what is not valid nothing."""
-    for at, data in pieces(content):
+    return _valid(pieces(content), valid_bytes)
+
+
+def _valid(found: Iterable[Piece], valid_bytes: int | None) -> Iterator[Piece]:
+    for at, data in found:
         if valid_bytes is not None and at + len(data) > valid_bytes:
             if at < valid_bytes:
                 yield at, data[: valid_bytes - at]

@@ -40,33 +40,45 @@ class File:
     the name there; `entry` what the directory has for it, where that was read already.
     """
 
-    __slots__ = ("_attributes", "_catalog", "_entry", "_information", "_place", "path", "record")
+    __slots__ = (
+        "_attributes",
+        "_catalog",
+        "_entry",
+        "_information",
+        "_place",
+        "_record",
+        "path",
+        "reference",
+    )
 
     def __init__(
         self,
         catalog: Catalog,
-        record: Record,
+        reference: int,
         path: str,
         place: tuple[int, str] | None = None,
         entry: NameEntry | None = None,
     ) -> None:
         self._catalog = catalog
-        self.record = record
+        self.reference = reference
         self.path = path
+        self._record: Record | None = None
         self._place = place
         self._entry = entry
         self._attributes: list[Attribute] | None = None
         self._information: StandardInformation | None = None
 
     @property
-    def number(self) -> int:
-        """The number of its base record."""
-        return self.record.number
+    def record(self) -> Record:
+        """Its base record; raises CorruptVolume where something else is there by now."""
+        if self._record is None:
+            self._record = self._catalog.referenced(self.reference)
+        return self._record
 
     @property
-    def reference(self) -> int:
-        """Its file reference."""
-        return reference(self.record.number, self.record.sequence)
+    def number(self) -> int:
+        """The number of its base record."""
+        return self.reference & file_record.NUMBER_MASK
 
     @property
     def is_directory(self) -> bool:
@@ -92,12 +104,22 @@ class File:
         """The tag of its reparse point; 0 where there is none."""
         return reparse_tag_of(self.attributes, self._catalog.streams)
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether it is a file that has several names, short ones counted."""
+        return self.record.link_count > 1 and not self.record.is_directory
+
     def info(self) -> FileInfo:
         """What its own records say of it, as plain data."""
         cluster_bytes = self._catalog.geometry.cluster_bytes
         return described(
             self.path, self.record, self.attributes, self.information, self.reparse_tag, cluster_bytes
         )
+
+    @property
+    def item(self) -> DirectoryItem:
+        """Its entry as plain data."""
+        return listed(self.entry)
 
     def items(self, *, system: bool = False) -> list[DirectoryItem]:
         """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out."""

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute, file_name, file_record, object_id
+from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.object_id import ObjectId, ObjIdEntry
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.ondisk.traits import Traits
@@ -133,12 +134,10 @@ class _Reader:
 
     def _names(self) -> Iterator[NameEntry]:
         """The $FILE_NAMEs in the directory of the name that was asked for."""
-        parent = self._found.entry.parent_reference & file_record.NUMBER_MASK
+        parent = (self._found.entry.parent_reference & file_record.NUMBER_MASK).to_bytes(6, "little")
         for one in self._found.attributes:
-            if one.type_code == attribute.FILE_NAME and one.value is not None:
-                name = name_of_value(one.value)
-                if name.parent_reference & file_record.NUMBER_MASK == parent:
-                    yield name
+            if one.type_code == attribute.FILE_NAME and one.value is not None and one.value[:6] == parent:
+                yield name_of_value(one.value)
 
     def _short_name(self) -> str | None:
         entry = self._found.entry
@@ -150,9 +149,16 @@ class _Reader:
 
     def _name_times(self) -> Ticks4 | None:
         entry = self._found.entry
-        for one in self._names():
-            if (one.name, one.namespace) == (entry.name, entry.namespace):
-                return self._own_times(times_of(one))
+        parent = (entry.parent_reference & file_record.NUMBER_MASK).to_bytes(6, "little")
+        raw_name = entry.name.encode("utf-16-le", "surrogatepass")
+        for one in self._found.attributes:  # A file may have a thousand names: most are told by their bytes.
+            value = one.value
+            if one.type_code != attribute.FILE_NAME or value is None or value[:6] != parent:
+                continue
+            if value[NAME_AT : NAME_AT + len(raw_name)] == raw_name:
+                name = name_of_value(value)
+                if (name.name, name.namespace) == (entry.name, entry.namespace):
+                    return self._own_times(times_of(name))
         raise CorruptVolume(
             f"record {self._found.record.number}: it has no $FILE_NAME {entry.name!r}, "
             f"record {entry.parent_reference & file_record.NUMBER_MASK} lists it so"

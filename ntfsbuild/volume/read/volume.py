@@ -108,9 +108,12 @@ class VolumeReader:
 
     def _file(self, way: Way, path: str) -> File:
         if not way:
-            return File(self._catalog, self._catalog.referenced(self._catalog.root_reference), path)
-        above = way[-2][1] if len(way) > 1 else self._catalog.root_reference
-        return File(self._catalog, self._catalog.referenced(way[-1][1]), path, (above, way[-1][0]))
+            found = File(self._catalog, self._catalog.root_reference, path)
+        else:
+            above = way[-2][1] if len(way) > 1 else self._catalog.root_reference
+            found = File(self._catalog, way[-1][1], path, (above, way[-1][0]))
+        assert found.record  # It is read here, so that damage shows before anything is asked.
+        return found
 
     def listdir(self, path: str = "/", *, system: bool = False) -> list[DirectoryItem]:
         """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out.
@@ -124,15 +127,12 @@ class VolumeReader:
         found = self._walk(self.open_file(path), system)
         return ((below, listed(entry)) for below, entry, _ in found)
 
-    def files(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[File, DirectoryItem]]:
-        """The same with each file open."""
+    def files(self, path: str = "/", *, system: bool = False) -> Iterator[File]:
+        """The same as files that are open: each is read when something is asked of it."""
         catalog = self._catalog
         catalog.read_ahead()
         return (
-            (
-                File(catalog, catalog.referenced(entry.reference), below, (above, entry.name), entry),
-                listed(entry),
-            )
+            File(catalog, entry.reference, below, (above, entry.name), entry)
             for below, entry, above in self._walk(self.open_file(path), system)
         )
 
@@ -155,8 +155,12 @@ class VolumeReader:
                 if number in seen:
                     raise CorruptVolume(f"{below} (record {number}) is listed in two places")
                 seen.add(number)
-                directory = File(catalog, catalog.referenced(entry.reference), below)
+                directory = File(catalog, entry.reference, below)
                 pending.append((below, entry.reference, iter(directory.entries(system=system))))
+
+    def read_ahead(self) -> None:
+        """Say that most files will be asked for, in the order of their records or nearly so."""
+        self._catalog.read_ahead()
 
     def resolve(self, path: str) -> str:
         """The path with its names as they are spelled on the volume, without `.` and `..`."""
