@@ -15,8 +15,8 @@ from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume import run_list
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.file import File
+from ntfsbuild.volume.read.indexes import times_of
 from ntfsbuild.volume.read.info import FileInfo, StreamInfo
-from ntfsbuild.volume.read.traits import times_of
 
 _BLOCK_BYTES = 1 << 20
 _DIRECTORY = int(FileAttributes.DIRECTORY_INDEX)

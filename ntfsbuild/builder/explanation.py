@@ -42,7 +42,7 @@ def explain(
         except ValueError:
             raise ManifestError(f"{target}: is no path (/a/b), record (12) or offset (0x1f00)") from None
         if target.lower().startswith("0x"):
-            return [_byte(places, number, volume.index_block_bytes)]
+            return [_byte(places, number, places.index_block_bytes)]
         return [_record(places, number)]
 
 

@@ -93,8 +93,9 @@ def _volume(volume: Volume, note: Note) -> Data:
         note("/$Boot", f"sectors of {geometry.sector_bytes} bytes cannot be said: they have {sector}")
     if cluster != geometry.cluster_bytes:
         note("/$Boot", f"clusters of {geometry.cluster_bytes} bytes cannot be said: they have {cluster}")
-    if volume.index_block_bytes != INDEX_BLOCK_BYTES:
-        there = f"index blocks of {volume.index_block_bytes} bytes"
+    index_block_bytes = volume.locator().index_block_bytes
+    if index_block_bytes != INDEX_BLOCK_BYTES:
+        there = f"index blocks of {index_block_bytes} bytes"
         note("/$Boot", f"{there} cannot be said: they have {INDEX_BLOCK_BYTES}")
     problem = what_is_wrong_with_label(label) if is_text(label) else "has half a surrogate pair"
     if problem:

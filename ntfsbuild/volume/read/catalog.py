@@ -14,13 +14,12 @@ from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.index import vcn_unit
-from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
-from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation, Ticks4
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.boot import Reader, read_boot
 from ntfsbuild.volume.read.damage import Damage
 from ntfsbuild.volume.read.gathering import gathered, select
-from ntfsbuild.volume.read.indexes import Index, NameEntry, name_entries, view_data
+from ntfsbuild.volume.read.indexes import Index, NameEntry, name_entries, times_of, view_data
 from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.records import Attribute, Record, joined, parse_record
 from ntfsbuild.volume.read.security import BY_ID, STREAM, SecurityReader
@@ -93,11 +92,8 @@ class Catalog(Protocol):
     def index_block_bytes(self) -> int:
         """The size of an index block."""
 
-    def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
-        """Times that the entry of a name gets, where a change gives it others than its file."""
-
-    def is_stale(self, number: int) -> bool:
-        """Whether the entries of a file say what it was before a change that is not committed."""
+    def times_of_entry(self, number: int, entry: NameEntry, times: Ticks4) -> Ticks4:
+        """The times that an entry of a file has, or gets by a change; `times` are those of the file."""
 
 
 class DiskCatalog:
@@ -299,13 +295,9 @@ class DiskCatalog:
 
     # ------------------------------------------------------------------ nothing is being changed
 
-    def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
-        """Nothing: the entries say what they say."""
-        return None
-
-    def is_stale(self, number: int) -> bool:
-        """No entry waits for a commit."""
-        return False
+    def times_of_entry(self, number: int, entry: NameEntry, times: Ticks4) -> Ticks4:
+        """The times that an entry of a file has."""
+        return times_of(entry)
 
 
 class _Names(NamedTuple):

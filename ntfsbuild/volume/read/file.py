@@ -14,14 +14,14 @@ from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.standard_information import StandardInformation
-from ntfsbuild.ondisk.traits import Form, Traits, chosen
+from ntfsbuild.ondisk.traits import Form, Traits
 from ntfsbuild.volume.read.catalog import Catalog, standard_information, stream_named
 from ntfsbuild.volume.read.gathering import records_of, select
-from ntfsbuild.volume.read.indexes import NameEntry, name_of_value
+from ntfsbuild.volume.read.indexes import NameEntry, name_of_value, times_of
 from ntfsbuild.volume.read.info import DirectoryItem, FileDetails, FileInfo, NameInfo, StreamInfo
 from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.read.streams import StreamReader
-from ntfsbuild.volume.read.traits import EFS_NAME, Found, Sources, information_times, read_traits, times_of
+from ntfsbuild.volume.read.traits import EFS_NAME, Found, Sources, information_times, read_traits
 from ntfsbuild.volume.run_list import clusters_of, data_extents
 
 if TYPE_CHECKING:
@@ -145,11 +145,7 @@ class File:
         Damage raises CorruptVolume, or is noted in `faults` by the name of the trait.
         """
         entry = self.entry
-        times = times_of(entry)
-        if self._catalog.is_stale(self.number):
-            times = chosen(
-                information_times(self.information), self._catalog.own_entry_times(self.number, entry)
-            )
+        times = self._catalog.times_of_entry(self.number, entry, information_times(self.information))
         found = Found(self.record, self.attributes, self.information, entry, times)
         catalog = self._catalog
         sources = Sources(catalog.streams.read, catalog.descriptor_of, self._object_id_entry)

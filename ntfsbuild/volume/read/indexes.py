@@ -19,6 +19,7 @@ from ntfsbuild.ondisk.index import (
     IndexRoot,
     ViewEntry,
 )
+from ntfsbuild.ondisk.standard_information import Ticks4
 
 _DEEPEST = 32  # Far more levels than 2**48 records need.
 
@@ -284,3 +285,8 @@ def name_of_value(value: bytes, reference: int = 0) -> NameEntry:
     if len(value) < NAME_AT:
         raise CorruptVolume(f"a $FILE_NAME of {len(value)} bytes")
     return _name_entry(value, 0, len(value), len(value) + IndexEntry.SIZE, reference)
+
+
+def times_of(entry: NameEntry) -> Ticks4:
+    """The times of a name, or of an entry of a directory."""
+    return entry.created_ticks, entry.modified_ticks, entry.changed_ticks, entry.accessed_ticks

@@ -31,6 +31,7 @@ class Locator:
         self._storage, self._streams, self._mft = catalog.storage, catalog.streams, catalog.mft
         self._record = catalog.record
         self.geometry = catalog.geometry
+        self.index_block_bytes = catalog.index_block_bytes
         self.record_count = self._mft.data_bytes // self.geometry.record_bytes
 
     def bytes_at(self, at: int, size_bytes: int) -> bytes:

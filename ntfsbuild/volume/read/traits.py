@@ -11,7 +11,7 @@ from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.object_id import ObjectId, ObjIdEntry
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.ondisk.traits import Traits
-from ntfsbuild.volume.read.indexes import NameEntry, name_of_value
+from ntfsbuild.volume.read.indexes import NameEntry, name_of_value, times_of
 from ntfsbuild.volume.read.records import Attribute, Record
 
 EFS_NAME = "$EFS"
@@ -172,11 +172,6 @@ class _Reader:
 def read_traits(found: Found, sources: Sources, faults: dict[str, str] | None = None) -> Traits:
     """All traits of a file; damage raises CorruptVolume, or is noted in `faults` by the trait's name."""
     return _Reader(found, sources, faults).read()
-
-
-def times_of(entry: NameEntry) -> Ticks4:
-    """The times of a name, or of an entry of a directory."""
-    return entry.created_ticks, entry.modified_ticks, entry.changed_ticks, entry.accessed_ticks
 
 
 def information_times(information: StandardInformation) -> Ticks4:

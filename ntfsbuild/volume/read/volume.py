@@ -70,11 +70,6 @@ class VolumeReader:
         return self._catalog.geometry
 
     @property
-    def index_block_bytes(self) -> int:
-        """The size of an index block."""
-        return self._catalog.index_block_bytes
-
-    @property
     def label(self) -> str:
         """The name of the volume."""
         found = self._of_volume(attribute.VOLUME_NAME)

@@ -12,11 +12,12 @@ from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.index import BLOCK_BYTES
-from ntfsbuild.ondisk.traits import SomeTicks
+from ntfsbuild.ondisk.standard_information import Ticks4
+from ntfsbuild.ondisk.traits import chosen
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.catalog import INDEX_NAME, DiskCatalog, no_directory, not_referenced, picked
 from ntfsbuild.volume.read.damage import Damage
-from ntfsbuild.volume.read.indexes import NameEntry, leaf_entries, name_of_value
+from ntfsbuild.volume.read.indexes import NameEntry, leaf_entries, name_of_value, times_of
 from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.read.streams import StreamReader
@@ -178,14 +179,12 @@ class Transaction:
     def read_ahead(self) -> None:
         """Nothing: records change while they are read."""
 
-    def own_entry_times(self, number: int, entry: NameEntry) -> SomeTicks | None:
-        """The times that the entry of a name gets, where they are not those of its file."""
+    def times_of_entry(self, number: int, entry: NameEntry, times: Ticks4) -> Ticks4:
+        """The times that an entry of a file has, or gets by this change."""
+        if number not in self.stale:
+            return times_of(entry)
         raw_name = entry.name.encode("utf-16-le", "surrogatepass")
-        return self.entry_times.of(number, entry.parent_reference, raw_name)
-
-    def is_stale(self, number: int) -> bool:
-        """Whether the entries of a file say what it was before this change."""
-        return number in self.stale
+        return chosen(times, self.entry_times.of(number, entry.parent_reference, raw_name))
 
     # ------------------------------------------------------------------ loading
 
