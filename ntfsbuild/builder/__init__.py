@@ -1,5 +1,6 @@
 """The verbs: what a user asks for, done whole or not at all.  The Python API.
 
+base_image.py  the image that a verb works on
 planning.py    plans, and the volumes that they change
 building.py    new images
 applying.py    changes of images that are there
@@ -15,19 +16,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ntfsbuild.builder.building import BuildResult, build, check, execute
-from ntfsbuild.builder.planning import BaseImage, load_plan, make_plan, read_plan, save_plan
-from ntfsbuild.compiler.base import OnConflict
-from ntfsbuild.executor import Progress
-from ntfsbuild.manifest import load
-
 if TYPE_CHECKING:
     from ntfsbuild.builder.applying import Applied, apply
+    from ntfsbuild.builder.base_image import BaseImage
+    from ntfsbuild.builder.building import BuildResult, build, check, execute
     from ntfsbuild.builder.capturing import Captured, capture
     from ntfsbuild.builder.diffing import Difference, diff
     from ntfsbuild.builder.explanation import Explained, explain
     from ntfsbuild.builder.extracting import Extracted, extract
+    from ntfsbuild.builder.planning import load_plan, make_plan, read_plan, save_plan
     from ntfsbuild.builder.verifying import Verified, verify
+    from ntfsbuild.compiler.base import OnConflict
+    from ntfsbuild.executor import Progress
+    from ntfsbuild.manifest import load
 
 __all__ = [
     "Applied",
@@ -56,24 +57,36 @@ __all__ = [
     "verify",
 ]
 
-_LATE = {
-    "Applied": "applying",
-    "apply": "applying",
-    "Captured": "capturing",
-    "capture": "capturing",
-    "Difference": "diffing",
-    "diff": "diffing",
-    "Explained": "explanation",
-    "explain": "explanation",
-    "Extracted": "extracting",
-    "extract": "extracting",
-    "Verified": "verifying",
-    "verify": "verifying",
+_HOMES = {
+    "Applied": "builder.applying",
+    "apply": "builder.applying",
+    "BaseImage": "builder.base_image",
+    "BuildResult": "builder.building",
+    "build": "builder.building",
+    "check": "builder.building",
+    "execute": "builder.building",
+    "Captured": "builder.capturing",
+    "capture": "builder.capturing",
+    "Difference": "builder.diffing",
+    "diff": "builder.diffing",
+    "Explained": "builder.explanation",
+    "explain": "builder.explanation",
+    "Extracted": "builder.extracting",
+    "extract": "builder.extracting",
+    "load_plan": "builder.planning",
+    "make_plan": "builder.planning",
+    "read_plan": "builder.planning",
+    "save_plan": "builder.planning",
+    "Verified": "builder.verifying",
+    "verify": "builder.verifying",
+    "OnConflict": "compiler.base",
+    "Progress": "executor",
+    "load": "manifest",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """What changes, checks or shows images is imported when it is asked for: a build needs little of it."""
-    if name not in _LATE:
+    """A verb is imported when it is asked for: each needs little of what the others do."""
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ntfsbuild.builder.{_LATE[name]}"), name)
+    return getattr(importlib.import_module(f"ntfsbuild.{_HOMES[name]}"), name)

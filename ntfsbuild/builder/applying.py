@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from types import UnionType
 from typing import NamedTuple
 
+from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.builder.planning import (
-    AnyPath,
-    BaseImage,
     Planning,
     Report,
     Tell,

@@ -6,18 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ntfsbuild.builder.planning import (
-    AnyPath,
-    BaseImage,
-    Planning,
-    Report,
-    Tell,
-    base_of,
-    opened_base,
-    path_of,
-    planned_on,
-    told,
-)
+from ntfsbuild.builder.base_image import AnyPath, BaseImage
+from ntfsbuild.builder.planning import Planning, Report, Tell, base_of, opened_base, path_of, planned_on, told
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
 from ntfsbuild.content.outputs import output_is_no_input

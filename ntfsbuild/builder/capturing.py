@@ -10,8 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.captured_check import check_captured
-from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.capturing.capture import manifest_lines
 from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.content.outputs import output_is_no_input

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TypeAlias
 
+from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.builder.building import build
 from ntfsbuild.builder.differences import Change, Difference, differences
-from ntfsbuild.builder.planning import AnyPath, BaseImage
 from ntfsbuild.errors import naming
 from ntfsbuild.volume.opening import Volume
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ntfsbuild.builder import structure_parts
-from ntfsbuild.builder.planning import AnyPath
+from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.structure_parts import Part
 from ntfsbuild.errors import CorruptVolume, ManifestError, naming
 from ntfsbuild.ondisk import attribute, file_record

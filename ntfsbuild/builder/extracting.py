@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import NamedTuple
 
+from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.extraction import Item, items
 from ntfsbuild.builder.host_sink import HostSink
-from ntfsbuild.builder.planning import AnyPath
 from ntfsbuild.builder.recovering import deleted_items
 from ntfsbuild.builder.tar_sink import TarSink
 from ntfsbuild.content.outputs import output_is_no_input

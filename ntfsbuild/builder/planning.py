@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.compiler.base import OnConflict
 from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.errors import ManifestError, Problem, naming
@@ -20,21 +21,8 @@ from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.volume import VolumeReader
 
-AnyPath: TypeAlias = str | os.PathLike[str]
 Report: TypeAlias = Callable[[Progress], None]
 Tell: TypeAlias = Callable[[Operation], None]
-
-
-class BaseImage(NamedTuple):
-    """A volume that is to be changed: an image, and where in it the volume lies when that must be said.
-
-    `journal` is the place of the journal of a block device, which has none beside it.
-    """
-
-    path: AnyPath
-    partition: int | None = None
-    offset: int | None = None
-    journal: AnyPath | None = None
 
 
 class _Listing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ntfsbuild.builder.planning import AnyPath, BaseImage
+from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.checks.checker import check_volume
 from ntfsbuild.checks.findings import Finding
 from ntfsbuild.checks.rules import RULES, Severity

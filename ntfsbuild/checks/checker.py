@@ -19,6 +19,7 @@ from ntfsbuild.checks.journal import check_journal
 from ntfsbuild.checks.lists import assembled, check_extension, check_left_over, file_of, list_of
 from ntfsbuild.checks.names import Names, check_secured
 from ntfsbuild.checks.paths import Paths
+from ntfsbuild.checks.plain_records import PlainRecords
 from ntfsbuild.checks.records import MasterFileTable, Record, check_records
 from ntfsbuild.checks.rules import RULES
 from ntfsbuild.checks.security import check_security
@@ -97,7 +98,8 @@ class _Check:
         volume = self._volume
         extensions: dict[int, list[Record]] = {}
         lists: list[Record] = []
-        for record in check_records(volume, self._mft, self._bitmap):
+        plain = PlainRecords(volume, self._accounts, self._names)
+        for record in check_records(volume, self._mft, self._bitmap, plain.take):
             if record.base:
                 check_extension(volume, record)
                 extensions.setdefault(record.base & NUMBER_MASK, []).append(record)

@@ -26,9 +26,13 @@ class Accounts:
         for one in file.attributes:
             for lcn, count in one.runs:
                 if lcn is not None:
-                    self._begins.append(lcn)
-                    self._counts.append(count)
-                    self._owners.append(file.number)
+                    self.enter(lcn, count, file.number)
+
+    def enter(self, lcn: int, count: int, number: int) -> None:
+        """Enter one run of a file."""
+        self._begins.append(lcn)
+        self._counts.append(count)
+        self._owners.append(number)
 
     def settle(self, volume: Volume) -> list[tuple[int, int]]:
         """The clusters in use as begin and end, in order; clusters with two owners are told."""

@@ -9,78 +9,149 @@ from typing import TypeAlias
 
 from ntfsbuild.checks.attributes import Say
 from ntfsbuild.checks.findings import nothing
-from ntfsbuild.checks.indexes import Tree
-from ntfsbuild.checks.names import IN_NAMES_ONLY, check_extend_flag, is_in_extend, kind_bits, name_hash
-from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, I30, File, Volume, label, text_of
+from ntfsbuild.checks.indexes import Entry, Tree
+from ntfsbuild.checks.names import (
+    IN_NAMES_ONLY,
+    LARGEST_TIME,
+    U64_MASK,
+    check_extend_flag,
+    is_in_extend,
+    kind_bits,
+    name_hash,
+)
+from ntfsbuild.checks.state import (
+    EXTENSION,
+    HAS_INDEX,
+    HAS_LINKS,
+    HAS_STREAM,
+    I30,
+    File,
+    Volume,
+    label,
+    text_of,
+)
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import POSIX
-from ntfsbuild.ondisk.file_record import FIRST_FREE, IN_EXTEND, NUMBER_MASK
+from ntfsbuild.ondisk.file_record import FIRST_FREE, IN_EXTEND, IN_USE, IS_DIRECTORY, NUMBER_MASK
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
 
 Opener: TypeAlias = Callable[[int], File | None]  # The file of a number, read again.
 
-_KEY = struct.Struct("<Q32xQQIIBB")  # Parent, sizes, attributes, tag, length, namespace.
+# Parent, times, sizes, attributes, tag, length, namespace.
+_KEY = struct.Struct("<QQQQQQQIIBB")
 _FIXED_BYTES = 0x42
 _REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 _ROOT_LABEL = label(kinds.INDEX_ROOT, I30)
 _NAME_LABEL = label(kinds.FILE_NAME)
-_U64_MASK = (1 << 64) - 1
 _MOST_EXPLAINED = 1000
+# What entries say of records with one name that lie outside of $Extend, by the kind of these.
+_USUAL_KINDS = {
+    kind | more: kind_bits(kind)
+    for kind in (IN_USE, IN_USE | IS_DIRECTORY)
+    for more in (0, HAS_INDEX, HAS_STREAM)
+}
 
 
 def check_directory(volume: Volume, file: File, say: Say) -> None:
     """The entries of one directory."""
-    own = file.reference
-    own_number = file.number
-    checked_copies = not is_in_extend(volume, own_number)
-    folded_before, plain_before = b"", False  # Of all names that are equal but for case.
-    case_sensitive = _is_case_sensitive(file)
-    for entry in Tree(volume, file, I30, say).entries():
-        key = entry.key
-        assert key is not None
-        number = entry.reference & NUMBER_MASK
+    listing = ListedEntries(volume, file, say)
+    for entries, apart in Tree(volume, file, I30, say).stretches():
+        if apart and listing.has_copies:
+            listing.take(entries)
+        else:
+            for reference, key, _, _ in entries:
+                listing.check(reference, key)
+
+
+class ListedEntries:
+    """The entries of a directory, held against what the records say of themselves."""
+
+    def __init__(self, volume: Volume, file: File, say: Say) -> None:
+        self._volume = volume
+        self._say = say
+        self._own = file.reference
+        self._own_number = file.number
+        self.has_copies = not is_in_extend(volume, file.number)  # Of sizes and attributes that must be true.
+        self._case_sensitive = _is_case_sensitive(file)
+        self._before: bytes | None = None  # The key before, where it was not looked at.
+        self._folded_before, self._plain_before = b"", False  # Of all names that are equal but for case.
+
+    def take(self, entries: list[Entry]) -> None:
+        """Entries whose names differ in more than case: those that break no rule need no more than a look."""
+        volume, own, count = self._volume, self._own, self._volume.records
+        kinds_, sequences, unlisted = volume.kinds, volume.sequences, volume.unlisted
+        sizes, allocations, attributes_of = volume.sizes, volume.allocated, volume.attributes
+        unpack, usual, before = _KEY.unpack_from, _USUAL_KINDS, self._before
+        for reference, key, _, _ in entries:
+            parent, created, written, changed, read, allocated, size, attributes, _, length, _ = unpack(key)
+            number = reference & NUMBER_MASK
+            if (
+                FIRST_FREE <= number < count
+                and sequences[number] == reference >> 48
+                and parent == own
+                and size == sizes[number]
+                and allocated == allocations[number]
+                and not attributes & _REPARSE_POINT
+                and attributes == (attributes_of[number] & ~IN_NAMES_ONLY) | usual.get(kinds_[number], -1)
+                and (created | written | changed | read) < LARGEST_TIME
+                and length
+            ):
+                unlisted[number] = (unlisted[number] - name_hash(parent, key[0x40:])) & U64_MASK
+                before = key
+            else:
+                self._before = before
+                self.check(reference, key)
+                before = self._before
+        self._before = before
+
+    def check(self, reference: int, key: bytes) -> None:
+        """One entry, rule by rule."""
+        volume, say, own, own_number = self._volume, self._say, self._own, self._own_number
+        number = reference & NUMBER_MASK
         if len(key) < _FIXED_BYTES + 2 or len(key) != _FIXED_BYTES + 2 * key[0x40]:
-            say(
-                "I41",
-                own_number,
-                f"a $FILE_NAME of {len(key)} bytes",
-                f"{key[0x40:0x41].hex()} units",
-                _ROOT_LABEL,
-            )
-            continue
+            units = f"{key[0x40:0x41].hex()} units"
+            say("I41", own_number, f"a $FILE_NAME of {len(key)} bytes", units, _ROOT_LABEL)
+            return
         name = key[_FIXED_BYTES:]
         if number >= volume.records or volume.kinds[number] & 1 == 0:
             say("I27", own_number, "a record in use", f"{text_of(name)!r}: record {number}", _ROOT_LABEL)
-            continue
+            return
         if volume.kinds[number] & EXTENSION:
             say("I29", own_number, "a base record", f"{text_of(name)!r}: record {number}", _ROOT_LABEL)
-            continue
-        if volume.sequences[number] != entry.reference >> 48:
-            found = f"{text_of(name)!r}: {entry.reference >> 48}"
+            return
+        if volume.sequences[number] != reference >> 48:
+            found = f"{text_of(name)!r}: {reference >> 48}"
             say("I28", own_number, f"sequence {volume.sequences[number]}", found, _ROOT_LABEL)
-            continue
-        parent, allocated, size, attributes, tag, _, namespace = _KEY.unpack_from(key)
-        volume.unlisted[number] = (volume.unlisted[number] - name_hash(parent, key[0x40:])) & _U64_MASK
-        if (key[0x0F] | key[0x17] | key[0x1F] | key[0x27]) & 0x80:
+            return
+        parent, *times, allocated, size, attributes, tag, _, namespace = _KEY.unpack_from(key)
+        volume.unlisted[number] = (volume.unlisted[number] - name_hash(parent, key[0x40:])) & U64_MASK
+        if max(times) >= LARGEST_TIME:
             say("N21", own_number, "times less than 2**63", f"others for {text_of(name)!r}", _ROOT_LABEL)
         if parent != own:
             found = f"{text_of(name)!r}: {parent & NUMBER_MASK}, {parent >> 48}"
             say("I30", own_number, f"record {own_number}, sequence {own >> 48}", found, _ROOT_LABEL)
-        folded = volume.folded(name)
-        if folded != folded_before:
-            folded_before, plain_before = folded, False
-        if namespace != POSIX:
-            if plain_before and not case_sensitive:
-                say("N20", own_number, "one in any case", repr(text_of(name)), _ROOT_LABEL)
-            plain_before = True
+        self._check_case(name, namespace)
         if volume.kinds[number] & IN_EXTEND:
             check_extend_flag(volume, number)
         # The entries of NTFS's own files are as the format left them: that of a new root is all zeros.
         if number >= FIRST_FREE:
             _check_kind(volume, number, attributes, say)
-        if number >= FIRST_FREE and checked_copies:
+        if number >= FIRST_FREE and self.has_copies:
             _check_copies(volume, number, allocated, size, attributes, tag, say)
+
+    def _check_case(self, name: bytes, namespace: int) -> None:
+        """Of names that are equal but for case no two are for Win32."""
+        if self._before is not None:
+            self._folded_before = self._volume.folded(self._before[_FIXED_BYTES:])
+            self._plain_before, self._before = self._before[0x41] != POSIX, None
+        folded = self._volume.folded(name)
+        if folded != self._folded_before:
+            self._folded_before, self._plain_before = folded, False
+        if namespace != POSIX:
+            if self._plain_before and not self._case_sensitive:
+                self._say("N20", self._own_number, "one in any case", repr(text_of(name)), _ROOT_LABEL)
+            self._plain_before = True
 
 
 def _is_case_sensitive(file: File) -> bool:
@@ -144,13 +215,13 @@ def check_listing(volume: Volume, directories: Iterable[int], opened: Opener) ->
         file = opened(number)
         if file is None:
             continue
-        for entry in Tree(volume, file, I30, nothing).entries():
-            target = entry.reference & NUMBER_MASK
-            if target not in wanted or entry.key is None or len(entry.key) <= _FIXED_BYTES:
+        for reference, key, _, _ in Tree(volume, file, I30, nothing).entries():
+            target = reference & NUMBER_MASK
+            if target not in wanted or len(key) <= _FIXED_BYTES:
                 continue
-            if volume.sequences[target] == entry.reference >> 48:
-                parent = int.from_bytes(entry.key[:8], "little")
-                listed[target][parent, entry.key[0x40:]] += 1
+            if volume.sequences[target] == reference >> 48:
+                parent = int.from_bytes(key[:8], "little")
+                listed[target][parent, key[0x40:]] += 1
     for number in suspects:
         _explain(volume, opened(number), number, listed[number])
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.checks.attributes import Say
@@ -23,6 +25,8 @@ _U64 = struct.Struct("<Q")
 _LSN_AND_VCN = struct.Struct("<QQ")
 _U32 = struct.Struct("<I")
 _NAME_LENGTH_AT, _NAME_AT = 0x40, 0x42
+_BETWEEN = "/".encode("utf-16-le")  # No name holds it.
+_LAST_OF_BMP = "\uffff"
 _COLLATIONS = {
     "$SII": index.COLLATE_ULONG,
     "$SDH": index.COLLATE_SECURITY_HASH,
@@ -45,13 +49,16 @@ class _Sid(NamedTuple):
 Key: TypeAlias = tuple[bytes, bytes] | tuple[int, ...] | _Sid | None
 
 
-class Entry(NamedTuple):
-    """One entry: what it names, its key, its data, and its child's VCN."""
+# What an entry names (-1: it ends its node), its key, its data, and its child's VCN (-1: it has none).
+Entry: TypeAlias = tuple[int, bytes, bytes, int]
+_NO_ONE = -1
 
-    reference: int
-    key: bytes | None  # None ends a node.
-    data: bytes
-    child: int  # -1 where there is none.
+
+class Stretch(NamedTuple):
+    """Entries that follow each other in one node, its end not among them."""
+
+    entries: list[Entry]
+    apart: bool  # Their names and the one before them ascend even with case aside.
 
 
 class Tree:
@@ -72,6 +79,7 @@ class Tree:
         self._bitmap = volume.content(self._bitmap_stream, _MOST_BITMAP_BYTES)
         self._root = file.streams[kinds.INDEX_ROOT, name].first.value
         self._reached: set[int] = set()
+        self._before: bytes | None = None  # The key before those that come next.
         self._leaf_depth = -1
         self._collation = index.COLLATE_FILE_NAME
         self._key: Callable[[bytes], Key] = self._name_key
@@ -83,6 +91,11 @@ class Tree:
 
     def entries(self) -> Iterator[Entry]:
         """All entries in order, with what is wrong with the tree said on the way."""
+        for stretch in self.stretches():
+            yield from stretch.entries
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The same, as many at once as follow each other in one node."""
         say, number, what = self._say, self._number, self._what
         root = self._root
         if len(root) < IndexRoot.SIZE + IndexHeader.SIZE:
@@ -108,31 +121,61 @@ class Tree:
         yield from self._walk(node)
         self._check_bitmap()
 
-    def _walk(self, root: list[Entry]) -> Iterator[Entry]:
+    def _walk(self, root: list[Entry]) -> Iterator[Stretch]:
         say, number = self._say, self._number
-        before: Key = None
-        stack = [iter(root)]
+        stack = [(root, 0)]
         while stack:
-            entry = next(stack[-1], None)
-            if entry is None:
-                stack.pop()
+            node, begin = stack.pop()
+            end = begin
+            while end < len(node) and node[end][3] < 0:
+                end += 1
+            entries = node[begin:end]
+            if entries and entries[-1][0] == _NO_ONE:
+                entries.pop()
+            if entries:
+                yield Stretch(entries, self._is_apart(entries) or self._check_order(entries))
+            if end == len(node):
                 continue
-            if entry.child >= 0:
-                if len(stack) > MOST_LEVELS:
-                    say("I22", number, f"at most {MOST_LEVELS} levels", "more", self._blocks_what)
-                    return
-                below = self._block(entry.child, len(stack))
-                # The entry comes again, behind what lies below it.
-                stack.append(iter((*below, entry._replace(child=-1))))
-                continue
-            if entry.key is None:
-                continue
-            key = self._key(entry.key)
+            if len(stack) >= MOST_LEVELS:
+                say("I22", number, f"at most {MOST_LEVELS} levels", "more", self._blocks_what)
+                return
+            reference, key, data, child = node[end]
+            below = self._block(child, len(stack) + 1)
+            node[end] = reference, key, data, -1  # It comes behind what lies below it.
+            stack.append((node, end))
+            stack.append((below, 0))
+
+    def _is_apart(self, entries: list[Entry]) -> bool:
+        """Whether the names ascend, case aside, so that there is nothing more to ask about their order."""
+        keys = [entry[1] for entry in entries]
+        if not self._is_directory or min(map(len, keys)) <= _NAME_AT:
+            return False
+        if self._collation != index.COLLATE_FILE_NAME or any(
+            len(key) != _NAME_AT + 2 * key[_NAME_LENGTH_AT] for key in keys
+        ):
+            return False
+        text = _BETWEEN.join([key[_NAME_AT:] for key in keys]).decode("utf-16-le", "surrogatepass")
+        if not text.isascii() and max(text) > _LAST_OF_BMP:  # Then characters sort otherwise than code units.
+            return False
+        names = self._volume.upper(text).split("/")
+        if len(names) != len(keys) or not all(map(operator.lt, names, islice(names, 1, None))):
+            return False
+        if self._before is not None and self._name_key(self._before)[0] >= self._name_key(keys[0])[0]:
+            return False
+        self._before = keys[-1]
+        return True
+
+    def _check_order(self, entries: list[Entry]) -> bool:
+        """Compare each key with the one before it; always False."""
+        before = self._key(self._before) if self._before is not None else None
+        for _, raw, _, _ in entries:
+            key = self._key(raw)
             if before is not None and key is not None and not before < key:  # type: ignore[operator]
                 rule = "I19" if before == key else "I18"
-                say(rule, number, "keys that ascend", self._shown(entry.key), self._what)
+                self._say(rule, self._number, "keys that ascend", self._shown(raw), self._what)
             before = key
-            yield entry
+        self._before = entries[-1][1]
+        return False
 
     def _block(self, vcn: int, depth: int) -> list[Entry]:
         say, number, what = self._say, self._number, self._blocks_what
@@ -205,12 +248,23 @@ class Tree:
         """The entries of a node, up to the first that makes no sense."""
         say, number = self._say, self._number
         found: list[Entry] = []
-        directory = self._is_directory
+        plain = self._is_directory and not has_children
+        unpack, head = _ENTRY.unpack_from, IndexEntry.SIZE
         while True:
-            if at + IndexEntry.SIZE > end:
+            if at + head > end:
                 say("I12", number, "an end mark", "none", what, place + at)
                 return found
-            reference, length, key_bytes, flags, reserved = _ENTRY.unpack_from(data, at)
+            reference, length, key_bytes, flags, reserved = unpack(data, at)
+            if (
+                plain
+                and not flags | reserved
+                and at + length < end
+                and length >= head + key_bytes
+                and not length % 8
+            ):
+                found.append((reference, data[at + head : at + head + key_bytes], b"", -1))
+                at += length
+                continue
             child = flags & index.ENTRY_HAS_CHILD
             needed = IndexEntry.SIZE + 8 * child
             last = flags & index.ENTRY_IS_LAST
@@ -229,11 +283,11 @@ class Tree:
                     say("I37", number, f"{needed} bytes, no key", f"{length}, {key_bytes}", what, place + at)
                 if at + length != end:
                     say("I38", number, f"{end:#x}", f"{at + length:#x}", what, place + at)
-                found.append(Entry(reference, None, b"", vcn))
+                found.append((_NO_ONE, b"", b"", vcn))
                 return found
             key = data[at + 0x10 : at + 0x10 + key_bytes]
-            if directory:
-                found.append(Entry(reference, key, b"", vcn))
+            if self._is_directory:
+                found.append((reference, key, b"", vcn))
             else:
                 found.append(self._view_entry(data, at, length - 8 * child, key, vcn, what, place))
             at += length
@@ -248,7 +302,7 @@ class Tree:
             found = f"{size} bytes at {data_at:#x}"
             self._say("I36", self._number, f"inside {length} bytes", found, what, place + at)
             size = 0
-        return Entry(0, key, data[at + data_at : at + data_at + size], vcn)
+        return (0, key, data[at + data_at : at + data_at + size], vcn)
 
     # ---- the root and the bitmap
 
@@ -309,7 +363,7 @@ class Tree:
         numbers = (index.COLLATE_ULONG, index.COLLATE_SECURITY_HASH, index.COLLATE_ULONGS)
         return _numbers if self._collation in numbers else _no_order
 
-    def _name_key(self, key: bytes) -> Key:
+    def _name_key(self, key: bytes) -> tuple[bytes, bytes]:
         name = key[_NAME_AT : _NAME_AT + 2 * key[_NAME_LENGTH_AT]] if len(key) > _NAME_AT else b""
         name = name[: len(name) & ~1]
         text = name.decode("utf-16-le", "surrogatepass")

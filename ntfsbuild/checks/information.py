@@ -25,6 +25,8 @@ _KNOWN = int(sum(FileAttributes)) | 0x80000000  # The last one is that of $Txf.
 _IS_DIRECTORY_TO_WIN32 = 0x10
 _REPARSE_POINT, _ENCRYPTED = int(FileAttributes.REPARSE_POINT), int(FileAttributes.ENCRYPTED)
 _SPARSE = int(FileAttributes.SPARSE)
+# Of a file that says nothing of a form or a reparse point.
+PLAIN_ATTRIBUTES = _KNOWN & ~(_REPARSE_POINT | _ENCRYPTED | _SPARSE | int(FileAttributes.COMPRESSED))
 _FORMS = (
     (kinds.COMPRESSION_MASK, int(FileAttributes.COMPRESSED), "F04"),
     (kinds.SPARSE, _SPARSE, "F30"),

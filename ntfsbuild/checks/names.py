@@ -23,7 +23,7 @@ from ntfsbuild.ondisk.file_record import (
 
 LARGEST_TIME = 1 << 63
 MOST_LINKS = 1024
-_U64_MASK = (1 << 64) - 1
+U64_MASK = (1 << 64) - 1
 _FIXED = struct.Struct("<QQQQQ16xI4xBB")
 _NAME = label(kinds.FILE_NAME)
 _DIRECTORY_INDEX, _VIEW_INDEX = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.VIEW_INDEX)
@@ -41,7 +41,7 @@ def kind_bits(flags: int) -> int:
 
 def name_hash(parent: int, rest: bytes) -> int:
     """A number for a name in a directory; the same for a $FILE_NAME and its entry."""
-    return hash((parent, rest)) & _U64_MASK
+    return hash((parent, rest)) & U64_MASK
 
 
 class Names:
@@ -87,10 +87,14 @@ class Names:
                 say("N19", number, "each name once", repr(text_of(name)), _NAME, one.at)
             seen.append((parent, namespace, name))
             unlisted += name_hash(parent, value[0x40:])
-            self._parents.append(parent)
-            self._owners.append(number)
-        volume.unlisted[number] = unlisted & _U64_MASK
+            self.enter(parent, number)
+        volume.unlisted[number] = unlisted & U64_MASK
         self._check_all(volume, file, seen)
+
+    def enter(self, parent: int, number: int) -> None:
+        """Note that a name of a file says where it lies."""
+        self._parents.append(parent)
+        self._owners.append(number)
 
     def _check_all(self, volume: Volume, file: File, seen: list[tuple[int, int, bytes]]) -> None:
         say, number = volume.say, file.number
@@ -143,6 +147,9 @@ class Names:
                 or FIRST_RESERVED <= number < FIRST_FREE
             ):
                 continue
+            if parents[number] < volume.records and states[parents[number]] == _REACHED:
+                states[number] = _REACHED
+                continue
             way, at = [], number
             while at < volume.records and not states[at] and in_use[at] & 1:
                 states[at] = _PENDING
@@ -168,10 +175,10 @@ def _check_name(volume: Volume, number: int, name: bytes, namespace: int, at: in
     if namespace > WIN32_AND_DOS:
         say("N03", number, "0 to 3", namespace, _NAME, at)
     elif namespace == DOS:
-        if not _is_short(text) or volume.folded(name) != name_be(name):
+        if not is_short(text) or volume.folded(name) != name_be(name):
             say("N09", number, "8.3 in upper case", repr(text), _NAME, at)
     else:
-        if namespace == WIN32_AND_DOS and not _is_short(text) and text != ".":
+        if namespace == WIN32_AND_DOS and not is_short(text) and text != ".":
             say("N08", number, "8.3", repr(text), _NAME, at)
         if number >= FIRST_FREE and (problem := win32.what_is_wrong(text, posix=False)):
             say("N10", number, "a name of Win32", f"{text!r}: {problem.partition(';')[0]}", _NAME, at)
@@ -182,7 +189,8 @@ def name_be(name: bytes) -> bytes:
     return name.decode("utf-16-le", "surrogatepass").encode("utf-16-be", "surrogatepass")
 
 
-def _is_short(text: str) -> bool:
+def is_short(text: str) -> bool:
+    """Whether that can be an 8.3 name, whatever the code page."""
     base, dot, extension = text.partition(".")
     return (
         1 <= len(base) <= 8

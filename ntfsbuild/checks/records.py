@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.checks.attributes import Say, read_attributes
 from ntfsbuild.checks.findings import nothing
@@ -14,6 +14,8 @@ from ntfsbuild.ondisk import file_record
 from ntfsbuild.ondisk.file_record import FileRecordHeader, system_sequence
 from ntfsbuild.ondisk.fixups import restore_all
 from ntfsbuild.ondisk.layout import align
+
+Taker: TypeAlias = Callable[[bytes, int, int], bool]  # Of a chunk, the place and the number of a record.
 
 CHUNK_BYTES = 1 << 20
 _HEAD = FileRecordHeader.LAYOUT
@@ -44,13 +46,14 @@ class MasterFileTable:
         self._begin = 0
         self._chunk = b""
 
-    def chunks(self) -> Iterator[tuple[int, bytearray, bool]]:
+    def chunks(self) -> Iterator[tuple[int, bytes, bool]]:
         """First record, the bytes, and whether all of them are whole and freed of their sequences."""
         per_chunk = CHUNK_BYTES // self._bytes
         for first in range(0, self.count, per_chunk):
             count = min(per_chunk, self.count - first)
             buffer = bytearray(self._extents.read(first * self._bytes, count * self._bytes))
-            yield first, buffer, restore_all(buffer, self._bytes)
+            whole = restore_all(buffer, self._bytes)
+            yield first, bytes(buffer), whole
 
     def raw(self, number: int) -> bytes:
         """The bytes of a record as they lie there."""
@@ -75,25 +78,31 @@ class MasterFileTable:
         return parse_record(self._volume, data, number, nothing)
 
 
-def check_records(volume: Volume, mft: MasterFileTable, bitmap: bytes) -> Iterator[Record]:
-    """Every record that is in use, with all that is wrong with its header and attributes said."""
-    size, say = volume.geometry.record_bytes, volume.say
-    for first, buffer, whole in mft.chunks():
-        for at in range(0, len(buffer), size):
-            number = first + at // size
+def check_records(volume: Volume, mft: MasterFileTable, bitmap: bytes, take: Taker) -> Iterator[Record]:
+    """Every record that is in use, with all that is wrong with its header and attributes said.
+
+    Those that `take` has found sound are not among them.
+    """
+    size = volume.geometry.record_bytes
+    for first, chunk, whole in mft.chunks():
+        for number, at in enumerate(range(0, len(chunk), size), first):
             marked = number // 8 < len(bitmap) and bool(bitmap[number // 8] >> number % 8 & 1)
-            raw = bytes(buffer[at : at + size])
+            if whole and marked and take(chunk, at, number):
+                continue
+            raw = chunk[at : at + size]
             if not marked and not any(raw[:0x18]):
                 continue
-            record = _checked(volume, raw, number, marked, whole, say)
+            record = _checked(volume, raw, number, marked, whole, take)
             if record is not None:
                 volume.sequences[number] = record.sequence
                 volume.kinds[number] = record.flags & _KNOWN_FLAGS | (EXTENSION if record.base else 0)
                 yield record
 
 
-def _checked(volume: Volume, raw: bytes, number: int, marked: bool, whole: bool, say: Say) -> Record | None:
-    magic = raw[:4]
+def _checked(
+    volume: Volume, raw: bytes, number: int, marked: bool, whole: bool, take: Taker
+) -> Record | None:
+    say, magic = volume.say, raw[:4]
     if magic != file_record.MAGIC:
         if magic == b"BAAD":
             say("R02", number, "FILE", "BAAD", at=0)
@@ -112,6 +121,8 @@ def _checked(volume: Volume, raw: bytes, number: int, marked: bool, whole: bool,
         usa_offset = raw[4] | raw[5] << 8
         if not any(raw[usa_offset : usa_offset + 2]) and in_use:
             say("R05", number, "not 0", 0, at=usa_offset)
+        if marked and not problem and take(raw, 0, number):
+            return None
     if not in_use:
         if marked:
             say("R07", number, "in use", "free", at=0x16)

@@ -192,10 +192,13 @@ class Volume:
 
     def folded(self, name: bytes) -> bytes:
         """A key that orders names as indexes do, their case aside."""
-        text = name.decode("utf-16-le", "surrogatepass")
+        return self.upper(name.decode("utf-16-le", "surrogatepass")).encode("utf-16-be", "surrogatepass")
+
+    def upper(self, text: str) -> str:
+        """The text in upper case, by the volume's own table."""
         if self.plain_ascii and text.isascii():
-            return text.upper().encode("utf-16-be")
-        return upcase.upper(text, self.upcase).encode("utf-16-be", "surrogatepass")
+            return text.upper()
+        return upcase.upper(text, self.upcase)
 
 
 def label(type_code: int, name: bytes = b"") -> str:

@@ -40,7 +40,7 @@ class Views:
                 continue
             key = owner, text_of(name)
             tree = Tree(volume, file, name, volume.say, owner)
-            found = {one.key: one.data for one in tree.entries() if one.key}
+            found = {key: data for _, key, data, _ in tree.entries() if key}
             if key not in _SHAPES:
                 continue
             self.listed[key] = found
