@@ -4,6 +4,7 @@ A foreign tool that is missing skips a test loudly, and fails it where the envir
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +19,17 @@ Cases = Sequence[tuple[Path, Mapping[str, Entry]]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _hear_signals()
     config.stash[LEFT_OUT] = set()
     config.addinivalue_line("markers", "needs(*tools): foreign tools it cannot do without")
+
+
+def _hear_signals() -> None:
+    """Whoever runs the tests in the background ignores these, and so would every process of a test."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
