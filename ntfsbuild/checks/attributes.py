@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from ntfsbuild.checks.state import I30, Attribute, Volume, label
-from ntfsbuild.checks.storage import decode_runs
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute import AttributeHeader, NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_record import BAD_CLUSTERS, FIRST_FREE, MFT
 from ntfsbuild.ondisk.file_record import BITMAP as BITMAP_FILE
+from ntfsbuild.ondisk.runs import read_runs
 
 Say: TypeAlias = Callable[..., None]
 
@@ -195,7 +195,7 @@ def _read_non_resident(
     if not head <= runs_at < one.length or runs_at % 8:
         say("A19", number, f"{head:#x} to {one.length:#x}", f"{runs_at:#x}", one.label, at + 0x20)
         return
-    one.runs, problem = decode_runs(record, at + runs_at, at + one.length)
+    one.runs, problem, _ = read_runs(record, at + runs_at, at + one.length)
     if problem:
         say("A20", number, "runs and a zero byte", problem, one.label, at + runs_at)
     _check_runs(volume, one, bool(problem), say)

@@ -20,6 +20,7 @@ from ntfsbuild.ondisk.file_record import (
     NUMBER_MASK,
     ROOT,
 )
+from ntfsbuild.ondisk.short_names import has_form
 
 LARGEST_TIME = 1 << 63
 MOST_LINKS = 1024
@@ -28,7 +29,6 @@ _FIXED = struct.Struct("<QQQQQ16xI4xBB")
 _NAME = label(kinds.FILE_NAME)
 _DIRECTORY_INDEX, _VIEW_INDEX = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.VIEW_INDEX)
 IN_NAMES_ONLY = _DIRECTORY_INDEX | _VIEW_INDEX
-_NOT_IN_SHORT = frozenset(' "*+,/:;<=>?[\\]|')
 SYSTEM_NAMES = (*win32.SYSTEM_NAMES[:5], ".", *win32.SYSTEM_NAMES[5:])
 _REACHED, _LOST, _PENDING = 1, 2, 3
 
@@ -175,10 +175,10 @@ def _check_name(volume: Volume, number: int, name: bytes, namespace: int, at: in
     if namespace > WIN32_AND_DOS:
         say("N03", number, "0 to 3", namespace, _NAME, at)
     elif namespace == DOS:
-        if not is_short(text) or volume.folded(name) != name_be(name):
+        if not has_form(text) or volume.folded(name) != name_be(name):
             say("N09", number, "8.3 in upper case", repr(text), _NAME, at)
     else:
-        if namespace == WIN32_AND_DOS and not is_short(text) and text != ".":
+        if namespace == WIN32_AND_DOS and not has_form(text) and text != ".":
             say("N08", number, "8.3", repr(text), _NAME, at)
         if number >= FIRST_FREE and (problem := win32.what_is_wrong(text, posix=False)):
             say("N10", number, "a name of Win32", f"{text!r}: {problem.partition(';')[0]}", _NAME, at)
@@ -187,19 +187,6 @@ def _check_name(volume: Volume, number: int, name: bytes, namespace: int, at: in
 def name_be(name: bytes) -> bytes:
     """UTF-16 with the high byte first."""
     return name.decode("utf-16-le", "surrogatepass").encode("utf-16-be", "surrogatepass")
-
-
-def is_short(text: str) -> bool:
-    """Whether that can be an 8.3 name, whatever the code page."""
-    base, dot, extension = text.partition(".")
-    return (
-        1 <= len(base) <= 8
-        and len(extension) <= 3
-        and bool(dot) == bool(extension)
-        and "." not in extension
-        and not _NOT_IN_SHORT & set(text)
-        and min(text) >= " "
-    )
 
 
 def check_extend_flag(volume: Volume, number: int) -> None:

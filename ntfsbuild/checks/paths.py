@@ -5,10 +5,10 @@ from __future__ import annotations
 from ntfsbuild.checks.records import MasterFileTable
 from ntfsbuild.checks.state import text_of
 from ntfsbuild.ondisk import attribute as kinds
-from ntfsbuild.ondisk.file_name import DOS, NAME_AT
+from ntfsbuild.ondisk.file_name import DOS, NAME_AT, path_upwards
 from ntfsbuild.ondisk.file_record import NUMBER_MASK, ROOT
 
-_MOST_LEVELS = 256
+_NO_NAME = "/?"
 
 
 class Paths:
@@ -22,18 +22,8 @@ class Paths:
         """A record's path; `?` stands for what cannot be found, and nothing for what has none."""
         if number is None:
             return ""
-        parts: list[str] = []
-        at = number
-        while at != ROOT and len(parts) < _MOST_LEVELS:
-            named = self._named(at)
-            if named is None:
-                if not parts:
-                    return ""
-                parts.append("?")
-                break
-            at, name = named
-            parts.append(name)
-        return "/" + "/".join(reversed(parts))
+        path, _ = path_upwards(number, ROOT, self._named)
+        return "" if path == _NO_NAME else path
 
     def _named(self, number: int) -> tuple[int, str] | None:
         if number not in self._names:

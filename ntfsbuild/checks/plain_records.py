@@ -11,9 +11,8 @@ import struct
 
 from ntfsbuild.checks.clusters import Accounts
 from ntfsbuild.checks.information import PLAIN_ATTRIBUTES
-from ntfsbuild.checks.names import IN_NAMES_ONLY, LARGEST_TIME, U64_MASK, Names, is_short, name_hash
+from ntfsbuild.checks.names import IN_NAMES_ONLY, LARGEST_TIME, U64_MASK, Names, name_hash
 from ntfsbuild.checks.state import HAS_STREAM, Volume
-from ntfsbuild.checks.storage import decode_runs
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import names as win32
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
@@ -28,7 +27,8 @@ from ntfsbuild.ondisk.file_record import (
     FileRecordHeader,
     first_attribute_offset,
 )
-from ntfsbuild.ondisk.runs import Run
+from ntfsbuild.ondisk.runs import Run, read_runs
+from ntfsbuild.ondisk.short_names import has_form
 from ntfsbuild.ondisk.standard_information import StandardInformation
 
 _unpack_head = FileRecordHeader.LAYOUT.unpack_from
@@ -193,7 +193,7 @@ class PlainRecords:
 
     def _is_legal(self, text: str, namespace: int) -> bool:
         if namespace in (WIN32_AND_DOS, DOS):
-            if not is_short(text):
+            if not has_form(text):
                 return False
             if namespace == DOS:
                 return text == self._volume.upper(text)
@@ -231,7 +231,7 @@ class PlainRecords:
             or not initialized <= size <= allocated
         ):
             return None
-        runs, problem = decode_runs(chunk, at + runs_at, end)
+        runs, problem, _ = read_runs(chunk, at + runs_at, end)
         total = 0
         for lcn, count in runs:
             total += count

@@ -5,6 +5,8 @@ The same value is the key of the parent's `$I30` index.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ntfsbuild.ondisk.file_attributes import FLAG_NAMES
 from ntfsbuild.ondisk.layout import OnDisk, u8, u32, u64
 
@@ -33,3 +35,19 @@ class FileName(OnDisk, size=0x42):
 
 
 NAME_AT = FileName.SIZE
+_MOST_LEVELS = 256
+
+
+def path_upwards(at: int, root: int, named: Callable[[int], tuple[int, str] | None]) -> tuple[str, bool]:
+    """The path of a record, found from its names upwards, and whether these lead to the root.
+
+    `named` tells the parent and the name of a record, None where it has none; `?` then stands for the rest.
+    """
+    parts: list[str] = []
+    while at != root:
+        found = named(at) if len(parts) < _MOST_LEVELS else None  # Names may go round in a circle.
+        if found is None:
+            return "/".join(["", "?", *reversed(parts)]), False
+        at, name = found
+        parts.append(name)
+    return "/" + "/".join(reversed(parts)), True

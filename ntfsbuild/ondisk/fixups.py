@@ -5,9 +5,12 @@ The stride is 512 bytes on every medium, 4096-byte sectors included.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ntfsbuild.errors import CorruptVolume
 
 STRIDE = 512
+_BEHIND_ITS_PLACE = 8  # Where the array is said to be, and how long.
 _SMALLEST_USA_OFFSET = 0x28  # Behind the fields of a record, and of an index block.
 FIRST_NUMBER = 1  # The update sequence number of everything that we write for the first time.
 
@@ -36,23 +39,43 @@ def next_number(number: int) -> int:
     return number + 1 if number < 0xFFFE else FIRST_NUMBER
 
 
+class UpdateFault(NamedTuple):
+    """What is wrong with an update sequence: a stride was not written, or the array itself makes no sense."""
+
+    torn: bool
+    text: str
+
+
+def undo(buffer: bytearray) -> UpdateFault | None:
+    """Take the update sequence out of one structure; what is torn stays as it is, the first is told."""
+    usa_offset = buffer[4] | buffer[5] << 8
+    usa_count = buffer[6] | buffer[7] << 8
+    if (
+        usa_count != len(buffer) // STRIDE + 1
+        or usa_offset % 2
+        or not _BEHIND_ITS_PLACE <= usa_offset <= STRIDE - 2 - 2 * usa_count
+    ):
+        return UpdateFault(False, f"{usa_count} numbers at {usa_offset:#x}")
+    number = buffer[usa_offset : usa_offset + 2]
+    fault, slot = None, usa_offset
+    for end in range(STRIDE - 2, len(buffer), STRIDE):
+        slot += 2
+        if buffer[end : end + 2] == number:
+            buffer[end : end + 2] = buffer[slot : slot + 2]
+        elif fault is None:
+            fault = UpdateFault(True, f"{buffer[end : end + 2].hex()} at {end:#x}, not {number.hex()}")
+    return fault
+
+
 def restore(buffer: bytearray, what: str) -> None:
     """Take the update sequence out of one structure that was read; raises CorruptVolume if it is torn."""
-    usa_offset = int.from_bytes(buffer[4:6], "little")
-    usa_count = int.from_bytes(buffer[6:8], "little")
-    if usa_count != len(buffer) // STRIDE + 1 or usa_offset % 2 or usa_offset + 2 * usa_count > STRIDE - 2:
-        raise CorruptVolume(
-            f"{what}: its update sequence is {usa_count} numbers at {usa_offset:#x}, "
-            f"{len(buffer) // STRIDE + 1} are needed"
-        )
-    number = buffer[usa_offset : usa_offset + 2]
-    for k in range(1, usa_count):
-        end = STRIDE * k - 2
-        if buffer[end : end + 2] != number:
-            raise CorruptVolume(
-                f"{what}: torn write: {buffer[end : end + 2].hex()} at {end:#x}, expected {number.hex()}"
-            )
-        buffer[end : end + 2] = buffer[usa_offset + 2 * k : usa_offset + 2 * k + 2]
+    fault = undo(buffer)
+    if fault is None:
+        return
+    if fault.torn:
+        raise CorruptVolume(f"{what}: torn write: {fault.text}")
+    needed = len(buffer) // STRIDE + 1
+    raise CorruptVolume(f"{what}: its update sequence is {fault.text}, {needed} are needed")
 
 
 def restore_all(buffer: bytearray, size_bytes: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from ntfsbuild.errors import CorruptVolume
@@ -35,37 +35,43 @@ def encode_runs(runs: Iterable[Run]) -> bytes:
     return bytes(out)
 
 
-def decode_runs(data: bytes | memoryview) -> Iterator[Run]:
-    """The runs of mapping pairs, up to their terminator.
+def read_runs(data: bytes | memoryview, at: int, end: int) -> tuple[list[Run], str, int]:
+    """The runs of mapping pairs as far as they make sense, what is wrong with the rest, and where.
 
     A delta of -1 from nothing (LCN -1) is how NT4 wrote holes; it is read as one.
     """
-    at, lcn = 0, 0
-    while True:
-        if at >= len(data):
-            raise CorruptVolume("a run list has no terminator")
+    runs: list[Run] = []
+    lcn, from_bytes = 0, int.from_bytes
+    while at < end:
         head = data[at]
-        if head == 0:
-            return
-        length_size, delta_size = head & 15, head >> 4
-        end = at + 1 + length_size + delta_size
-        if not 1 <= length_size <= 8 or delta_size > 8 or end > len(data):
-            raise CorruptVolume(f"a run list has the header byte {head:#04x} at byte {at:#x}")
-        clusters = int.from_bytes(data[at + 1 : at + 1 + length_size], "little", signed=True)
-        if clusters <= 0:
-            raise CorruptVolume(f"a run list has a run of {clusters} clusters at byte {at:#x}")
-        if delta_size == 0:
-            yield None, clusters
+        if not head:
+            return runs, "", at
+        length_at = at + 1
+        delta_at = length_at + (head & 15)
+        following = delta_at + (head >> 4)
+        if not 0 < head & 15 <= 8 or head >> 4 > 8 or following > end:
+            return runs, f"header byte {head:#04x}", at
+        count = from_bytes(data[length_at:delta_at], "little", signed=True)
+        if count <= 0:
+            return runs, f"a run of {count} clusters", at
+        delta = from_bytes(data[delta_at:following], "little", signed=True)
+        if following == delta_at or lcn + delta == -1:
+            runs.append((None, count))
         else:
-            delta = int.from_bytes(data[at + 1 + length_size : end], "little", signed=True)
-            if lcn + delta == -1:
-                yield None, clusters
-            elif lcn + delta < 0:
-                raise CorruptVolume(f"a run list points to cluster {lcn + delta} at byte {at:#x}")
-            else:
-                lcn += delta
-                yield lcn, clusters
-        at = end
+            lcn += delta
+            if lcn < 0:
+                return runs, f"cluster {lcn}", at
+            runs.append((lcn, count))
+        at = following
+    return runs, "no end", at
+
+
+def decode_runs(data: bytes | memoryview) -> list[Run]:
+    """The runs of mapping pairs, up to their terminator; raises CorruptVolume with what is wrong."""
+    runs, problem, at = read_runs(data, 0, len(data))
+    if problem:
+        raise CorruptVolume(f"a run list has {problem} at byte {at:#x}")
+    return runs
 
 
 def encode_run(lcn: int, clusters: int) -> bytes:

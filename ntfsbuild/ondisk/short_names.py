@@ -18,11 +18,25 @@ _TOO_SHORT = 2  # A name of so few characters has the hash at once.
 _LEGAL = r"A-Z0-9!#$%&'()\-@^_`{}~"
 _eight_and_three = re.compile(f"[{_LEGAL}a-z]{{1,8}}(?:\\.[{_LEGAL}a-z]{{1,3}})?", re.ASCII)
 _illegal = re.compile(f"[^{_LEGAL}]")
+_never_short = re.compile(r'[\0- "*+,./:;<=>?\[\\\]|]')
 
 
 def is_short(name: str) -> bool:
     """Whether the name is an 8.3 name itself, in whatever case: Windows then makes no other."""
     return _eight_and_three.fullmatch(name) is not None
+
+
+def has_form(name: str) -> bool:
+    """Whether a name has the form of an 8.3 name, in whatever code page Windows found it."""
+    if _eight_and_three.fullmatch(name):
+        return True
+    base, dot, extension = name.partition(".")
+    return (
+        1 <= len(base) <= BASE_UNITS
+        and len(extension) <= EXTENSION_UNITS
+        and bool(dot) == bool(extension)
+        and not _never_short.search(base + extension)
+    )
 
 
 class ShortNames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from ntfsbuild.ondisk.runs import Run
@@ -44,19 +45,34 @@ def replaced(runs: Sequence[Run], first: int, after: int, new: Iterable[Run]) ->
     return merged([*part(runs, 0, first), *new, *part(runs, after, max(after, clusters_of(runs)))])
 
 
+class RunPlaces:
+    """Where the bytes of a stream lie; a place in it is found by halving, however many runs there are."""
+
+    def __init__(self, runs: Iterable[Run], cluster_bytes: int) -> None:
+        self._begins: list[int] = []  # In the stream.
+        self._runs: list[tuple[int | None, int]] = []  # In the volume, and the end in the stream.
+        at = 0
+        for lcn, clusters in runs:
+            self._begins.append(at)
+            at += clusters * cluster_bytes
+            self._runs.append((None if lcn is None else lcn * cluster_bytes, at))
+        self.size_bytes = at
+
+    def find(self, at: int, size_bytes: int) -> Iterator[tuple[int | None, int]]:
+        """A region run by run, to the end of the runs: (offset in the volume, or None in a hole; bytes)."""
+        nth, stop = bisect_right(self._begins, at) - 1, min(at + size_bytes, self.size_bytes)
+        while at < stop:
+            begin, (where, end) = self._begins[nth], self._runs[nth]
+            count = min(end, stop) - at
+            yield None if where is None else where + at - begin, count
+            at, nth = at + count, nth + 1
+
+
 def extents(
     runs: Iterable[Run], cluster_bytes: int, at: int, size_bytes: int
 ) -> Iterator[tuple[int | None, int]]:
-    """Where a region of a stream lies on the volume: (offset, or None in a hole; bytes), run by run."""
-    for lcn, clusters in runs:
-        run_bytes = clusters * cluster_bytes
-        if size_bytes <= 0:
-            return
-        if at < run_bytes:
-            count = min(size_bytes, run_bytes - at)
-            yield None if lcn is None else lcn * cluster_bytes + at, count
-            at, size_bytes = run_bytes, size_bytes - count
-        at -= run_bytes
+    """The same of one region, for those who ask once."""
+    return RunPlaces(runs, cluster_bytes).find(at, size_bytes)
 
 
 def data_extents(

@@ -9,7 +9,7 @@ from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.volume.read.indexes import name_of_value
 from ntfsbuild.volume.read.records import Attribute, Record
 
-_MOST_LEVELS = 256
+_ROOT = file_record.reference(file_record.ROOT, file_record.system_sequence(file_record.ROOT))
 
 
 def path_of(
@@ -18,21 +18,20 @@ def path_of(
     referenced: Callable[[int], Record],
 ) -> str:
     """The path of a file or directory by its first long name; `?` stands for what cannot be found."""
-    parts: list[str] = []
-    try:
-        while record.number != file_record.ROOT:
-            if len(parts) == _MOST_LEVELS:
-                raise CorruptVolume("its names go round in a circle")
+    own = file_record.reference(record.number, record.sequence)
+
+    def named(reference: int) -> tuple[int, str] | None:
+        try:
+            here = record if reference == own else referenced(reference)
             names = [
                 name_of_value(one.value)
-                for one in attributes_of(record)
+                for one in attributes_of(here)
                 if one.type_code == attribute.FILE_NAME and one.value is not None
             ]
-            if not names:
-                raise CorruptVolume("no name")
-            name = next((one for one in names if one.namespace != file_name.DOS), names[0])
-            parts.append(name.name)
-            record = referenced(name.parent_reference)
-    except CorruptVolume:
-        parts.append("?")
-    return "/" + "/".join(reversed(parts))
+        except CorruptVolume:
+            return None
+        long = (one for one in names if one.namespace != file_name.DOS)
+        name = next(long, names[0] if names else None)
+        return None if name is None else (name.parent_reference, name.name)
+
+    return "/" if record.number == file_record.ROOT else file_name.path_upwards(own, _ROOT, named)[0]
