@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -74,16 +73,26 @@ class _Store:
         self._folder = os.path.join(folder, _CONTENT)
         os.mkdir(self._folder)
 
+    @staticmethod
+    def _put_small(path: str, data: bytes) -> None:
+        """Write a file, unless the same content was written before."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            return
+        try:
+            done = os.write(descriptor, data)
+            while done < len(data):
+                done += os.write(descriptor, memoryview(data)[done:])
+        finally:
+            os.close(descriptor)
+
     def put(self, pieces: Iterator[bytes]) -> str:
         """Keep a content, once; returns its path from the manifest's folder."""
         first, second = next(pieces, b""), next(pieces, None)
         if second is None:  # A small one is named before it is written.
             name = hashlib.sha256(first).hexdigest()
-            with (
-                contextlib.suppress(FileExistsError),
-                open(os.path.join(self._folder, name), "xb", 0) as file,
-            ):
-                file.write(first)
+            self._put_small(f"{self._folder}/{name}", first)
             return f"{_CONTENT}/{name}"
         pieces = chain([first, second], pieces)
         passing = os.path.join(self._folder, "passing")

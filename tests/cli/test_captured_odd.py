@@ -78,6 +78,7 @@ def test_odd_names_streams_and_targets(tmp_path_factory: pytest.TempPathFactory,
     applied(folder, image)
 
 
+@settings(deadline=None)
 @given(keys=st.lists(st.text(CHARACTERS, min_size=1), min_size=1, max_size=3), times=st.integers(1, 600))
 def test_text_of_values_reads_back(keys: list[str], times: int) -> None:
     value = {f"{number}{key * times}": {key * times: key * times} for number, key in enumerate(keys)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.run_list import extents
 
 _MOST_LEVELS = 4096
+_PIECE_BYTES = 1 << 20
 
 
 class Owner(NamedTuple):
@@ -68,10 +70,25 @@ class Locator:
 
     def unlisted(self, listed: Container[int]) -> Iterator[int]:
         """The records of files in use that are not among those that directories list."""
-        for record in self._records():
-            is_file = record.number >= file_record.FIRST_FREE and not record.base_reference
-            if is_file and record.number not in listed:
-                yield record.number
+        size = self.geometry.record_bytes
+        heads = struct.Struct(f"<4s18xH8xQ{size - 0x28}x")
+        per_piece = _PIECE_BYTES // size
+        for first in range(0, self.record_count, per_piece):
+            count = min(per_piece, self.record_count - first)
+            piece = self._streams.read_at(self._mft, first * size, count * size)
+            for number, (magic, flags, base) in enumerate(heads.iter_unpack(piece), first):
+                # Almost all are listed: only the others are taken apart.
+                if not flags & file_record.IN_USE or base or number in listed:
+                    continue
+                is_file = magic == file_record.MAGIC and number >= file_record.FIRST_FREE
+                if is_file and self._is_sound(number):
+                    yield number
+
+    def _is_sound(self, number: int) -> bool:
+        try:
+            return self._record(number).in_use
+        except CorruptVolume:
+            return False
 
     def owner_of(self, lcn: int) -> Owner | None:
         """What a cluster belongs to; None where it is free, or nobody's."""
