@@ -61,7 +61,6 @@ NAMES_OF_SEVERAL = {
     "Paths": _CHECKER,
     "Record": _CHECKER,
     "Stream": _CHECKER,
-    "Volume": _CHECKER,
     "Change": "what `apply` did, and what `diff` found",
 }
 UNTESTED_WRITER_MODULES: set[str] = {

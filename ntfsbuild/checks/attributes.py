@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ntfsbuild.checks.state import I30, Attribute, Volume, label
+from ntfsbuild.checks.state import I30, Attribute, Examination, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute import AttributeHeader, NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_record import BAD_CLUSTERS, FIRST_FREE, MFT
@@ -72,7 +72,7 @@ _ILLEGAL_UNITS = {0: "NUL", 0x2F: "/", 0x3A: ":"}
 
 
 def read_attributes(
-    volume: Volume, record: bytes, number: int, first: int, used: int, say: Say
+    examination: Examination, record: bytes, number: int, first: int, used: int, say: Say
 ) -> tuple[list[Attribute], int]:
     """The attributes of a record, and where its end mark is; -1 where there is none."""
     found: list[Attribute] = []
@@ -106,13 +106,13 @@ def read_attributes(
         instances.add(instance)
         _check_head(number, one, non_resident, say)
         if non_resident:
-            _read_non_resident(volume, record, one, units, name_at, say)
+            _read_non_resident(examination, record, one, units, name_at, say)
         else:
             _read_resident(record, one, units, name_at, say)
         found.append(one)
         at += length
     if len(found) > 1:
-        _check_order(volume, number, found, say)
+        _check_order(examination, number, found, say)
     return found, at
 
 
@@ -165,7 +165,7 @@ def _check_size(one: Attribute, size: int, say: Say) -> None:
 
 
 def _read_non_resident(
-    volume: Volume, record: bytes, one: Attribute, units: int, name_at: int, say: Say
+    examination: Examination, record: bytes, one: Attribute, units: int, name_at: int, say: Say
 ) -> None:
     one.resident = False
     at, number = one.at, one.holder
@@ -198,12 +198,12 @@ def _read_non_resident(
     one.runs, problem, _ = read_runs(record, at + runs_at, at + one.length)
     if problem:
         say("A20", number, "runs and a zero byte", problem, one.label, at + runs_at)
-    _check_runs(volume, one, bool(problem), say)
-    _check_sizes(volume, one, bool(squeezed), say)
+    _check_runs(examination, one, bool(problem), say)
+    _check_sizes(examination, one, bool(squeezed), say)
 
 
-def _check_runs(volume: Volume, one: Attribute, broken: bool, say: Say) -> None:
-    clusters, number = volume.geometry.clusters, one.holder
+def _check_runs(examination: Examination, one: Attribute, broken: bool, say: Say) -> None:
+    clusters, number = examination.geometry.clusters, one.holder
     total = 0
     holes = False
     sound = True
@@ -230,39 +230,39 @@ def _inside(run: tuple[int | None, int], clusters: int) -> tuple[int | None, int
     return run if lcn is None or lcn + count <= clusters else (None, count)
 
 
-def _check_sizes(volume: Volume, one: Attribute, squeezed: bool, say: Say) -> None:
+def _check_sizes(examination: Examination, one: Attribute, squeezed: bool, say: Say) -> None:
     number, at = one.holder, one.at
     if one.unit and not squeezed and not one.lowest:
         say("A30", number, 0, one.unit, one.label, at + 0x22)
     if one.lowest:
         return
     if one.flags & kinds.COMPRESSION_MASK:
-        if one.unit != _UNIT or volume.geometry.cluster_bytes > _LARGEST_COMPRESSED_CLUSTER:
-            found = f"{one.unit}, clusters of {volume.geometry.cluster_bytes}"
+        if one.unit != _UNIT or examination.geometry.cluster_bytes > _LARGEST_COMPRESSED_CLUSTER:
+            found = f"{one.unit}, clusters of {examination.geometry.cluster_bytes}"
             say("A28", number, f"{_UNIT}, clusters of 4096 at most", found, one.label, at + 0x22)
     elif one.unit > _UNIT:
         say("A29", number, f"0 to {_UNIT}", one.unit, one.label, at + 0x22)
     if one.initialized > one.size:
         say("A23", number, f"at most {one.size}", one.initialized, one.label, at + 0x38)
     elif one.initialized < one.size and one.type in _INITIALIZED:
-        _check_initialized(volume, one, say)
+        _check_initialized(examination, one, say)
     if one.size > one.allocated:
         say("A24", number, f"at most {one.allocated}", one.size, one.label, at + 0x30)
     _check_size(one, one.size, say)
 
 
-def _check_initialized(volume: Volume, one: Attribute, say: Say) -> None:
+def _check_initialized(examination: Examination, one: Attribute, say: Say) -> None:
     """What drivers write as a whole; of files only data may end before its size."""
     number, own_bitmap = one.holder, (MFT, kinds.BITMAP)
     if one.type == kinds.DATA:
         if number < FIRST_FREE and number not in _MAY_END_BEFORE and one.name != _BAD:
             say("Y57", number, one.size, one.initialized, one.label, one.at + 0x38)
     # That of the $MFT may have room behind the last record.
-    elif (number, one.type) != own_bitmap or one.initialized * 8 < volume.records:
+    elif (number, one.type) != own_bitmap or one.initialized * 8 < examination.records:
         say("A33", number, one.size, one.initialized, one.label, one.at + 0x38)
 
 
-def _check_order(volume: Volume, number: int, found: list[Attribute], say: Say) -> None:
+def _check_order(examination: Examination, number: int, found: list[Attribute], say: Say) -> None:
     """Types ascend, then names; FILE_NAMEs come as they like."""
     before = found[0]
     for one in found[1:]:
@@ -272,12 +272,12 @@ def _check_order(volume: Volume, number: int, found: list[Attribute], say: Say) 
             elif one.name == before.name:
                 if one.lowest <= before.lowest or one.resident or before.resident:
                     say("A13", number, "one of each", "two", one.label, one.at)
-            elif _order(volume, one) < _order(volume, before):
+            elif _order(examination, one) < _order(examination, before):
                 say("A06", number, f"behind {before.label}", "before it", one.label, one.at)
         elif one.type < before.type:
             say("A06", number, f"behind {before.label}", "before it", one.label, one.at)
         before = one
 
 
-def _order(volume: Volume, one: Attribute) -> tuple[bytes, bytes]:
-    return volume.folded(one.name), one.name
+def _order(examination: Examination, one: Attribute) -> tuple[bytes, bytes]:
+    return examination.folded(one.name), one.name

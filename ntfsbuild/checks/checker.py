@@ -23,7 +23,7 @@ from ntfsbuild.checks.plain_records import PlainRecords
 from ntfsbuild.checks.records import MasterFileTable, Record, check_records
 from ntfsbuild.checks.rules import RULES
 from ntfsbuild.checks.security import check_security
-from ntfsbuild.checks.state import HAS_INDEX, I30, File, Volume
+from ntfsbuild.checks.state import HAS_INDEX, I30, Examination, File
 from ntfsbuild.checks.storage import Source
 from ntfsbuild.checks.system import check_presence, check_system_file
 from ntfsbuild.checks.views import Views
@@ -49,10 +49,10 @@ def check_volume(source: Source) -> Examined:
     """
     findings = Findings()
     geometry = check_boot(source, findings)
-    volume = Volume(source, geometry, findings)
-    mft, bitmap, bitmap_bytes = find_mft(volume)
-    volume.set_records(mft.count)
-    check = _Check(volume, mft, bitmap)
+    examination = Examination(source, geometry, findings)
+    mft, bitmap, bitmap_bytes = find_mft(examination)
+    examination.set_records(mft.count)
+    check = _Check(examination, mft, bitmap)
     check.run(bitmap_bytes)
     paths = Paths(mft)
     kept = [one._replace(path=paths.path(one.record)) for one in findings.kept]
@@ -68,8 +68,8 @@ def check_volume(source: Source) -> Examined:
 
 
 class _Check:
-    def __init__(self, volume: Volume, mft: MasterFileTable, bitmap: bytes) -> None:
-        self._volume = volume
+    def __init__(self, examination: Examination, mft: MasterFileTable, bitmap: bytes) -> None:
+        self._examination = examination
         self._mft = mft
         self._bitmap = bitmap
         self._accounts = Accounts()
@@ -78,71 +78,71 @@ class _Check:
 
     def run(self, bitmap_bytes: int) -> None:
         """Both passes, and what follows from them."""
-        volume = self._volume
+        examination = self._examination
         self._read_upcase()
         self._check_log_first()
         for file in self._files():
             self._check_file(file)
-        check_presence(volume)
-        check_record_bitmap(volume, self._bitmap, bitmap_bytes)
-        used = self._accounts.settle(volume)
+        check_presence(examination)
+        check_record_bitmap(examination, self._bitmap, bitmap_bytes)
+        used = self._accounts.settle(examination)
         bitmap = self._opened(file_record.BITMAP)
         stream = bitmap.stream(kinds.DATA) if bitmap else None
-        check_cluster_bitmap(volume, file_record.BITMAP, stream, used)
-        self._names.check_parents(volume)
-        check_secured(volume)
+        check_cluster_bitmap(examination, file_record.BITMAP, stream, used)
+        self._names.check_parents(examination)
+        check_secured(examination)
         self._check_indexes()
 
     def _files(self) -> Iterator[File]:
         """Every file, with the attributes of all its records: those with lists come last."""
-        volume = self._volume
+        examination = self._examination
         extensions: dict[int, list[Record]] = {}
         lists: list[Record] = []
-        plain = PlainRecords(volume, self._accounts, self._names)
-        for record in check_records(volume, self._mft, self._bitmap, plain.take):
+        plain = PlainRecords(examination, self._accounts, self._names)
+        for record in check_records(examination, self._mft, self._bitmap, plain.take):
             if record.base:
-                check_extension(volume, record)
+                check_extension(examination, record)
                 extensions.setdefault(record.base & NUMBER_MASK, []).append(record)
             elif list_of(record) is not None:
                 lists.append(record)
             else:
-                yield file_of(volume, record, record.attributes, volume.say)
+                yield file_of(examination, record, record.attributes, examination.say)
         for record in lists:
             own = extensions.pop(record.number, [])
             reference = record.sequence << 48 | record.number
             for other in own:
                 if other.base != reference:
-                    check_left_over(volume, other)
+                    check_left_over(examination, other)
             own = [other for other in own if other.base == reference]
             self._listed[record.number] = own
-            yield file_of(volume, record, assembled(volume, record, own), volume.say)
+            yield file_of(examination, record, assembled(examination, record, own), examination.say)
         for others in extensions.values():
             for other in others:
-                check_left_over(volume, other)
+                check_left_over(examination, other)
 
     def _check_file(self, file: File) -> None:
-        volume = self._volume
+        examination = self._examination
         self._accounts.add(file)
-        self._names.check(volume, file)
-        check_information(volume, file)
-        check_content(volume, file)
+        self._names.check(examination, file)
+        check_information(examination, file)
+        check_content(examination, file)
         if file.number < file_record.FIRST_RESERVED and file.number != file_record.LOG_FILE:
-            check_system_file(volume, self._mft, file)
+            check_system_file(examination, self._mft, file)
 
     def _read_upcase(self) -> None:
-        volume = self._volume
+        examination = self._examination
         file = self._opened(file_record.UPCASE)
         stream = file.stream(kinds.DATA) if file else None
         if stream is not None and stream.size == upcase.TABLE_BYTES:
-            volume.upcase = upcase.parse_table(volume.content(stream))
-            ascii_changes = {unit: upper for unit, upper in volume.upcase.items() if unit < 0x80}
-            volume.plain_ascii = ascii_changes == {unit: unit - 0x20 for unit in range(0x61, 0x7B)}
+            examination.upcase = upcase.parse_table(examination.content(stream))
+            ascii_changes = {unit: upper for unit, upper in examination.upcase.items() if unit < 0x80}
+            examination.plain_ascii = ascii_changes == {unit: unit - 0x20 for unit in range(0x61, 0x7B)}
 
     def _check_log_first(self) -> None:
         """Records are held to the LSN of the log."""
         file = self._opened(file_record.LOG_FILE)
         if file is not None:
-            check_system_file(self._volume, self._mft, file)
+            check_system_file(self._examination, self._mft, file)
 
     def _opened(self, number: int) -> File | None:
         """A file read again; nothing is said twice."""
@@ -154,16 +154,16 @@ class _Check:
         attributes = record.attributes
         if number in self._listed:
             attributes = [*attributes, *(one for each in self._listed[number] for one in each.attributes)]
-        return file_of(self._volume, record, attributes, nothing)
+        return file_of(self._examination, record, attributes, nothing)
 
     def _check_indexes(self) -> None:
-        volume = self._volume
+        examination = self._examination
         directories = []
         views = Views()
         owners: dict[str, File] = {}
         names = {number: name for name, number in self._names.extend_children.items()} | {SECURE: "$Secure"}
-        for number in range(volume.records):
-            if not volume.kinds[number] & HAS_INDEX:
+        for number in range(examination.records):
+            if not examination.kinds[number] & HAS_INDEX:
                 continue
             file = self._opened(number)
             if file is None:
@@ -171,23 +171,23 @@ class _Check:
             name = names.get(number, "")
             if (kinds.INDEX_ROOT, I30) in file.streams:
                 directories.append(number)
-                check_directory(volume, file, volume.say)
-            views.check(volume, file, name)
+                check_directory(examination, file, examination.say)
+            views.check(examination, file, name)
             if name:
                 owners[name] = file
-        check_links(volume)
-        check_listing(volume, directories, self._opened)
+        check_links(examination)
+        check_listing(examination, directories, self._opened)
         children = self._names.extend_children
         for name, number in children.items():
             opened = owners.get(name) or self._opened(number)
             if opened is not None:
                 owners[name] = opened
                 if name == "$UsnJrnl":
-                    check_journal(volume, opened)
-        views.check_owners(volume, children, owners)
-        views.check_reparse_points(volume)
-        views.check_object_ids(volume)
-        views.check_quota(volume)
+                    check_journal(examination, opened)
+        views.check_owners(examination, children, owners)
+        views.check_reparse_points(examination)
+        views.check_object_ids(examination)
+        views.check_quota(examination)
         secure = self._opened(SECURE)
         by_id, by_hash = views.listed.get(("$Secure", "$SII")), views.listed.get(("$Secure", "$SDH"))
-        check_security(volume, secure, by_id, by_hash)
+        check_security(examination, secure, by_id, by_hash)

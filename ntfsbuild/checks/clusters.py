@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 
 from ntfsbuild.checks.findings import PER_RULE
-from ntfsbuild.checks.state import File, Stream, Volume, label
+from ntfsbuild.checks.state import Examination, File, Stream, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk.layout import align
 
@@ -34,7 +34,7 @@ class Accounts:
         self._counts.append(count)
         self._owners.append(number)
 
-    def settle(self, volume: Volume) -> list[tuple[int, int]]:
+    def settle(self, examination: Examination) -> list[tuple[int, int]]:
         """The clusters in use as begin and end, in order; clusters with two owners are told."""
         merged: list[tuple[int, int]] = []
         begin = end = 0
@@ -45,7 +45,7 @@ class Accounts:
             if lcn < end:
                 last = min(end, stop) - 1
                 found = f"clusters {lcn} to {last} are those of record {owner}, too"
-                volume.say("C03", self._owners[at], "clusters of its own", found)
+                examination.say("C03", self._owners[at], "clusters of its own", found)
             if lcn > end:
                 if end > begin:
                     merged.append((begin, end))
@@ -58,10 +58,10 @@ class Accounts:
 
 
 def check_cluster_bitmap(
-    volume: Volume, number: int, stream: Stream | None, used: list[tuple[int, int]]
+    examination: Examination, number: int, stream: Stream | None, used: list[tuple[int, int]]
 ) -> None:
     """$Bitmap against what is in use, in both directions."""
-    say, clusters, what = volume.say, volume.geometry.clusters, label(0x80)
+    say, clusters, what = examination.say, examination.geometry.clusters, label(0x80)
     needed = align(-(-clusters // 8), 8)
     if stream is None or stream.first.resident:
         say("C10", number, "a non-resident $DATA", "none", what)
@@ -72,7 +72,7 @@ def check_cluster_bitmap(
         say("C08", number, "a multiple of 8", stream.size, what)
     if stream.first.initialized < min(stream.size, needed):
         say("C12", number, stream.size, stream.first.initialized, what)
-    extents = volume.extents(stream)
+    extents = examination.extents(stream)
     place = 0
     for at in range(0, -(-clusters // 8), _PIECE_BYTES):
         size = min(_PIECE_BYTES, -(-clusters // 8) - at)
@@ -85,7 +85,7 @@ def check_cluster_bitmap(
             marked = marked[:-1] + bytes((marked[-1] & mask,))
             expected[-1] &= mask
         if marked != expected:
-            _say_differences(volume, number, marked, expected, 8 * at)
+            _say_differences(examination, number, marked, expected, 8 * at)
     tail = _initialized(extents, stream, -(-clusters // 8), max(0, min(needed, stream.size) + clusters // -8))
     if tail.count(0xFF) != len(tail):
         say("C05", number, "ones behind the last cluster", tail.hex(), what, -(-clusters // 8))
@@ -121,13 +121,13 @@ def _set(bits: bytearray, begin: int, end: int) -> None:
 
 
 def _say_differences(
-    volume: Volume, number: int, marked: bytes, expected: bytes | bytearray, first: int
+    examination: Examination, number: int, marked: bytes, expected: bytes | bytearray, first: int
 ) -> None:
     """Ranges of clusters that are lost, or in use and yet free."""
-    counts = volume.findings.counts
+    counts = examination.findings.counts
     if min(counts["C01"], counts["C02"]) > PER_RULE:  # It is garbage: what is there is counted.
         differing = (int.from_bytes(marked, "little") ^ int.from_bytes(expected, "little")).bit_count()
-        volume.say(
+        examination.say(
             "C02", number, "what is in use", f"{differing} clusters otherwise", label(0x80), first // 8
         )
         return
@@ -140,30 +140,30 @@ def _say_differences(
             lcn = first + 8 * at + bit
             kind = "C02" if one >> bit & 1 else "C01"
             if lcn != end or kind != rule:
-                _say_range(volume, number, rule, begin, end)
+                _say_range(examination, number, rule, begin, end)
                 begin, rule = lcn, kind
             end = lcn + 1
-    _say_range(volume, number, rule, begin, end)
+    _say_range(examination, number, rule, begin, end)
 
 
-def _say_range(volume: Volume, number: int, rule: str, begin: int, end: int) -> None:
+def _say_range(examination: Examination, number: int, rule: str, begin: int, end: int) -> None:
     if not rule:
         return
     which = f"cluster {begin}" if end == begin + 1 else f"clusters {begin} to {end - 1}"
     if rule == "C01":
-        volume.say(rule, number, f"{which}: in use", "free", label(0x80), begin // 8)
+        examination.say(rule, number, f"{which}: in use", "free", label(0x80), begin // 8)
     else:
-        volume.say(rule, number, f"{which}: free", "in use, but nobody's", label(0x80), begin // 8)
+        examination.say(rule, number, f"{which}: free", "in use, but nobody's", label(0x80), begin // 8)
 
 
-def check_record_bitmap(volume: Volume, bitmap: bytes, size: int) -> None:
+def check_record_bitmap(examination: Examination, bitmap: bytes, size: int) -> None:
     """$MFT:$BITMAP covers the records, and nothing behind them."""
     what = label(0xB0)
-    if size * 8 < volume.records:
-        volume.say("C06", 0, f"{-(-volume.records // 8)} bytes", size, what)
+    if size * 8 < examination.records:
+        examination.say("C06", 0, f"{-(-examination.records // 8)} bytes", size, what)
     if size % 8:
-        volume.say("C11", 0, "a multiple of 8 bytes", size, what)
-    tail = int.from_bytes(bitmap, "little") >> volume.records
+        examination.say("C11", 0, "a multiple of 8 bytes", size, what)
+    tail = int.from_bytes(bitmap, "little") >> examination.records
     if tail:
-        last = volume.records + tail.bit_length() - 1
-        volume.say("C07", 0, "zeros behind the last record", f"a one for record {last}", what, last // 8)
+        last = examination.records + tail.bit_length() - 1
+        examination.say("C07", 0, "zeros behind the last record", f"a one for record {last}", what, last // 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ntfsbuild.checks.state import File, Stream, Volume, label
+from ntfsbuild.checks.state import Examination, File, Stream, label
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import lznt1, lzx, xpress
@@ -24,11 +24,11 @@ _WOF_LZX = 1
 _CHUNKS_DECODED = 64  # Of a volume, as of units; of each file the first and the last come before all others.
 
 
-def check_units(volume: Volume, number: int, stream: Stream) -> None:
+def check_units(examination: Examination, number: int, stream: Stream) -> None:
     """Each unit is 16 clusters: all there, none, or the first of them with compressed data."""
-    say, what = volume.say, stream.first.label
-    cluster = volume.geometry.cluster_bytes
-    extents = volume.extents(stream)
+    say, what = examination.say, stream.first.label
+    cluster = examination.geometry.cluster_bytes
+    extents = examination.extents(stream)
     for vcn, there, sound in _units(stream.runs):
         if not sound:
             say("F17", number, "holes at the end of a unit", f"others in the unit at VCN {vcn}", what)
@@ -36,7 +36,7 @@ def check_units(volume: Volume, number: int, stream: Stream) -> None:
         size = min(_UNIT * cluster, stream.first.initialized - vcn * cluster)
         if not 0 < there < _UNIT or size <= 0:
             continue
-        problem = _unit_problem(volume, extents.read(vcn * cluster, there * cluster), size)
+        problem = _unit_problem(examination, extents.read(vcn * cluster, there * cluster), size)
         if problem:
             say("F16", number, f"{size} bytes of LZNT1", f"the unit at VCN {vcn}: {problem}", what)
 
@@ -69,12 +69,12 @@ def _units(runs: list[Run]) -> Iterator[tuple[int, int, bool]]:
         yield vcn, there, False
 
 
-def _unit_problem(volume: Volume, data: bytes, size: int) -> str:
+def _unit_problem(examination: Examination, data: bytes, size: int) -> str:
     """What is wrong with a compressed unit."""
     if problem := _chunk_problem(data, size):
         return problem
-    volume.units_decoded += 1
-    if volume.units_decoded <= _UNITS_DECODED:
+    examination.units_decoded += 1
+    if examination.units_decoded <= _UNITS_DECODED:
         try:
             lznt1.decompress(data, size)
         except (CorruptVolume, IndexError) as error:
@@ -100,9 +100,9 @@ def _chunk_problem(data: bytes, size: int) -> str:
     return ""
 
 
-def check_wof(volume: Volume, file: File, data: bytes) -> None:
+def check_wof(examination: Examination, file: File, data: bytes) -> None:
     """A file that Windows compressed as a whole: its data is a hole, its chunks lie in a stream."""
-    say, number = volume.say, file.number
+    say, number = examination.say, file.number
     main, packed = file.stream(kinds.DATA), file.stream(kinds.DATA, _WOF_STREAM)
     if len(data) < 16 or int.from_bytes(data[4:8], "little") != _WOF_FILE:
         return
@@ -124,7 +124,7 @@ def check_wof(volume: Volume, file: File, data: bytes) -> None:
         return
     if table_bytes > _MOST_TABLE_BYTES:
         return
-    table = volume.content(packed, table_bytes)[:table_bytes]
+    table = examination.content(packed, table_bytes)[:table_bytes]
     before = 0
     spans: list[tuple[int, int]] = []
     ends = [int.from_bytes(table[at : at + width], "little") for at in range(0, table_bytes, width)]
@@ -134,30 +134,35 @@ def check_wof(volume: Volume, file: File, data: bytes) -> None:
             return
         spans.append((before, end))
         before = end
-    _check_chunks(volume, number, packed, spans, main.size, int.from_bytes(data[12:16], "little"))
+    _check_chunks(examination, number, packed, spans, main.size, int.from_bytes(data[12:16], "little"))
 
 
 def _check_chunks(
-    volume: Volume, number: int, packed: Stream, spans: list[tuple[int, int]], size_bytes: int, algorithm: int
+    examination: Examination,
+    number: int,
+    packed: Stream,
+    spans: list[tuple[int, int]],
+    size_bytes: int,
+    algorithm: int,
 ) -> None:
     """Whether the chunks can be decompressed; `spans` are theirs in the stream behind its table."""
     chunk = _WOF_CHUNKS[algorithm]
     decompress = lzx.decompress if algorithm == _WOF_LZX else xpress.decompress
     table_bytes = packed.size - spans[-1][1] if spans else 0
-    extents = None if packed.first.resident else volume.extents(packed)
+    extents = None if packed.first.resident else examination.extents(packed)
     for place in sorted(range(len(spans)), key=lambda one: (0 < one < len(spans) - 1, one)):
         begin, end = spans[place]
         size = min(chunk, size_bytes - place * chunk)
         if size <= 0 or end - begin == size:
             continue  # There is none, or it is stored as it is.
-        if volume.chunks_decoded >= _CHUNKS_DECODED:
+        if examination.chunks_decoded >= _CHUNKS_DECODED:
             return
-        volume.chunks_decoded += 1
+        examination.chunks_decoded += 1
         at = table_bytes + begin
         raw = extents.read(at, end - begin) if extents else packed.first.value[at : table_bytes + end]
         try:
             decompress(raw, size)
         except CorruptVolume as error:
-            volume.say(
+            examination.say(
                 "F40", number, f"{size} bytes", f"chunk {place}: {error}", label(kinds.DATA, _WOF_STREAM)
             )

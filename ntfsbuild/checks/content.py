@@ -9,7 +9,7 @@ from ntfsbuild.checks.compression import check_units, check_wof
 from ntfsbuild.checks.encryption import what_is_wrong_with_keys
 from ntfsbuild.checks.links import what_is_wrong_with_link
 from ntfsbuild.checks.security import without
-from ntfsbuild.checks.state import File, Stream, Volume, label, text_of
+from ntfsbuild.checks.state import Examination, File, Stream, label, text_of
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import efs, object_id, reparse_point, reparse_tags, security_descriptor
@@ -27,104 +27,106 @@ _PLAIN_STREAMS = 3  # What every file has: information, names, data or an index.
 _INDEX_PARTS = (kinds.INDEX_ROOT, kinds.INDEX_ALLOCATION, kinds.BITMAP)
 
 
-def check_content(volume: Volume, file: File) -> None:
+def check_content(examination: Examination, file: File) -> None:
     """Everything that only some files have."""
     streams = file.streams
     for (code, name), stream in streams.items():
         check = _CHECKS.get(code)
         if check is not None:
-            check(volume, file, name, stream)
+            check(examination, file, name, stream)
     if len(streams) > _PLAIN_STREAMS:
-        _check_case(volume, file)
+        _check_case(examination, file)
     entries: dict[bytes, bytes] = {}
     if (kinds.EA_INFORMATION, b"") in streams:
-        entries = _check_attributes(volume, file)
+        entries = _check_attributes(examination, file)
     if (kinds.REPARSE_POINT, b"") in streams:
-        _check_reparse_point(volume, file, streams[kinds.REPARSE_POINT, b""], entries)
+        _check_reparse_point(examination, file, streams[kinds.REPARSE_POINT, b""], entries)
 
 
-def _check_data(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+def _check_data(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
     if stream.first.flags & kinds.COMPRESSION_MASK and not stream.first.resident:
-        check_units(volume, file.number, stream)
+        check_units(examination, file.number, stream)
 
 
-def _check_descriptor(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
-    data, what = volume.content(stream, _MOST_DESCRIPTOR_BYTES), label(kinds.SECURITY_DESCRIPTOR)
+def _check_descriptor(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+    data, what = examination.content(stream, _MOST_DESCRIPTOR_BYTES), label(kinds.SECURITY_DESCRIPTOR)
     if problem := security_descriptor.what_is_wrong(data):
-        volume.say("S14", file.number, "a sound descriptor", problem, what)
+        examination.say("S14", file.number, "a sound descriptor", problem, what)
     elif missing := without(data):
-        volume.say("S18", file.number, "an owner and a group", missing, what)
+        examination.say("S18", file.number, "an owner and a group", missing, what)
 
 
-def _check_case(volume: Volume, file: File) -> None:
+def _check_case(examination: Examination, file: File) -> None:
     seen: dict[tuple[int, bytes], bytes] = {}
     for code, name in file.streams:
-        other = seen.setdefault((code, volume.folded(name)), name) if name else name
+        other = seen.setdefault((code, examination.folded(name)), name) if name else name
         if other != name:
             found = f"{text_of(other)!r} and {text_of(name)!r}"
-            volume.say("A34", file.number, "names that differ in more than case", found, label(code, name))
+            examination.say(
+                "A34", file.number, "names that differ in more than case", found, label(code, name)
+            )
 
 
-def _check_index_part(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+def _check_index_part(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
     """The blocks of an index, or its bitmap; that of the $MFT stands for records."""
     if file.number == MFT and not name:
         return
     missing = [kinds.TYPE_NAMES[code] for code in _INDEX_PARTS if (code, name) not in file.streams]
     if missing:
-        volume.say(
+        examination.say(
             "I48", file.number, "root, blocks and bitmap", f"no {', no '.join(missing)}", stream.first.label
         )
 
 
-def _check_of_volume(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+def _check_of_volume(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
     if file.number != VOLUME:
-        volume.say(
+        examination.say(
             "Y63", file.number, f"in record {VOLUME} alone", "here", stream.first.label, stream.first.at
         )
 
 
-def _check_keys(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+def _check_keys(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
     if name != _EFS:
         return
-    data = volume.content(stream, efs.LARGEST_BYTES)
+    data = examination.content(stream, efs.LARGEST_BYTES)
     try:
         efs.decode_efs(data)
         problem = what_is_wrong_with_keys(data)
     except (CorruptVolume, ValueError) as error:
         problem = str(error)
     if problem:
-        volume.say("F19", file.number, "a sound $EFS", problem, stream.first.label)
+        examination.say("F19", file.number, "a sound $EFS", problem, stream.first.label)
 
 
-def _check_object_id(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+def _check_object_id(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
     value, what = stream.first.value, label(kinds.OBJECT_ID)
     if len(value) not in (object_id.SHORT_BYTES, object_id.ObjectId.SIZE):
-        volume.say("F38", file.number, "16 or 64 bytes", len(value), what)
+        examination.say("F38", file.number, "16 or 64 bytes", len(value), what)
     if len(value) < 16 or not any(value[:16]):
-        volume.say("F21", file.number, "16 bytes that are not all zeros", value[:16].hex(), what)
+        examination.say("F21", file.number, "16 bytes that are not all zeros", value[:16].hex(), what)
         return
-    other = volume.object_ids.setdefault(value[:16], file.number)
+    other = examination.object_ids.setdefault(value[:16], file.number)
     if other != file.number:
-        volume.say("F22", file.number, "an id of its own", f"that of record {other}", what)
+        examination.say("F22", file.number, "an id of its own", f"that of record {other}", what)
 
 
 # ---------------------------------------------------------------------- extended attributes
 
 
-def _check_has_information(volume: Volume, file: File, name: bytes, stream: Stream) -> None:
+def _check_has_information(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
     if (kinds.EA_INFORMATION, b"") not in file.streams:
-        volume.say("F10", file.number, "$EA_INFORMATION", "none", label(kinds.EA))
+        examination.say("F10", file.number, "$EA_INFORMATION", "none", label(kinds.EA))
 
 
-def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
+def _check_attributes(examination: Examination, file: File) -> dict[bytes, bytes]:
     """$EA_INFORMATION and $EA; the values by name."""
-    say, number, what = volume.say, file.number, label(kinds.EA)
+    say, number, what = examination.say, file.number, label(kinds.EA)
     stream = file.stream(kinds.EA)
     information = file.streams[kinds.EA_INFORMATION, b""].first.value
     if stream is None:
         say("F10", number, "$EA", "none", label(kinds.EA_INFORMATION))
         return {}
-    data = volume.content(stream, ea.MAX_BYTES + 4096)
+    data = examination.content(stream, ea.MAX_BYTES + 4096)
     found: dict[bytes, bytes] = {}
     seen: set[bytes] = set()
     at, needed, packed = 0, 0, 0
@@ -145,7 +147,7 @@ def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
         name = data[at + EaEntry.SIZE : at + EaEntry.SIZE + head.name_bytes]
         if data[at + EaEntry.SIZE + head.name_bytes]:
             say("F11", number, "a NUL behind the name", data[at + EaEntry.SIZE + head.name_bytes], what, at)
-        _check_name(volume, number, name, seen)
+        _check_name(examination, number, name, seen)
         if head.flags not in (0, ea.NEED_EA):
             say("F36", number, f"0 or {ea.NEED_EA:#x}", f"{head.flags:#x}", what, at + 4)
         found[name] = data[end - head.value_bytes : end]
@@ -159,20 +161,22 @@ def _check_attributes(volume: Volume, file: File) -> dict[bytes, bytes]:
     return found
 
 
-def _check_name(volume: Volume, number: int, name: bytes, seen: set[bytes]) -> None:
+def _check_name(examination: Examination, number: int, name: bytes, seen: set[bytes]) -> None:
     if not name or not _DATA_NAMES.issuperset(name) or name in (b".", b".."):
-        volume.say("F13", number, "printable", repr(name), label(kinds.EA))
+        examination.say("F13", number, "printable", repr(name), label(kinds.EA))
     if name.upper() in seen:  # Windows files all of them in upper case.
-        volume.say("F32", number, "each name once", repr(name), label(kinds.EA))
+        examination.say("F32", number, "each name once", repr(name), label(kinds.EA))
     seen.add(name.upper())
 
 
 # ---------------------------------------------------------------------- reparse points
 
 
-def _check_reparse_point(volume: Volume, file: File, stream: Stream, entries: dict[bytes, bytes]) -> None:
-    say, number, what = volume.say, file.number, label(kinds.REPARSE_POINT)
-    value = volume.content(stream, reparse_point.MAX_BYTES + 1)
+def _check_reparse_point(
+    examination: Examination, file: File, stream: Stream, entries: dict[bytes, bytes]
+) -> None:
+    say, number, what = examination.say, file.number, label(kinds.REPARSE_POINT)
+    value = examination.content(stream, reparse_point.MAX_BYTES + 1)
     if problem := reparse_point.what_is_wrong(value, layout=False):
         say("F07", number, "a reparse point", problem, what)
     elif tag_of(value) in _LAID_OUT and (problem := reparse_point.what_is_wrong(value)):
@@ -182,15 +186,15 @@ def _check_reparse_point(volume: Volume, file: File, stream: Stream, entries: di
     if len(value) < 4:
         return
     tag = tag_of(value)
-    volume.tags[number] = tag
+    examination.tags[number] = tag
     information = file.stream(kinds.EA_INFORMATION)
     if information is not None:
-        volume.ea_sizes[number] = int.from_bytes(information.first.value[:2], "little")
-    volume.reparse_points[reparse_point.index_key(tag, file.reference)] = number
+        examination.ea_sizes[number] = int.from_bytes(information.first.value[:2], "little")
+    examination.reparse_points[reparse_point.index_key(tag, file.reference)] = number
     if tag in MODE_TYPES:
-        _check_unix(volume, file, tag, entries)
+        _check_unix(examination, file, tag, entries)
     if tag == reparse_tags.WOF:
-        check_wof(volume, file, value[8:])
+        check_wof(examination, file, value[8:])
 
 
 def tag_of(value: bytes) -> int:
@@ -198,9 +202,9 @@ def tag_of(value: bytes) -> int:
     return int.from_bytes(value[:4], "little")
 
 
-def _check_unix(volume: Volume, file: File, tag: int, entries: dict[bytes, bytes]) -> None:
+def _check_unix(examination: Examination, file: File, tag: int, entries: dict[bytes, bytes]) -> None:
     """WSL's files: their kind is said twice, their device elsewhere; they have no content."""
-    say, number = volume.say, file.number
+    say, number = examination.say, file.number
     main = file.stream(kinds.DATA)
     if main is not None and main.size:
         say("F33", number, "no content", f"{main.size} bytes", label(kinds.DATA))
@@ -213,7 +217,7 @@ def _check_unix(volume: Volume, file: File, tag: int, entries: dict[bytes, bytes
         say("F34", number, "$LXDEV of 8 bytes", len(entries.get(b"$LXDEV", b"")), label(kinds.EA))
 
 
-_Check: TypeAlias = Callable[[Volume, File, bytes, Stream], None]
+_Check: TypeAlias = Callable[[Examination, File, bytes, Stream], None]
 _CHECKS: dict[int, _Check] = {
     kinds.OBJECT_ID: _check_object_id,
     kinds.SECURITY_DESCRIPTOR: _check_descriptor,

@@ -25,8 +25,8 @@ from ntfsbuild.checks.state import (
     HAS_LINKS,
     HAS_STREAM,
     I30,
+    Examination,
     File,
-    Volume,
     label,
     text_of,
 )
@@ -53,10 +53,10 @@ _USUAL_KINDS = {
 }
 
 
-def check_directory(volume: Volume, file: File, say: Say) -> None:
+def check_directory(examination: Examination, file: File, say: Say) -> None:
     """The entries of one directory."""
-    listing = ListedEntries(volume, file, say)
-    for entries, apart in Tree(volume, file, I30, say).stretches():
+    listing = ListedEntries(examination, file, say)
+    for entries, apart in Tree(examination, file, I30, say).stretches():
         if apart and listing.has_copies:
             listing.take(entries)
         else:
@@ -67,21 +67,23 @@ def check_directory(volume: Volume, file: File, say: Say) -> None:
 class ListedEntries:
     """The entries of a directory, held against what the records say of themselves."""
 
-    def __init__(self, volume: Volume, file: File, say: Say) -> None:
-        self._volume = volume
+    def __init__(self, examination: Examination, file: File, say: Say) -> None:
+        self._examination = examination
         self._say = say
         self._own = file.reference
         self._own_number = file.number
-        self.has_copies = not is_in_extend(volume, file.number)  # Of sizes and attributes that must be true.
+        self.has_copies = not is_in_extend(
+            examination, file.number
+        )  # Of sizes and attributes that must be true.
         self._case_sensitive = _is_case_sensitive(file)
         self._before: bytes | None = None  # The key before, where it was not looked at.
         self._folded_before, self._plain_before = b"", False  # Of all names that are equal but for case.
 
     def take(self, entries: list[Entry]) -> None:
         """Entries whose names differ in more than case: those that break no rule need no more than a look."""
-        volume, own, count = self._volume, self._own, self._volume.records
-        kinds_, sequences, unlisted = volume.kinds, volume.sequences, volume.unlisted
-        sizes, allocations, attributes_of = volume.sizes, volume.allocated, volume.attributes
+        examination, own, count = self._examination, self._own, self._examination.records
+        kinds_, sequences, unlisted = examination.kinds, examination.sequences, examination.unlisted
+        sizes, allocations, attributes_of = examination.sizes, examination.allocated, examination.attributes
         unpack, usual, before = _KEY.unpack_from, _USUAL_KINDS, self._before
         for reference, key, _, _ in entries:
             parent, created, written, changed, read, allocated, size, attributes, _, length, _ = unpack(key)
@@ -107,45 +109,47 @@ class ListedEntries:
 
     def check(self, reference: int, key: bytes) -> None:
         """One entry, rule by rule."""
-        volume, say, own, own_number = self._volume, self._say, self._own, self._own_number
+        examination, say, own, own_number = self._examination, self._say, self._own, self._own_number
         number = reference & NUMBER_MASK
         if len(key) < _FIXED_BYTES + 2 or len(key) != _FIXED_BYTES + 2 * key[0x40]:
             units = f"{key[0x40:0x41].hex()} units"
             say("I41", own_number, f"a $FILE_NAME of {len(key)} bytes", units, _ROOT_LABEL)
             return
         name = key[_FIXED_BYTES:]
-        if number >= volume.records or volume.kinds[number] & 1 == 0:
+        if number >= examination.records or examination.kinds[number] & 1 == 0:
             say("I27", own_number, "a record in use", f"{text_of(name)!r}: record {number}", _ROOT_LABEL)
             return
-        if volume.kinds[number] & EXTENSION:
+        if examination.kinds[number] & EXTENSION:
             say("I29", own_number, "a base record", f"{text_of(name)!r}: record {number}", _ROOT_LABEL)
             return
-        if volume.sequences[number] != reference >> 48:
+        if examination.sequences[number] != reference >> 48:
             found = f"{text_of(name)!r}: {reference >> 48}"
-            say("I28", own_number, f"sequence {volume.sequences[number]}", found, _ROOT_LABEL)
+            say("I28", own_number, f"sequence {examination.sequences[number]}", found, _ROOT_LABEL)
             return
         parent, *times, allocated, size, attributes, tag, _, namespace = _KEY.unpack_from(key)
-        volume.unlisted[number] = (volume.unlisted[number] - name_hash(parent, key[0x40:])) & U64_MASK
+        examination.unlisted[number] = (
+            examination.unlisted[number] - name_hash(parent, key[0x40:])
+        ) & U64_MASK
         if max(times) >= LARGEST_TIME:
             say("N21", own_number, "times less than 2**63", f"others for {text_of(name)!r}", _ROOT_LABEL)
         if parent != own:
             found = f"{text_of(name)!r}: {parent & NUMBER_MASK}, {parent >> 48}"
             say("I30", own_number, f"record {own_number}, sequence {own >> 48}", found, _ROOT_LABEL)
         self._check_case(name, namespace)
-        if volume.kinds[number] & IN_EXTEND:
-            check_extend_flag(volume, number)
+        if examination.kinds[number] & IN_EXTEND:
+            check_extend_flag(examination, number)
         # The entries of NTFS's own files are as the format left them: that of a new root is all zeros.
         if number >= FIRST_FREE:
-            _check_kind(volume, number, attributes, say)
+            _check_kind(examination, number, attributes, say)
         if number >= FIRST_FREE and self.has_copies:
-            _check_copies(volume, number, allocated, size, attributes, tag, say)
+            _check_copies(examination, number, allocated, size, attributes, tag, say)
 
     def _check_case(self, name: bytes, namespace: int) -> None:
         """Of names that are equal but for case no two are for Win32."""
         if self._before is not None:
-            self._folded_before = self._volume.folded(self._before[_FIXED_BYTES:])
+            self._folded_before = self._examination.folded(self._before[_FIXED_BYTES:])
             self._plain_before, self._before = self._before[0x41] != POSIX, None
-        folded = self._volume.folded(name)
+        folded = self._examination.folded(name)
         if folded != self._folded_before:
             self._folded_before, self._plain_before = folded, False
         if namespace != POSIX:
@@ -163,50 +167,52 @@ def _is_case_sensitive(file: File) -> bool:
     )
 
 
-def _check_kind(volume: Volume, number: int, attributes: int, say: Say) -> None:
-    kind = kind_bits(volume.kinds[number])
+def _check_kind(examination: Examination, number: int, attributes: int, say: Say) -> None:
+    kind = kind_bits(examination.kinds[number])
     if attributes & IN_NAMES_ONLY != kind:
         say("I34", number, f"{kind:#x}", f"{attributes & IN_NAMES_ONLY:#x} in its entry", _NAME_LABEL)
 
 
 def _check_copies(
-    volume: Volume, number: int, allocated: int, size: int, attributes: int, tag: int, say: Say
+    examination: Examination, number: int, allocated: int, size: int, attributes: int, tag: int, say: Say
 ) -> None:
     stale = []
-    own_size, own_allocated = volume.sizes[number], volume.allocated[number]
+    own_size, own_allocated = examination.sizes[number], examination.allocated[number]
     if (size, allocated) != (own_size, own_allocated):
         stale.append(("I31", f"{own_size} in {own_allocated}", f"{size} in {allocated} in its entry"))
-    own = volume.attributes[number]
+    own = examination.attributes[number]
     if (own ^ attributes) & ~IN_NAMES_ONLY:
         found = f"{attributes & ~IN_NAMES_ONLY:#x} in its entry"
         stale.append(("I32", f"{own & ~IN_NAMES_ONLY:#x}", found))
     # ntfs3 writes the size of the EAs in its place.
-    wanted = volume.tags[number], volume.ea_sizes.get(number)
+    wanted = examination.tags[number], examination.ea_sizes.get(number)
     if attributes & _REPARSE_POINT and tag not in wanted:
         stale.append(("I33", f"{wanted[0]:#010x}", f"{tag:#010x} in its entry"))
-    if not volume.kinds[number] & HAS_LINKS:
+    if not examination.kinds[number] & HAS_LINKS:
         for rule, expected, found in stale:
             say(rule, number, expected, found, _NAME_LABEL)
     elif stale:
-        volume.stale.setdefault(number, []).extend(stale)
+        examination.stale.setdefault(number, []).extend(stale)
     else:
-        volume.in_step.add(number)
+        examination.in_step.add(number)
 
 
-def check_links(volume: Volume) -> None:
+def check_links(examination: Examination) -> None:
     """Of several names one must be up to date: Windows keeps up that through which a file is changed."""
-    for number, stale in volume.stale.items():
-        if number in volume.in_step:
+    for number, stale in examination.stale.items():
+        if number in examination.in_step:
             _, expected, found = stale[0]
-            volume.say("I44", number, expected, found, _NAME_LABEL)
+            examination.say("I44", number, expected, found, _NAME_LABEL)
             continue
         for rule, expected, found in stale:
-            volume.say(rule, number, expected, found, _NAME_LABEL)
+            examination.say(rule, number, expected, found, _NAME_LABEL)
 
 
-def check_listing(volume: Volume, directories: Iterable[int], opened: Opener) -> None:
+def check_listing(examination: Examination, directories: Iterable[int], opened: Opener) -> None:
     """Say which names have no entry, and which entries no name."""
-    suspects = [number for number in range(volume.records) if volume.unlisted[number]][:_MOST_EXPLAINED]
+    suspects = [number for number in range(examination.records) if examination.unlisted[number]][
+        :_MOST_EXPLAINED
+    ]
     if not suspects:
         return
     wanted = set(suspects)
@@ -215,18 +221,20 @@ def check_listing(volume: Volume, directories: Iterable[int], opened: Opener) ->
         file = opened(number)
         if file is None:
             continue
-        for reference, key, _, _ in Tree(volume, file, I30, nothing).entries():
+        for reference, key, _, _ in Tree(examination, file, I30, nothing).entries():
             target = reference & NUMBER_MASK
             if target not in wanted or len(key) <= _FIXED_BYTES:
                 continue
-            if volume.sequences[target] == reference >> 48:
+            if examination.sequences[target] == reference >> 48:
                 parent = int.from_bytes(key[:8], "little")
                 listed[target][parent, key[0x40:]] += 1
     for number in suspects:
-        _explain(volume, opened(number), number, listed[number])
+        _explain(examination, opened(number), number, listed[number])
 
 
-def _explain(volume: Volume, file: File | None, number: int, listed: Counter[tuple[int, bytes]]) -> None:
+def _explain(
+    examination: Examination, file: File | None, number: int, listed: Counter[tuple[int, bytes]]
+) -> None:
     named: Counter[tuple[int, bytes]] = Counter()
     stream = file.stream(kinds.FILE_NAME) if file else None
     for piece in stream.pieces if stream else []:
@@ -234,7 +242,7 @@ def _explain(volume: Volume, file: File | None, number: int, listed: Counter[tup
             named[int.from_bytes(piece.value[:8], "little"), piece.value[0x40:]] += 1
     for parent, rest in named - listed:
         where = f"an entry in record {parent & NUMBER_MASK}"
-        volume.say("N15", number, where, f"none for {text_of(rest[2:])!r}", _NAME_LABEL)
+        examination.say("N15", number, where, f"none for {text_of(rest[2:])!r}", _NAME_LABEL)
     for parent, rest in listed - named:
         found = f"none for the entry {text_of(rest[2:])!r} in record {parent & NUMBER_MASK}"
-        volume.say("N16", number, "a $FILE_NAME", found, _NAME_LABEL)
+        examination.say("N16", number, "a $FILE_NAME", found, _NAME_LABEL)

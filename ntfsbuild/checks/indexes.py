@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.checks.attributes import Say
-from ntfsbuild.checks.state import I30, File, Volume, label, text_of
+from ntfsbuild.checks.state import I30, Examination, File, label, text_of
 from ntfsbuild.checks.storage import restored
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import index
@@ -64,9 +64,9 @@ class Stretch(NamedTuple):
 class Tree:
     """One index of a file, walked in the order of its keys."""
 
-    def __init__(self, volume: Volume, file: File, name: bytes, say: Say, owner: str = "") -> None:
+    def __init__(self, examination: Examination, file: File, name: bytes, say: Say, owner: str = "") -> None:
         """`owner`: the name of one of NTFS's own files; what "$O" is sorted by depends on it."""
-        self._volume = volume
+        self._examination = examination
         self._say = say
         self._number = file.number
         self._name = name
@@ -76,7 +76,7 @@ class Tree:
         self._owner = owner
         self._blocks = file.stream(kinds.INDEX_ALLOCATION, name)
         self._bitmap_stream = file.stream(kinds.BITMAP, name)
-        self._bitmap = volume.content(self._bitmap_stream, _MOST_BITMAP_BYTES)
+        self._bitmap = examination.content(self._bitmap_stream, _MOST_BITMAP_BYTES)
         self._root = file.streams[kinds.INDEX_ROOT, name].first.value
         self._reached: set[int] = set()
         self._before: bytes | None = None  # The key before those that come next.
@@ -85,9 +85,9 @@ class Tree:
         self._key: Callable[[bytes], Key] = self._name_key
         self._block_count = 0
         if self._blocks is not None and not self._blocks.first.resident:
-            self._extents = volume.extents(self._blocks)
+            self._extents = examination.extents(self._blocks)
             there = min(self._blocks.size, self._extents.size_bytes)
-            self._block_count = there // volume.geometry.block_bytes
+            self._block_count = there // examination.geometry.block_bytes
 
     def entries(self) -> Iterator[Entry]:
         """All entries in order, with what is wrong with the tree said on the way."""
@@ -157,7 +157,7 @@ class Tree:
         text = _BETWEEN.join([key[_NAME_AT:] for key in keys]).decode("utf-16-le", "surrogatepass")
         if not text.isascii() and max(text) > _LAST_OF_BMP:  # Then characters sort otherwise than code units.
             return False
-        names = self._volume.upper(text).split("/")
+        names = self._examination.upper(text).split("/")
         if len(names) != len(keys) or not all(map(operator.lt, names, islice(names, 1, None))):
             return False
         if self._before is not None and self._name_key(self._before)[0] >= self._name_key(keys[0])[0]:
@@ -179,7 +179,7 @@ class Tree:
 
     def _block(self, vcn: int, depth: int) -> list[Entry]:
         say, number, what = self._say, self._number, self._blocks_what
-        geometry = self._volume.geometry
+        geometry = self._examination.geometry
         place, rest = divmod(vcn * geometry.vcn_unit, geometry.block_bytes)
         if rest or place >= self._block_count:
             say("I14", number, f"one of {self._block_count} blocks", f"VCN {vcn}", what)
@@ -201,8 +201,8 @@ class Tree:
             if not problem.startswith("torn"):
                 return []
         lsn, own_vcn = _LSN_AND_VCN.unpack_from(data, 8)
-        if self._volume.log_lsn is not None and lsn > self._volume.log_lsn:
-            say("I45", number, f"at most {self._volume.log_lsn:#x}", f"{lsn:#x}", what, at + 8)
+        if self._examination.log_lsn is not None and lsn > self._examination.log_lsn:
+            say("I45", number, f"at most {self._examination.log_lsn:#x}", f"{lsn:#x}", what, at + 8)
         usa_offset = raw[4] | raw[5] << 8
         if not any(raw[usa_offset : usa_offset + 2]):
             say("I46", number, "not 0", 0, what, at + usa_offset)
@@ -308,7 +308,7 @@ class Tree:
 
     def _check_root(self, kind: int, block_bytes: int, per_block: int) -> None:
         say, number, what = self._say, self._number, self._what
-        geometry = self._volume.geometry
+        geometry = self._examination.geometry
         wanted = kinds.FILE_NAME if self._is_directory else 0
         if kind != wanted:
             say("I02", number, f"{wanted:#x}", f"{kind:#x}", what, 0)
@@ -328,7 +328,7 @@ class Tree:
             say("I06", number, "blocks and a bitmap", "none", self._what, 0x1C)
         if self._blocks is None or self._blocks.first.resident:
             return
-        size, first = self._volume.geometry.block_bytes, self._blocks.first
+        size, first = self._examination.geometry.block_bytes, self._blocks.first
         in_use = int.from_bytes(self._bitmap, "little").bit_length() * size
         if first.size % size:
             say("I23", number, f"a multiple of {size}", first.size, self._blocks_what, first.at + 0x30)
@@ -367,7 +367,7 @@ class Tree:
         name = key[_NAME_AT : _NAME_AT + 2 * key[_NAME_LENGTH_AT]] if len(key) > _NAME_AT else b""
         name = name[: len(name) & ~1]
         text = name.decode("utf-16-le", "surrogatepass")
-        return self._volume.folded(name), text.encode("utf-16-be", "surrogatepass")
+        return self._examination.folded(name), text.encode("utf-16-be", "surrogatepass")
 
     def _shown(self, key: bytes) -> str:
         return repr(text_of(key[_NAME_AT:])) if self._is_directory else key.hex()

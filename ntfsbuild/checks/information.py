@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from ntfsbuild.checks.names import LARGEST_TIME
-from ntfsbuild.checks.state import HAS_INDEX, HAS_STREAM, I30, File, Stream, Volume, label
+from ntfsbuild.checks.state import HAS_INDEX, HAS_STREAM, I30, Examination, File, Stream, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_record import (
@@ -34,9 +34,9 @@ _FORMS = (
 )
 
 
-def check_information(volume: Volume, file: File) -> None:
+def check_information(examination: Examination, file: File) -> None:
     """What a file says of itself; what others may expect of it is kept."""
-    say, number = volume.say, file.number
+    say, number = examination.say, file.number
     attributes = 0
     stream = file.stream(kinds.STANDARD_INFORMATION)
     value = stream.first.value if stream else b""
@@ -46,23 +46,23 @@ def check_information(volume: Volume, file: File) -> None:
         else:
             say("F02", number, "48 or 72 bytes", len(value), _WHAT, stream.first.at)
     if len(value) >= SHORT_SIZE:
-        attributes = _check_value(volume, file, value)
-    _check_indexes(volume, file)
+        attributes = _check_value(examination, file, value)
+    _check_indexes(examination, file)
     main = file.stream(kinds.DATA)
     if main is not None:
-        _check_main(volume, file, main, attributes)
+        _check_main(examination, file, main, attributes)
     elif not file.flags & (IS_DIRECTORY | HAS_VIEW_INDEX | IN_EXTEND):
         say("F05", number, "an unnamed $DATA", "none")
     if FIRST_RESERVED <= number < FIRST_FREE:
         has_security = (kinds.SECURITY_DESCRIPTOR, b"") in file.streams
         if file.stream(kinds.FILE_NAME) or main is None or not has_security:
             say("Y39", number, "a descriptor, empty $DATA, no name", "something else")
-    _check_forms(volume, file, main, attributes)
-    volume.attributes[number] = attributes
+    _check_forms(examination, file, main, attributes)
+    examination.attributes[number] = attributes
 
 
-def _check_value(volume: Volume, file: File, value: bytes) -> int:
-    say, number = volume.say, file.number
+def _check_value(examination: Examination, file: File, value: bytes) -> int:
+    say, number = examination.say, file.number
     *times, attributes, _, version = _HEAD.unpack_from(value)
     if max(times) >= LARGEST_TIME:
         say("F27", number, "less than 2**63", max(times), _WHAT)
@@ -74,13 +74,13 @@ def _check_value(volume: Volume, file: File, value: bytes) -> int:
     if len(value) >= StandardInformation.SIZE:
         owner_id, security_id = _IDS.unpack_from(value, 0x30)
         if security_id:
-            volume.used_security_ids.setdefault(security_id, number)
+            examination.used_security_ids.setdefault(security_id, number)
         if owner_id:
-            volume.owner_ids.setdefault(owner_id, number)
+            examination.owner_ids.setdefault(owner_id, number)
         # The short form has no place for one: chkdsk gives it to what it finds, and no descriptor either.
         has_descriptor = security_id or (kinds.SECURITY_DESCRIPTOR, b"") in file.streams
         if number >= FIRST_FREE and not has_descriptor:
-            volume.unsecured.append(number)
+            examination.unsecured.append(number)
     has_reparse = (kinds.REPARSE_POINT, b"") in file.streams
     if bool(attributes & _REPARSE_POINT) != has_reparse:
         say(
@@ -96,35 +96,35 @@ def _check_value(volume: Volume, file: File, value: bytes) -> int:
     return int(attributes)
 
 
-def _check_indexes(volume: Volume, file: File) -> None:
+def _check_indexes(examination: Examination, file: File) -> None:
     """The kind of a record follows from its indexes."""
-    say, number = volume.say, file.number
+    say, number = examination.say, file.number
     roots = [name for code, name in file.streams if code == kinds.INDEX_ROOT]
     if roots:
-        volume.kinds[number] |= HAS_INDEX
+        examination.kinds[number] |= HAS_INDEX
     if bool(file.flags & IS_DIRECTORY) != (I30 in roots):
         say("R18", number, "2 with $I30 alone", f"flags {file.flags:#x}", at=0x16)
     if bool(file.flags & HAS_VIEW_INDEX) != any(name != I30 for name in roots):
         say("R19", number, "8 with a view index alone", f"flags {file.flags:#x}", at=0x16)
 
 
-def _check_main(volume: Volume, file: File, main: Stream, attributes: int) -> None:
+def _check_main(examination: Examination, file: File, main: Stream, attributes: int) -> None:
     number = file.number
     if file.flags & IS_DIRECTORY:
-        volume.say("F06", number, "no unnamed $DATA in a directory", "one")
+        examination.say("F06", number, "no unnamed $DATA in a directory", "one")
         return
-    volume.kinds[number] |= HAS_STREAM
-    volume.sizes[number] = main.size
+    examination.kinds[number] |= HAS_STREAM
+    examination.sizes[number] = main.size
     first = main.first
     if first.resident:
-        volume.allocated[number] = (main.size + 7) & ~7
+        examination.allocated[number] = (main.size + 7) & ~7
     else:
-        volume.allocated[number] = first.allocated if first.stored is None else first.stored
+        examination.allocated[number] = first.allocated if first.stored is None else first.stored
 
 
-def _check_forms(volume: Volume, file: File, main: Stream | None, attributes: int) -> None:
+def _check_forms(examination: Examination, file: File, main: Stream | None, attributes: int) -> None:
     """Compressed, sparse, encrypted: said of the file, and of its streams."""
-    say, number = volume.say, file.number
+    say, number = examination.say, file.number
     own = main.first.flags if main else 0
     if file.flags & IS_DIRECTORY:
         root = file.stream(kinds.INDEX_ROOT, I30)

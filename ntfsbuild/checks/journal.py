@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from ntfsbuild.checks.state import File, Stream, Volume, label
+from ntfsbuild.checks.state import Examination, File, Stream, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.layout import align
 
@@ -22,10 +22,10 @@ _MOST_BYTES = 64 << 20  # Of what is allocated: a journal of Windows has 32 MiB.
 _VERSIONS = (2, 3, 4)
 
 
-def check_journal(volume: Volume, file: File) -> None:
+def check_journal(examination: Examination, file: File) -> None:
     """The journal's two streams."""
-    say, number, what = volume.say, file.number, label(kinds.DATA, _J)
-    maximum = volume.content(file.stream(kinds.DATA, _MAX), _MAX_BYTES)
+    say, number, what = examination.say, file.number, label(kinds.DATA, _J)
+    maximum = examination.content(file.stream(kinds.DATA, _MAX), _MAX_BYTES)
     if len(maximum) != _MAX_BYTES:
         say("Y35", number, f"{_MAX_BYTES} bytes", len(maximum), label(kinds.DATA, _MAX))
     stream = file.stream(kinds.DATA, _J)
@@ -36,12 +36,12 @@ def check_journal(volume: Volume, file: File) -> None:
         if stream.size:
             say("Y36", number, "records in clusters", f"{stream.size} bytes in the record", what)
         return
-    extents = volume.extents(stream)
+    extents = examination.extents(stream)
     looked_at = 0
-    for first, last in _spans(stream, volume.geometry.cluster_bytes):
+    for first, last in _spans(stream, examination.geometry.cluster_bytes):
         for begin in range(first, last, _CHUNK_BYTES):
             piece = extents.read(begin, min(_CHUNK_BYTES, last - begin))
-            if looked_at > _MOST_BYTES or not _check_piece(volume, number, piece, begin, what):
+            if looked_at > _MOST_BYTES or not _check_piece(examination, number, piece, begin, what):
                 return
             looked_at += len(piece)
 
@@ -59,17 +59,17 @@ def _spans(stream: Stream, cluster_bytes: int) -> Iterator[tuple[int, int]]:
         at += count * cluster_bytes
 
 
-def _check_piece(volume: Volume, number: int, piece: bytes, begin: int, what: str) -> bool:
+def _check_piece(examination: Examination, number: int, piece: bytes, begin: int, what: str) -> bool:
     """Every page of a piece; False where no sense can be made of one."""
     return all(
-        _check_page(volume, number, piece[at : at + _PAGE_BYTES], begin + at, what)
+        _check_page(examination, number, piece[at : at + _PAGE_BYTES], begin + at, what)
         for at in range(0, len(piece), _PAGE_BYTES)
     )
 
 
-def _check_page(volume: Volume, number: int, page: bytes, begin: int, what: str) -> bool:
+def _check_page(examination: Examination, number: int, page: bytes, begin: int, what: str) -> bool:
     """The records of a page; behind the last one it is empty."""
-    say, at, stop = volume.say, 0, len(page)
+    say, at, stop = examination.say, 0, len(page)
     while at + 8 <= stop:
         length = int.from_bytes(page[at : at + 4], "little")
         if length == 0:

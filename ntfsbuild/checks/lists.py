@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ntfsbuild.checks.attributes import Say
 from ntfsbuild.checks.records import Record
-from ntfsbuild.checks.state import EXTENSION, I30, Attribute, File, Stream, Volume, label
+from ntfsbuild.checks.state import EXTENSION, I30, Attribute, Examination, File, Stream, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute_list import NAME_OFFSET, AttributeListEntry
@@ -22,7 +22,7 @@ def list_of(record: Record) -> Attribute | None:
     return next((one for one in record.attributes if one.type == kinds.ATTRIBUTE_LIST), None)
 
 
-def list_value(volume: Volume, one: Attribute, number: int, say: Say) -> bytes:
+def list_value(examination: Examination, one: Attribute, number: int, say: Say) -> bytes:
     """What a list holds, wherever it lies."""
     if one.resident:
         return one.value
@@ -30,10 +30,10 @@ def list_value(volume: Volume, one: Attribute, number: int, say: Say) -> bytes:
     if size > MOST_LIST_BYTES:
         say("L11", number, f"at most {MOST_LIST_BYTES}", size, one.label)
         size = MOST_LIST_BYTES
-    there = sum(count for _, count in one.runs) * volume.geometry.cluster_bytes
+    there = sum(count for _, count in one.runs) * examination.geometry.cluster_bytes
     if there < size:
         say("L19", number, f"{size} bytes", there, one.label)
-    return Extents(volume.source, one.runs, volume.geometry.cluster_bytes).read(0, min(size, there))
+    return Extents(examination.source, one.runs, examination.geometry.cluster_bytes).read(0, min(size, there))
 
 
 def list_entries(value: bytes, number: int, say: Say) -> list[tuple[Key, int]]:
@@ -56,18 +56,18 @@ def list_entries(value: bytes, number: int, say: Say) -> list[tuple[Key, int]]:
     return found
 
 
-def assembled(volume: Volume, base: Record, extensions: list[Record]) -> list[Attribute]:
+def assembled(examination: Examination, base: Record, extensions: list[Record]) -> list[Attribute]:
     """All attributes of a file with a list, those that the list knows."""
-    say, number = volume.say, base.number
+    say, number = examination.say, base.number
     one = list_of(base)
     assert one is not None
-    entries = list_entries(list_value(volume, one, number, say), number, say)
+    entries = list_entries(list_value(examination, one, number, say), number, say)
     there: dict[Key, Attribute] = {}
     for record in (base, *extensions):
         for each in record.attributes:
             if each is not one:
                 there[each.type, each.name, each.lowest, record.number, each.instance] = each
-    _check_order(volume, number, entries)
+    _check_order(examination, number, entries)
     sequences = {record.number: record.sequence for record in (base, *extensions)}
     found: dict[Key, Attribute] = {}
     for key, reference in entries:
@@ -75,7 +75,7 @@ def assembled(volume: Volume, base: Record, extensions: list[Record]) -> list[At
         if key[0] == kinds.ATTRIBUTE_LIST:
             say("L03", number, "no entry of the list itself", "one", what)
         elif holder not in sequences:
-            in_use = holder < volume.records and volume.kinds[holder] & 1
+            in_use = holder < examination.records and examination.kinds[holder] & 1
             rule = "L06" if in_use else "L04"
             say(rule, number, "a record of this file", holder, what)
         elif sequences[holder] != reference >> 48:
@@ -94,43 +94,45 @@ def assembled(volume: Volume, base: Record, extensions: list[Record]) -> list[At
     return sorted([one, *found.values()], key=lambda each: (each.type, each.name, each.lowest))
 
 
-def _check_order(volume: Volume, number: int, entries: list[tuple[Key, int]]) -> None:
+def _check_order(examination: Examination, number: int, entries: list[tuple[Key, int]]) -> None:
     before: tuple[object, ...] = ()
     for (code, name, lowest, _, _), _ in entries:
-        order = (code, volume.folded(name), name, lowest)
+        order = (code, examination.folded(name), name, lowest)
         if order < before:
             what = label(code, name)
-            volume.say("L02", number, "sorted by type, name and VCN", f"{what} too late", what)
+            examination.say("L02", number, "sorted by type, name and VCN", f"{what} too late", what)
         before = order
 
 
-def check_extension(volume: Volume, record: Record) -> None:
+def check_extension(examination: Examination, record: Record) -> None:
     """What the record of another file may not have."""
     for one in record.attributes:
         if one.type in (kinds.STANDARD_INFORMATION, kinds.ATTRIBUTE_LIST):
-            volume.say("L10", record.number, "in the base record", "in an extension", one.label, one.at)
+            examination.say("L10", record.number, "in the base record", "in an extension", one.label, one.at)
     if record.links:
-        volume.say("L16", record.number, 0, record.links, at=0x12)
+        examination.say("L16", record.number, 0, record.links, at=0x12)
     indexes = {one.name for one in record.attributes if one.type in _OF_INDEXES and one.name}
     explained = IN_USE | IN_EXTEND  # Of what lies in $Extend too few extensions were seen.
     explained |= IS_DIRECTORY if I30 in indexes else 0
     explained |= HAS_VIEW_INDEX if indexes - {I30} else 0
     if record.flags & ~explained:
-        volume.say("L20", record.number, f"{explained:#x} at most", f"{record.flags:#x}", at=0x16)
+        examination.say("L20", record.number, f"{explained:#x} at most", f"{record.flags:#x}", at=0x16)
 
 
-def check_left_over(volume: Volume, record: Record) -> None:
+def check_left_over(examination: Examination, record: Record) -> None:
     """An extension whose base has no list, or is none."""
     base = record.base & NUMBER_MASK
-    if base >= volume.records or volume.kinds[base] & (EXTENSION | 1) != 1:
-        volume.say("L14", record.number, "a base record in use", base, at=0x20)
-    elif volume.sequences[base] != record.base >> 48:
-        volume.say("L14", record.number, f"sequence {volume.sequences[base]}", record.base >> 48, at=0x20)
+    if base >= examination.records or examination.kinds[base] & (EXTENSION | 1) != 1:
+        examination.say("L14", record.number, "a base record in use", base, at=0x20)
+    elif examination.sequences[base] != record.base >> 48:
+        examination.say(
+            "L14", record.number, f"sequence {examination.sequences[base]}", record.base >> 48, at=0x20
+        )
     else:
-        volume.say("L15", record.number, f"a list in record {base}", "none", at=0x20)
+        examination.say("L15", record.number, f"a list in record {base}", "none", at=0x20)
 
 
-def file_of(volume: Volume, record: Record, attributes: list[Attribute], say: Say) -> File:
+def file_of(examination: Examination, record: Record, attributes: list[Attribute], say: Say) -> File:
     """A file with its streams, whose pieces are put together."""
     grouped: dict[tuple[int, bytes], list[Attribute]] = {}
     for one in attributes:
@@ -143,12 +145,12 @@ def file_of(volume: Volume, record: Record, attributes: list[Attribute], say: Sa
         if pieces[0].resident and len(pieces) > 1 and key[0] != kinds.FILE_NAME:
             say("A13", record.number, "one of each", "two", pieces[1].label, pieces[1].at)
         elif not pieces[0].resident:
-            _check_pieces(volume, record.number, stream, say)
+            _check_pieces(examination, record.number, stream, say)
     return File(record.number, record.sequence, record.links, record.flags, attributes, streams)
 
 
-def _check_pieces(volume: Volume, number: int, stream: Stream, say: Say) -> None:
-    cluster = volume.geometry.cluster_bytes
+def _check_pieces(examination: Examination, number: int, stream: Stream, say: Say) -> None:
+    cluster = examination.geometry.cluster_bytes
     first = stream.first
     if first.lowest:
         say("L18", number, "VCN 0", first.lowest, first.label, first.at + 0x10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from ntfsbuild.checks.state import Stream, Volume, label
+from ntfsbuild.checks.state import Examination, Stream, label
 from ntfsbuild.checks.storage import Extents, restored
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_record import LOG_FILE
@@ -43,17 +43,17 @@ class _Area(NamedTuple):
     page_data_at: int
 
 
-def check_log(volume: Volume, stream: Stream | None) -> None:
-    """The log as Windows would find it; `volume.log_lsn` is set where records can be held to it."""
-    say = volume.say
+def check_log(examination: Examination, stream: Stream | None) -> None:
+    """The log as Windows would find it; `examination.log_lsn` is set where records can be held to it."""
+    say = examination.say
     if stream is None or stream.first.resident:
         say("Y28", LOG_FILE, "a non-resident $DATA", "none")
         return
     size = stream.size
     if size < _LEAST_BYTES or size % LOG_PAGE_BYTES:
         say("Y29", LOG_FILE, f"{_LEAST_BYTES} or more, whole pages", size, _WHAT)
-    extents = volume.extents(stream)
-    size = min(size, extents.size_bytes, volume.source.size_bytes)  # A damaged size has no end.
+    extents = examination.extents(stream)
+    size = min(size, extents.size_bytes, examination.source.size_bytes)  # A damaged size has no end.
     first, second = (extents.read(at, LOG_PAGE_BYTES) for at in (0, LOG_PAGE_BYTES))
     if first.count(EMPTY_BYTE) == len(first):
         if not _is_empty(extents, size):
@@ -61,7 +61,9 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
                 "Y31", LOG_FILE, "ff or 00 throughout", "an unused first page, and something behind it", _WHAT
             )
         return
-    areas = [_restart(volume, page, at, stream.size) for page, at in ((first, 0), (second, LOG_PAGE_BYTES))]
+    areas = [
+        _restart(examination, page, at, stream.size) for page, at in ((first, 0), (second, LOG_PAGE_BYTES))
+    ]
     good = [area for area in areas if area is not None]
     if not good:
         say("Y26", LOG_FILE, "ff throughout, or restart pages", first[:16].hex(" "), _WHAT, 0)
@@ -71,7 +73,7 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
     if not clean:
         say("Y27", LOG_FILE, "closed", f"{area.clients} client in use", _WHAT)
     elif len(good) == len(areas):
-        volume.log_lsn = area.lsn
+        examination.log_lsn = area.lsn
     if len(good) == len(areas) and good[0][0].lsn == good[1][0].lsn and good[0] != good[1]:
         say(
             "Y58",
@@ -81,7 +83,7 @@ def check_log(volume: Volume, stream: Stream | None) -> None:
             _WHAT,
             LOG_PAGE_BYTES,
         )
-    _check_pages(volume, extents, size)
+    _check_pages(examination, extents, size)
 
 
 def _is_empty(extents: Extents, size: int) -> bool:
@@ -100,9 +102,9 @@ def _is_empty(extents: Extents, size: int) -> bool:
     return True
 
 
-def _restart(volume: Volume, page: bytes, at: int, size: int) -> tuple[_Area, bytes] | None:
+def _restart(examination: Examination, page: bytes, at: int, size: int) -> tuple[_Area, bytes] | None:
     """The restart area of a page, and its bytes with those of the clients; None where it is none."""
-    say = volume.say
+    say = examination.say
     if page[:4] not in (b"RSTR", b"CHKD"):
         say("Y32", LOG_FILE, "RSTR", page[:4].hex(" "), _WHAT, at)
         return None
@@ -123,22 +125,22 @@ def _restart(volume: Volume, page: bytes, at: int, size: int) -> tuple[_Area, by
     area = _Area(*_AREA.unpack_from(data, area_at))
     if area.file_size > size:
         say("Y44", LOG_FILE, f"at most {size}", area.file_size, _WHAT, at + area_at)
-    _check_numbers(volume, area, at + area_at)
-    if _check_extent(volume, area, at, area_at):
-        _check_clients(volume, area, data[area_at + area.clients_at :], at + area_at)
+    _check_numbers(examination, area, at + area_at)
+    if _check_extent(examination, area, at, area_at):
+        _check_clients(examination, area, data[area_at + area.clients_at :], at + area_at)
     return area, data[area_at : area_at + max(area.length, _AREA_BYTES)]
 
 
-def _check_numbers(volume: Volume, area: _Area, at: int) -> None:
+def _check_numbers(examination: Examination, area: _Area, at: int) -> None:
     bits = _SEQUENCE_BITS_AND_SIZE_BITS - area.file_size.bit_length()
     if area.sequence_bits != bits:
-        volume.say("Y61", LOG_FILE, f"{bits} sequence bits", area.sequence_bits, _WHAT, at + 0x10)
+        examination.say("Y61", LOG_FILE, f"{bits} sequence bits", area.sequence_bits, _WHAT, at + 0x10)
     if area.record_header_bytes % 8 or area.page_data_at % 8:
         found = f"{area.record_header_bytes:#x}, {area.page_data_at:#x}"
-        volume.say("Y61", LOG_FILE, "multiples of 8", found, _WHAT, at + 0x24)
+        examination.say("Y61", LOG_FILE, "multiples of 8", found, _WHAT, at + 0x24)
 
 
-def _check_extent(volume: Volume, area: _Area, at: int, area_at: int) -> bool:
+def _check_extent(examination: Examination, area: _Area, at: int, area_at: int) -> bool:
     """Whether the area, and the clients in it, end in their page."""
     needed = area.clients_at + area.clients * _CLIENT_BYTES
     sound = (
@@ -149,27 +151,27 @@ def _check_extent(volume: Volume, area: _Area, at: int, area_at: int) -> bool:
     )
     if not sound:
         found = f"{area.length:#x} bytes, {area.clients} clients from {area.clients_at:#x} on"
-        volume.say("Y59", LOG_FILE, "an area that holds its clients", found, _WHAT, at + area_at)
+        examination.say("Y59", LOG_FILE, "an area that holds its clients", found, _WHAT, at + area_at)
     return sound
 
 
-def _check_clients(volume: Volume, area: _Area, records: bytes, at: int) -> None:
+def _check_clients(examination: Examination, area: _Area, records: bytes, at: int) -> None:
     for first in (area.free, area.in_use):
         if first == _NO_CLIENT:
             continue
         if first >= area.clients:
-            volume.say("Y60", LOG_FILE, f"one of {area.clients} clients", first, _WHAT, at + 0x0A)
+            examination.say("Y60", LOG_FILE, f"one of {area.clients} clients", first, _WHAT, at + 0x0A)
             continue
         place = first * _CLIENT_BYTES + _PREVIOUS_AT
         previous = int.from_bytes(records[place : place + 2], "little")
         if previous != _NO_CLIENT:
             found = f"client {previous}"
-            volume.say(
+            examination.say(
                 "Y60", LOG_FILE, f"no client before client {first}", found, _WHAT, at + area.clients_at
             )
 
 
-def _check_pages(volume: Volume, extents: Extents, size: int) -> None:
+def _check_pages(examination: Examination, extents: Extents, size: int) -> None:
     for begin in range(2 * LOG_PAGE_BYTES, size - LOG_PAGE_BYTES + 1, _PIECE_BYTES):
         piece = extents.read(begin, min(_PIECE_BYTES, size - begin))
         for at in range(0, len(piece) - LOG_PAGE_BYTES + 1, LOG_PAGE_BYTES):
@@ -177,6 +179,6 @@ def _check_pages(volume: Volume, extents: Extents, size: int) -> None:
             if magic == b"RCRD":
                 _, problem = restored(piece[at : at + LOG_PAGE_BYTES])
                 if problem:
-                    volume.say("Y30", LOG_FILE, "a whole page", problem, _WHAT, begin + at)
+                    examination.say("Y30", LOG_FILE, "a whole page", problem, _WHAT, begin + at)
             elif magic not in (b"\xff\xff\xff\xff", b"\0\0\0\0", b"CHKD"):
-                volume.say("Y45", LOG_FILE, "RCRD, or unused", magic.hex(" "), _WHAT, begin + at)
+                examination.say("Y45", LOG_FILE, "RCRD, or unused", magic.hex(" "), _WHAT, begin + at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 
-from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, File, Volume, label, text_of
+from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, Examination, File, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import names as win32
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -52,9 +52,9 @@ class Names:
         self._owners = array("Q")
         self.extend_children: dict[str, int] = {}
 
-    def check(self, volume: Volume, file: File) -> None:
+    def check(self, examination: Examination, file: File) -> None:
         """The names of one file."""
-        say, number = volume.say, file.number
+        say, number = examination.say, file.number
         stream = file.stream(kinds.FILE_NAME)
         pieces = stream.pieces if stream else []
         if file.links != len(pieces):
@@ -82,26 +82,26 @@ class Names:
                 say("N21", number, "less than 2**63", max(times), _NAME, one.at)
             if number >= FIRST_FREE and attributes & IN_NAMES_ONLY != kind:
                 say("N25", number, f"{kind:#x}", f"{attributes & IN_NAMES_ONLY:#x}", _NAME, one.at)
-            _check_name(volume, number, name, namespace, one.at)
+            _check_name(examination, number, name, namespace, one.at)
             if (parent, namespace, name) in seen:
                 say("N19", number, "each name once", repr(text_of(name)), _NAME, one.at)
             seen.append((parent, namespace, name))
             unlisted += name_hash(parent, value[0x40:])
             self.enter(parent, number)
-        volume.unlisted[number] = unlisted & U64_MASK
-        self._check_all(volume, file, seen)
+        examination.unlisted[number] = unlisted & U64_MASK
+        self._check_all(examination, file, seen)
 
     def enter(self, parent: int, number: int) -> None:
         """Note that a name of a file says where it lies."""
         self._parents.append(parent)
         self._owners.append(number)
 
-    def _check_all(self, volume: Volume, file: File, seen: list[tuple[int, int, bytes]]) -> None:
-        say, number = volume.say, file.number
+    def _check_all(self, examination: Examination, file: File, seen: list[tuple[int, int, bytes]]) -> None:
+        say, number = examination.say, file.number
         if not seen:
             return
         main = next((one for one in seen if one[1] != DOS), seen[0])
-        volume.parents[number] = main[0] & NUMBER_MASK
+        examination.parents[number] = main[0] & NUMBER_MASK
         if main[0] & NUMBER_MASK == EXTEND:
             self.extend_children.setdefault(text_of(main[2]), number)
         dos = [parent for parent, namespace, _ in seen if namespace == DOS]
@@ -114,7 +114,7 @@ class Names:
         elif dos != long:
             say("N23", number, f"in directory {long[0] & NUMBER_MASK}", dos[0] & NUMBER_MASK, _NAME)
         if len(seen) - len(dos) > 1:
-            volume.kinds[number] |= HAS_LINKS
+            examination.kinds[number] |= HAS_LINKS
             if file.flags & IS_DIRECTORY:
                 say("N14", number, "one name", len(seen) - len(dos), _NAME)
         if number < FIRST_RESERVED:
@@ -122,48 +122,50 @@ class Names:
             if len(seen) > 1 or text_of(main[2]) != wanted or main[0] != 5 << 48 | ROOT:
                 say("N24", number, f"{wanted} in record 5", repr(text_of(main[2])), _NAME)
 
-    def check_parents(self, volume: Volume) -> None:
+    def check_parents(self, examination: Examination) -> None:
         """Every name lies in a directory that is there, and from each a way leads to the root."""
-        kinds_, count = volume.kinds, volume.records
+        kinds_, count = examination.kinds, examination.records
         for parent, number in zip(self._parents, self._owners, strict=True):
             where = parent & NUMBER_MASK
             if where >= count or kinds_[where] & (EXTENSION | 1) != 1:
-                volume.say("N11", number, "a directory in use", f"record {where}", _NAME)
-            elif volume.sequences[where] != parent >> 48:
-                volume.say("N13", number, f"sequence {volume.sequences[where]}", parent >> 48, _NAME)
+                examination.say("N11", number, "a directory in use", f"record {where}", _NAME)
+            elif examination.sequences[where] != parent >> 48:
+                examination.say(
+                    "N13", number, f"sequence {examination.sequences[where]}", parent >> 48, _NAME
+                )
             elif not kinds_[where] & IS_DIRECTORY:
-                volume.say("N12", number, "a directory", f"the file in record {where}", _NAME)
-        self._check_ways(volume)
+                examination.say("N12", number, "a directory", f"the file in record {where}", _NAME)
+        self._check_ways(examination)
 
-    def _check_ways(self, volume: Volume) -> None:
-        states = bytearray(volume.records)
-        if volume.records > ROOT:
+    def _check_ways(self, examination: Examination) -> None:
+        states = bytearray(examination.records)
+        if examination.records > ROOT:
             states[ROOT] = _REACHED
-        parents, in_use = volume.parents, volume.kinds
-        for number in range(volume.records):
+        parents, in_use = examination.parents, examination.kinds
+        for number in range(examination.records):
             if (
                 in_use[number] & (EXTENSION | 1) != 1
                 or states[number]
                 or FIRST_RESERVED <= number < FIRST_FREE
             ):
                 continue
-            if parents[number] < volume.records and states[parents[number]] == _REACHED:
+            if parents[number] < examination.records and states[parents[number]] == _REACHED:
                 states[number] = _REACHED
                 continue
             way, at = [], number
-            while at < volume.records and not states[at] and in_use[at] & 1:
+            while at < examination.records and not states[at] and in_use[at] & 1:
                 states[at] = _PENDING
                 way.append(at)
                 at = parents[at]
-            reached = at < volume.records and states[at] == _REACHED
+            reached = at < examination.records and states[at] == _REACHED
             for one in way:
                 states[one] = _REACHED if reached else _LOST
-            if not reached and at < volume.records and states[at] == _LOST and at in way:
-                volume.say("N17", at, "below the root", "below itself", _NAME)
+            if not reached and at < examination.records and states[at] == _LOST and at in way:
+                examination.say("N17", at, "below the root", "below itself", _NAME)
 
 
-def _check_name(volume: Volume, number: int, name: bytes, namespace: int, at: int) -> None:
-    say = volume.say
+def _check_name(examination: Examination, number: int, name: bytes, namespace: int, at: int) -> None:
+    say = examination.say
     text = name.decode("utf-16-le", "surrogatepass")
     if not text:
         say("N04", number, "a name", "an empty one", _NAME, at)
@@ -175,7 +177,7 @@ def _check_name(volume: Volume, number: int, name: bytes, namespace: int, at: in
     if namespace > WIN32_AND_DOS:
         say("N03", number, "0 to 3", namespace, _NAME, at)
     elif namespace == DOS:
-        if not has_form(text) or volume.folded(name) != name_be(name):
+        if not has_form(text) or examination.folded(name) != name_be(name):
             say("N09", number, "8.3 in upper case", repr(text), _NAME, at)
     else:
         if namespace == WIN32_AND_DOS and not has_form(text) and text != ".":
@@ -189,26 +191,26 @@ def name_be(name: bytes) -> bytes:
     return name.decode("utf-16-le", "surrogatepass").encode("utf-16-be", "surrogatepass")
 
 
-def check_extend_flag(volume: Volume, number: int) -> None:
+def check_extend_flag(examination: Examination, number: int) -> None:
     """A record says that it lives in $Extend only where it does."""
-    if volume.kinds[number] & IN_EXTEND and not is_in_extend(volume, number):
-        volume.say("R27", number, "below $Extend", "elsewhere", at=0x16)
+    if examination.kinds[number] & IN_EXTEND and not is_in_extend(examination, number):
+        examination.say("R27", number, "below $Extend", "elsewhere", at=0x16)
 
 
-def check_secured(volume: Volume) -> None:
+def check_secured(examination: Examination) -> None:
     """Who may do what with a file; what lies below $Extend nobody opens, and Windows leaves some without."""
-    for number in volume.unsecured:
-        if not is_in_extend(volume, number):
+    for number in examination.unsecured:
+        if not is_in_extend(examination, number):
             what = label(kinds.STANDARD_INFORMATION)
-            volume.say("S13", number, "a security id or a descriptor", "neither", what, 0x34)
+            examination.say("S13", number, "a security id or a descriptor", "neither", what, 0x34)
 
 
-def is_in_extend(volume: Volume, number: int) -> bool:
+def is_in_extend(examination: Examination, number: int) -> bool:
     """Whether a file lies below $Extend."""
     for _ in range(64):
-        if number >= volume.records or number == ROOT:
+        if number >= examination.records or number == ROOT:
             return False
         if number == EXTEND:
             return True
-        number = volume.parents[number]
+        number = examination.parents[number]
     return False

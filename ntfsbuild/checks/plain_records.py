@@ -12,7 +12,7 @@ import struct
 from ntfsbuild.checks.clusters import Accounts
 from ntfsbuild.checks.information import PLAIN_ATTRIBUTES
 from ntfsbuild.checks.names import IN_NAMES_ONLY, LARGEST_TIME, U64_MASK, Names, name_hash
-from ntfsbuild.checks.state import HAS_STREAM, Volume
+from ntfsbuild.checks.state import HAS_STREAM, Examination
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import names as win32
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
@@ -61,9 +61,9 @@ _Data = tuple[int, int, int, list[Run]]  # Its id, bytes, bytes allocated, runs.
 class PlainRecords:
     """Takes the records that need no more than a comparison."""
 
-    def __init__(self, volume: Volume, accounts: Accounts, names: Names) -> None:
-        geometry = volume.geometry
-        self._volume = volume
+    def __init__(self, examination: Examination, accounts: Accounts, names: Names) -> None:
+        geometry = examination.geometry
+        self._examination = examination
         self._accounts = accounts
         self._names = names
         self._record_bytes = geometry.record_bytes
@@ -73,7 +73,7 @@ class PlainRecords:
 
     def take(self, chunk: bytes, at: int, number: int) -> bool:
         """Whether a record, in use and freed of its update sequence, breaks no rule; then it is entered."""
-        volume, size, begin = self._volume, self._record_bytes, at + self._first
+        examination, size, begin = self._examination, self._record_bytes, at + self._first
         (magic, usa_offset, _, lsn, sequence, links, first, flags, used, allocated, base, next_id, _, own) = (
             _unpack_head(chunk, at)
         )
@@ -89,7 +89,7 @@ class PlainRecords:
             or allocated != size
             or used > size
             or used % 8
-            or (volume.log_lsn is not None and lsn > volume.log_lsn)
+            or (examination.log_lsn is not None and lsn > examination.log_lsn)
         ):
             return False
         # fmt: off
@@ -127,31 +127,31 @@ class PlainRecords:
         ids = {own_id, name[1], data[0]} if other is None else {own_id, name[1], other[1], data[0]}
         if len(ids) != 2 + links or next_id <= max(ids) < _IDS_WRAP:
             return False
-        volume.sequences[number] = sequence
-        volume.attributes[number] = attributes
-        if security_id not in volume.used_security_ids:
-            volume.used_security_ids[security_id] = number
-        if owner_id and owner_id not in volume.owner_ids:
-            volume.owner_ids[owner_id] = number
+        examination.sequences[number] = sequence
+        examination.attributes[number] = attributes
+        if security_id not in examination.used_security_ids:
+            examination.used_security_ids[security_id] = number
+        if owner_id and owner_id not in examination.owner_ids:
+            examination.owner_ids[owner_id] = number
         self._enter(number, data, name, other)
         return True
 
     def _enter(self, number: int, data: _Data, name: _Name, other: _Name | None) -> None:
         """What others may expect of the file."""
-        volume, accounts = self._volume, self._accounts
-        _, volume.sizes[number], volume.allocated[number], runs = data
+        examination, accounts = self._examination, self._accounts
+        _, examination.sizes[number], examination.allocated[number], runs = data
         for lcn, count in runs:
             assert lcn is not None
             accounts.enter(lcn, count, number)
-        volume.kinds[number] = IN_USE | HAS_STREAM
+        examination.kinds[number] = IN_USE | HAS_STREAM
         parent = name[2]
-        volume.parents[number] = parent & NUMBER_MASK
+        examination.parents[number] = parent & NUMBER_MASK
         unlisted = name_hash(parent, name[4])
         self._names.enter(parent, number)
         if other is not None:
             unlisted += name_hash(parent, other[4])
             self._names.enter(parent, number)
-        volume.unlisted[number] = unlisted & U64_MASK
+        examination.unlisted[number] = unlisted & U64_MASK
 
     def _name(self, chunk: bytes, at: int, end: int) -> _Name | None:
         """The $FILE_NAME there; None where it is none, or not sound."""
@@ -196,7 +196,7 @@ class PlainRecords:
             if not has_form(text):
                 return False
             if namespace == DOS:
-                return text == self._volume.upper(text)
+                return text == self._examination.upper(text)
         elif namespace == POSIX:
             return bool(text) and "\0" not in text and "/" not in text
         return namespace <= WIN32_AND_DOS and (

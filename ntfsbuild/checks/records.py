@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from ntfsbuild.checks.attributes import Say, read_attributes
 from ntfsbuild.checks.findings import nothing
-from ntfsbuild.checks.state import EXTENSION, Attribute, Volume
+from ntfsbuild.checks.state import EXTENSION, Attribute, Examination
 from ntfsbuild.checks.storage import Extents, restored
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import file_record
@@ -38,11 +38,11 @@ class Record(NamedTuple):
 class MasterFileTable:
     """The records by number, read in large pieces."""
 
-    def __init__(self, volume: Volume, extents: Extents, count: int) -> None:
-        self._volume = volume
+    def __init__(self, examination: Examination, extents: Extents, count: int) -> None:
+        self._examination = examination
         self._extents = extents
         self.count = count
-        self._bytes = volume.geometry.record_bytes
+        self._bytes = examination.geometry.record_bytes
         self._begin = 0
         self._chunk = b""
 
@@ -75,15 +75,17 @@ class MasterFileTable:
         data, problem = restored(raw)
         if (problem and problem.startswith("array")) or data[:4] != file_record.MAGIC:
             return None
-        return parse_record(self._volume, data, number, nothing)
+        return parse_record(self._examination, data, number, nothing)
 
 
-def check_records(volume: Volume, mft: MasterFileTable, bitmap: bytes, take: Taker) -> Iterator[Record]:
+def check_records(
+    examination: Examination, mft: MasterFileTable, bitmap: bytes, take: Taker
+) -> Iterator[Record]:
     """Every record that is in use, with all that is wrong with its header and attributes said.
 
     Those that `take` has found sound are not among them.
     """
-    size = volume.geometry.record_bytes
+    size = examination.geometry.record_bytes
     for first, chunk, whole in mft.chunks():
         for number, at in enumerate(range(0, len(chunk), size), first):
             marked = number // 8 < len(bitmap) and bool(bitmap[number // 8] >> number % 8 & 1)
@@ -92,17 +94,17 @@ def check_records(volume: Volume, mft: MasterFileTable, bitmap: bytes, take: Tak
             raw = chunk[at : at + size]
             if not marked and not any(raw[:0x18]):
                 continue
-            record = _checked(volume, raw, number, marked, whole, take)
+            record = _checked(examination, raw, number, marked, whole, take)
             if record is not None:
-                volume.sequences[number] = record.sequence
-                volume.kinds[number] = record.flags & _KNOWN_FLAGS | (EXTENSION if record.base else 0)
+                examination.sequences[number] = record.sequence
+                examination.kinds[number] = record.flags & _KNOWN_FLAGS | (EXTENSION if record.base else 0)
                 yield record
 
 
 def _checked(
-    volume: Volume, raw: bytes, number: int, marked: bool, whole: bool, take: Taker
+    examination: Examination, raw: bytes, number: int, marked: bool, whole: bool, take: Taker
 ) -> Record | None:
-    say, magic = volume.say, raw[:4]
+    say, magic = examination.say, raw[:4]
     if magic != file_record.MAGIC:
         if magic == b"BAAD":
             say("R02", number, "FILE", "BAAD", at=0)
@@ -129,10 +131,10 @@ def _checked(
         return None
     if not marked:
         say("R06", number, "1 in $MFT:$BITMAP", 0)
-    return parse_record(volume, raw, number, say)
+    return parse_record(examination, raw, number, say)
 
 
-def parse_record(volume: Volume, raw: bytes, number: int, say: Say) -> Record | None:
+def parse_record(examination: Examination, raw: bytes, number: int, say: Say) -> Record | None:
     """A record that is in use, without its update sequence; None where it is free."""
     (
         _magic,
@@ -163,13 +165,13 @@ def parse_record(volume: Volume, raw: bytes, number: int, say: Say) -> Record | 
     _check_sequence(number, sequence, say)
     if flags & ~_KNOWN_FLAGS:
         say("R17", number, "1 to 0xf", f"{flags:#x}", at=0x16)
-    if volume.log_lsn is not None and lsn > volume.log_lsn:
-        say("R26", number, f"at most {volume.log_lsn:#x}", f"{lsn:#x}", at=8)
+    if examination.log_lsn is not None and lsn > examination.log_lsn:
+        say("R26", number, f"at most {examination.log_lsn:#x}", f"{lsn:#x}", at=8)
     least = align(usa_offset + 2 * usa_count, 8)
     if first < least or first % 8 or first >= size:
         say("R11", number, f"{least:#x} or more, a multiple of 8", f"{first:#x}", at=0x14)
         first = least
-    attributes, end = read_attributes(volume, raw, number, first, used, say)
+    attributes, end = read_attributes(examination, raw, number, first, used, say)
     if end >= 0 and end + 8 != used:
         say("R10", number, f"{end + 8:#x}", f"{used:#x}", at=0x18)
     most = max([one.instance for one in attributes], default=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ntfsbuild.checks.state import File, Volume, label
+from ntfsbuild.checks.state import Examination, File, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.checks.views import Listed
 from ntfsbuild.ondisk import attribute as kinds
@@ -25,15 +25,17 @@ class _Stream(NamedTuple):
     size: int
 
 
-def check_security(volume: Volume, file: File | None, by_id: Listed | None, by_hash: Listed | None) -> None:
+def check_security(
+    examination: Examination, file: File | None, by_id: Listed | None, by_hash: Listed | None
+) -> None:
     """The descriptors of $Secure, by way of $SII: what lies between them may be anything."""
-    say = volume.say
+    say = examination.say
     stream = file.stream(kinds.DATA, _SDS) if file else None
     if stream is None or by_id is None or by_hash is None:
         say("S01", SECURE, "$SDS, $SDH and $SII", "not all of them")
     known = {int.from_bytes(key, "little") for key in by_id or () if len(key) == 4}
     if by_id is not None:
-        for one, number in volume.used_security_ids.items():
+        for one, number in examination.used_security_ids.items():
             if one not in known:
                 say(
                     "S12",
@@ -48,7 +50,7 @@ def check_security(volume: Volume, file: File | None, by_id: Listed | None, by_h
     if stream.first.resident:
         say("S16", SECURE, "non-resident", "resident", _WHAT)
         return
-    there = _Stream(volume.extents(stream), stream.size)
+    there = _Stream(examination.extents(stream), stream.size)
     spans = []
     for key, data in by_id.items():
         if len(key) != 4 or len(data) != SecurityEntry.SIZE:
@@ -56,13 +58,13 @@ def check_security(volume: Volume, file: File | None, by_id: Listed | None, by_h
         number = int.from_bytes(key, "little")
         if number < FIRST_ID:
             say("S09", SECURE, f"at least {FIRST_ID:#x}", f"{number:#x}", _SII)
-        _check_hash_index(volume, key, data, by_hash or {})
-        if span := _check_entry(volume, there, key, data):
+        _check_hash_index(examination, key, data, by_hash or {})
+        if span := _check_entry(examination, there, key, data):
             spans.append(span)
     for key in by_hash or {}:
         if len(key) == 8 and key[4:] not in by_id:
             say("S17", SECURE, "an entry in $SII", f"none for {int.from_bytes(key[4:], 'little'):#x}", _SDH)
-    _check_spans(volume, there, sorted(spans))
+    _check_spans(examination, there, sorted(spans))
 
 
 def without(descriptor: bytes) -> str:
@@ -71,17 +73,17 @@ def without(descriptor: bytes) -> str:
     return " and ".join(what for what, at in (("no owner", owner), ("no group", group)) if not at)
 
 
-def _check_hash_index(volume: Volume, key: bytes, data: bytes, by_hash: Listed) -> None:
+def _check_hash_index(examination: Examination, key: bytes, data: bytes, by_hash: Listed) -> None:
     number = int.from_bytes(key, "little")
     other = by_hash.get(data[:4] + key)
     if other is None:
-        volume.say("V08", SECURE, f"an entry for {number:#x}", "none", _SDH)
+        examination.say("V08", SECURE, f"an entry for {number:#x}", "none", _SDH)
     elif other != data:
-        volume.say("S15", SECURE, data.hex(), other.hex(), _SDH)
+        examination.say("S15", SECURE, data.hex(), other.hex(), _SDH)
 
 
-def _check_entry(volume: Volume, there: _Stream, key: bytes, data: bytes) -> tuple[int, int] | None:
-    say = volume.say
+def _check_entry(examination: Examination, there: _Stream, key: bytes, data: bytes) -> tuple[int, int] | None:
+    say = examination.say
     head = SecurityEntry.unpack(data)
     begin, end = head.offset, head.offset + head.size_bytes
     shown = f"{head.size_bytes} bytes at {begin:#x}, id {int.from_bytes(key, 'little'):#x}"
@@ -112,11 +114,11 @@ def _check_entry(volume: Volume, there: _Stream, key: bytes, data: bytes) -> tup
     return begin, end
 
 
-def _check_spans(volume: Volume, there: _Stream, spans: list[tuple[int, int]]) -> None:
+def _check_spans(examination: Examination, there: _Stream, spans: list[tuple[int, int]]) -> None:
     last = 0
     for begin, end in spans:
         if begin < last:
-            volume.say("S07", SECURE, f"behind {last:#x}", f"{begin:#x}", _WHAT, begin)
+            examination.say("S07", SECURE, f"behind {last:#x}", f"{begin:#x}", _WHAT, begin)
         last = end
     if spans and there.size > align(last, _ALIGNMENT) + BLOCK_BYTES:
-        volume.say("S08", SECURE, f"{last + BLOCK_BYTES:#x}", f"{there.size:#x}", _WHAT)
+        examination.say("S08", SECURE, f"{last + BLOCK_BYTES:#x}", f"{there.size:#x}", _WHAT)

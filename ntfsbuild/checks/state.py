@@ -1,4 +1,4 @@
-"""The volume under check: its geometry, what records say of themselves, and where findings go."""
+"""What is known of a volume under check: its geometry, what its records say, and where findings go."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ class File(NamedTuple):
         return self.streams.get((type_code, name))
 
 
-class Volume:
-    """What all checks share."""
+class Examination:
+    """The examination of one volume: what all checks share."""
 
     def __init__(self, source: Source, geometry: Geometry, findings: Findings) -> None:
         self.source = source

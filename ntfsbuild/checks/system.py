@@ -6,7 +6,7 @@ import struct
 
 from ntfsbuild.checks.log import check_log
 from ntfsbuild.checks.records import MasterFileTable
-from ntfsbuild.checks.state import File, Volume, label
+from ntfsbuild.checks.state import Examination, File, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import attribute_definitions, file_record, upcase
 from ntfsbuild.ondisk.boot_sector import BOOT_FILE_BYTES
@@ -28,44 +28,44 @@ _DEFINITION_BYTES = 160
 _CRC_POLYNOMIAL = 0x9A6C9329AC4BC9B5
 
 
-def check_system_file(volume: Volume, mft: MasterFileTable, file: File) -> None:
+def check_system_file(examination: Examination, mft: MasterFileTable, file: File) -> None:
     """One of the records 0 to 11."""
     check = _CHECKS.get(file.number)
     if check is not None:
-        check(volume, file)
+        check(examination, file)
     if file.number == file_record.MFT_MIRROR:
-        _check_mirror(volume, mft, file)
+        _check_mirror(examination, mft, file)
 
 
-def check_presence(volume: Volume) -> None:
+def check_presence(examination: Examination) -> None:
     """All of NTFS's own records are in use."""
     for number in range(file_record.FIRST_RESERVED):
-        if number >= volume.records or not volume.kinds[number] & file_record.IN_USE:
-            volume.say("Y01", number, "in use", "free or damaged")
+        if number >= examination.records or not examination.kinds[number] & file_record.IN_USE:
+            examination.say("Y01", number, "in use", "free or damaged")
     for number in range(file_record.FIRST_RESERVED, file_record.FIRST_FREE):
-        if number < volume.records and not volume.kinds[number] & file_record.IN_USE:
-            volume.say("Y47", number, "in use", "free")
+        if number < examination.records and not examination.kinds[number] & file_record.IN_USE:
+            examination.say("Y47", number, "in use", "free")
 
 
-def _check_mft(volume: Volume, file: File) -> None:
-    say, stream = volume.say, file.stream(kinds.DATA)
+def _check_mft(examination: Examination, file: File) -> None:
+    say, stream = examination.say, file.stream(kinds.DATA)
     if stream is None or stream.first.resident:
         return  # Nothing was read then.
-    size = volume.geometry.record_bytes
+    size = examination.geometry.record_bytes
     if stream.size % size or stream.size < _LEAST_RECORDS * size:
         say("Y06", 0, f"{_LEAST_RECORDS} or more records of {size}", stream.size, _DATA)
     if stream.first.initialized != stream.size:
         say("Y08", 0, stream.size, stream.first.initialized, _DATA, stream.first.at + 0x38)
     runs = stream.runs
-    if runs and runs[0][0] != volume.geometry.mft_lcn:
-        say("B20", 0, runs[0][0] or "a cluster", volume.geometry.mft_lcn, _DATA)
+    if runs and runs[0][0] != examination.geometry.mft_lcn:
+        say("B20", 0, runs[0][0] or "a cluster", examination.geometry.mft_lcn, _DATA)
     bitmap = file.stream(kinds.BITMAP)
     if bitmap is None or bitmap.first.resident:
         say("Y07", 0, "a non-resident $BITMAP", "none" if bitmap is None else "a resident one")
 
 
-def _check_mirror(volume: Volume, mft: MasterFileTable, file: File) -> None:
-    say, stream, geometry = volume.say, file.stream(kinds.DATA), volume.geometry
+def _check_mirror(examination: Examination, mft: MasterFileTable, file: File) -> None:
+    say, stream, geometry = examination.say, file.stream(kinds.DATA), examination.geometry
     if stream is None or stream.first.resident:
         say("Y05", 1, "a non-resident $DATA", "none", _DATA)
         return
@@ -75,18 +75,18 @@ def _check_mirror(volume: Volume, mft: MasterFileTable, file: File) -> None:
     size = geometry.record_bytes
     if stream.size < _MIRRORED_LEAST * size:
         say("Y05", 1, f"at least {_MIRRORED_LEAST * size}", stream.size, _DATA)
-    extents = volume.extents(stream)
+    extents = examination.extents(stream)
     for number in range(min(stream.size // size, _MIRRORED_MOST, mft.count)):
         if extents.read(number * size, size) != mft.raw(number):
             say("Y04", number, "a copy in $MFTMirr", "something else", _DATA)
 
 
-def _check_log(volume: Volume, file: File) -> None:
-    check_log(volume, file.stream(kinds.DATA))
+def _check_log(examination: Examination, file: File) -> None:
+    check_log(examination, file.stream(kinds.DATA))
 
 
-def _check_volume(volume: Volume, file: File) -> None:
-    say, number = volume.say, file.number
+def _check_volume(examination: Examination, file: File) -> None:
+    say, number = examination.say, file.number
     information, name = file.stream(kinds.VOLUME_INFORMATION), file.stream(kinds.VOLUME_NAME)
     what = label(kinds.VOLUME_INFORMATION)
     if information is None or len(information.first.value) != 12:
@@ -107,44 +107,50 @@ def _check_volume(volume: Volume, file: File) -> None:
         say("Y25", number, "up to 128 code units", f"{len(name.first.value)} bytes", label(kinds.VOLUME_NAME))
 
 
-def _check_definitions(volume: Volume, file: File) -> None:
-    data = volume.content(file.stream(kinds.DATA), 1 << 16)
+def _check_definitions(examination: Examination, file: File) -> None:
+    data = examination.content(file.stream(kinds.DATA), 1 << 16)
     table = attribute_definitions.table()
     if data[:_DEFINITION_BYTES] != table[:_DEFINITION_BYTES]:
-        volume.say("Y19", file.number, "$STANDARD_INFORMATION first", data[:32].hex(), _DATA)
+        examination.say("Y19", file.number, "$STANDARD_INFORMATION first", data[:32].hex(), _DATA)
     elif data != table:
-        volume.say("Y20", file.number, "the table of NTFS 3", "another", _DATA)
+        examination.say("Y20", file.number, "the table of NTFS 3", "another", _DATA)
 
 
-def _check_boot(volume: Volume, file: File) -> None:
+def _check_boot(examination: Examination, file: File) -> None:
     stream = file.stream(kinds.DATA)
     runs = stream.runs if stream else []
     at = 0
     for lcn, count in runs or [(None, 0)]:
         if lcn != at:
-            volume.say("Y09", file.number, f"cluster {at}", "none" if lcn is None else lcn, _DATA)
+            examination.say("Y09", file.number, f"cluster {at}", "none" if lcn is None else lcn, _DATA)
             break
         at += count
     if stream is None or stream.size < BOOT_FILE_BYTES:
-        volume.say(
+        examination.say(
             "Y10", file.number, f"at least {BOOT_FILE_BYTES}", stream.size if stream else "none", _DATA
         )
 
 
-def _check_bad_clusters(volume: Volume, file: File) -> None:
-    say, number, what = volume.say, file.number, label(kinds.DATA, _BAD)
+def _check_bad_clusters(examination: Examination, file: File) -> None:
+    say, number, what = examination.say, file.number, label(kinds.DATA, _BAD)
     main, bad = file.stream(kinds.DATA), file.stream(kinds.DATA, _BAD)
     if main is None or main.size:
         say("Y12", number, 0, main.size if main else "none", _DATA)
     if bad is None or bad.first.resident:
         say("Y50", number, "a non-resident stream $Bad", "none")
         return
-    clusters = volume.geometry.clusters
+    clusters = examination.geometry.clusters
     total = sum(count for _, count in bad.runs)
     if total != clusters:
         say("Y11", number, f"{clusters} clusters", total, what)
-    if bad.size != clusters * volume.geometry.cluster_bytes or bad.first.initialized:
-        say("Y51", number, f"{clusters * volume.geometry.cluster_bytes}, none initialized", bad.size, what)
+    if bad.size != clusters * examination.geometry.cluster_bytes or bad.first.initialized:
+        say(
+            "Y51",
+            number,
+            f"{clusters * examination.geometry.cluster_bytes}, none initialized",
+            bad.size,
+            what,
+        )
     at = 0
     for lcn, count in bad.runs:
         if lcn is not None:
@@ -154,13 +160,13 @@ def _check_bad_clusters(volume: Volume, file: File) -> None:
         at += count
 
 
-def _check_upcase(volume: Volume, file: File) -> None:
-    say, number = volume.say, file.number
+def _check_upcase(examination: Examination, file: File) -> None:
+    say, number = examination.say, file.number
     stream = file.stream(kinds.DATA)
     if stream is None or stream.size != upcase.TABLE_BYTES:
         say("Y14", number, upcase.TABLE_BYTES, stream.size if stream else "none", _DATA)
         return
-    data = volume.content(stream)
+    data = examination.content(stream)
     table = upcase.parse_table(data)
     for unit in range(ord("a"), ord("z") + 1):
         if table.get(unit) != unit - 0x20:
@@ -173,7 +179,7 @@ def _check_upcase(volume: Volume, file: File) -> None:
     info = file.stream(kinds.DATA, _INFO)
     if info is None:
         return
-    value = volume.content(info, 1 << 16)
+    value = examination.content(info, 1 << 16)
     if len(value) != _INFO_BYTES:
         say("Y53", number, f"{_INFO_BYTES} bytes", len(value), label(kinds.DATA, _INFO))
     elif _CRC_AT.unpack_from(value)[0] != (known := _crc(data)):
@@ -195,18 +201,18 @@ def _crc(data: bytes) -> int:
     return value ^ (1 << 64) - 1
 
 
-def _check_extend(volume: Volume, file: File) -> None:
+def _check_extend(examination: Examination, file: File) -> None:
     if not file.flags & IS_DIRECTORY:
-        volume.say("Y54", file.number, "a directory", f"flags {file.flags:#x}")
+        examination.say("Y54", file.number, "a directory", f"flags {file.flags:#x}")
 
 
-def _check_root(volume: Volume, file: File) -> None:
+def _check_root(examination: Examination, file: File) -> None:
     information = file.stream(kinds.STANDARD_INFORMATION)
     security_id = information.first.value[_SECURITY_ID] if information else b""
     if not any(security_id) and (kinds.SECURITY_DESCRIPTOR, b"") not in file.streams:
-        volume.say("S13", file.number, "a security id or a descriptor", "neither")
+        examination.say("S13", file.number, "a security id or a descriptor", "neither")
     if not file.flags & IS_DIRECTORY:
-        volume.say("Y55", file.number, "a directory", f"flags {file.flags:#x}")
+        examination.say("Y55", file.number, "a directory", f"flags {file.flags:#x}")
 
 
 _CHECKS = {
