@@ -9,6 +9,7 @@ from ntfsbuild.ondisk.attribute import DATA
 from ntfsbuild.ondisk.file_name import DOS, WIN32
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
+from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.model.model import Model, Node, parts, units
 from tests.model.steps import TIMES
 from tests.oracle.model import Tree, directory, file
@@ -117,8 +118,10 @@ def _of_streams(volume: Volume, info: FileInfo, node: Node) -> Iterator[str]:
 
 def _contents(volume: Volume, info: FileInfo) -> dict[str, bytes]:
     """All streams at once: one after the other each would be looked for in all records of the file."""
-    attributes = volume._catalog.attributes(volume._catalog.record(info.record))
-    return {one.name: volume._catalog.streams.read(one) for one in attributes if one.type_code == DATA}
+    reader = volume.volume if isinstance(volume, VolumeEditor) else volume
+    catalog = reader._catalog
+    attributes = catalog.attributes(catalog.record(info.record))
+    return {one.name: catalog.streams.read(one) for one in attributes if one.type_code == DATA}
 
 
 def _of_item(item: DirectoryItem, node: Node) -> Iterator[str]:
