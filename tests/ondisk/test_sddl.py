@@ -68,9 +68,11 @@ def _filed(volume: Volume) -> dict[int, bytes]:
 
 
 def _descriptor(volume: Volume, path: str, filed: dict[int, bytes]) -> bytes:
-    info = volume.stat(path)
-    found = volume._attribute(volume._catalog.record(info.record), attribute.SECURITY_DESCRIPTOR)
-    return volume._catalog.streams.read(found) if found else filed[info.security_id]
+    file, catalog = volume.open_file(path), volume._catalog
+    for one in file.attributes:
+        if one.type_code == attribute.SECURITY_DESCRIPTOR:
+            return catalog.streams.read(one)
+    return filed[file.information.security_id]
 
 
 @pytest.mark.parametrize(
