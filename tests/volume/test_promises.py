@@ -92,7 +92,7 @@ def test_times(tmp_path: Path, row: str) -> None:
 
 
 def test_touch_and_set_times(tmp_path: Path) -> None:
-    assert rows()["`touch`, `set` times"][:2] == ["as said", "✓ unless said"]
+    assert rows()["`touch`, `set` times"][:2] == ["as given", "✓ unless given"]
     (tmp_path / "disk.yaml").write_text(
         "ntfsbuild: 1\ndefaults: {times: 2024-01-01}\ntree: {f: x, g: x}\nsteps:\n"
         "  - {touch: f, times: {modified: 2024-02-02}, time: 2024-03-03}\n"
