@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.report.listing import Listed
     from ntfsbuild.volume.opening import Volume
-    from ntfsbuild.volume.read.info import DirectoryItem
 
 DAMAGED = 1
+_LINES_AT_ONCE = 500
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -49,12 +49,12 @@ def ls(
     system: bool,
 ) -> None:
     """List the directory PATH of IMAGE, or one file."""
-    from ntfsbuild.report.listing import listed_data, long_text, name_text
+    from ntfsbuild.report.listing import listed_line, long_text, name_text
 
     with _opened(image, offset, partition, settings) as volume:
         items = _listed(volume, volume.resolve(_absolute(path)), recursive=recursive, system=system)
         if settings.json:
-            _print_array(map(listed_data, items))
+            _print_array(map(listed_line, items))
             return
         text = long_text if long else name_text
         for item in items:
@@ -71,13 +71,13 @@ def tree(
     settings: Settings, image: str, offset: int | None, partition: int | None, path: str, system: bool
 ) -> None:
     """Draw the tree below PATH of IMAGE; with --json all that is in it, in the same order."""
-    from ntfsbuild.report.listing import listed_data, name_text, tree_lines
+    from ntfsbuild.report.listing import listed_line, name_text, tree_lines
 
     with _opened(image, offset, partition, settings) as volume:
         top = volume.resolve(_absolute(path))
         items = _listed(volume, top, recursive=True, system=system)
         if settings.json:
-            _print_array(map(listed_data, items))
+            _print_array(map(listed_line, items))
             return
         # What lies in the top has depth 0; the top itself is there, at -1, when it is a file.
         depth = 1 if top == "/" else top.count("/") + 1
@@ -214,24 +214,26 @@ def _listed(volume: Volume, top: str, *, recursive: bool, system: bool) -> Itera
     if not info.is_directory:
         yield Listed(top, False, info.size_bytes, info.attributes, info.times, info.record)
     elif recursive:
-        for below, item in volume.walk(top, system=system):
-            yield _listed_item(below, item)
+        for path, item in volume.walk(top, system=system):
+            yield Listed(path, item.is_directory, item.size_bytes, item.attributes, item.times, item.record)
     else:
         prefix = top.rstrip("/") + "/"
         for item in volume.listdir(top, system=system):
-            yield _listed_item(prefix + item.name, item)
+            path = prefix + item.name
+            yield Listed(path, item.is_directory, item.size_bytes, item.attributes, item.times, item.record)
 
 
-def _listed_item(path: str, item: DirectoryItem) -> Listed:
-    from ntfsbuild.report.listing import Listed
-
-    return Listed(path, item.is_directory, item.size_bytes, item.attributes, item.times, item.record)
-
-
-def _print_array(items: Iterable[dict[str, Any]]) -> None:
-    """One JSON array, an item a line, printed as it comes."""
-    separator = "[\n"
-    for item in items:
-        print(separator + json.dumps(item, ensure_ascii=False), end="")
-        separator = ",\n"
-    print("[]" if separator == "[\n" else "\n]")
+def _print_array(lines: Iterator[str]) -> None:
+    """One JSON array, an item a line; what came before damage is printed."""
+    begin = "[\n"
+    held: list[str] = []
+    try:
+        for line in lines:
+            held.append(line)
+            if len(held) == _LINES_AT_ONCE:
+                print(begin + ",\n".join(held), end="")
+                held, begin = [], ",\n"
+    finally:
+        if held:
+            print(begin + ",\n".join(held), end="")
+    print("[]" if begin == "[\n" and not held else "\n]")

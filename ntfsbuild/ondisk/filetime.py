@@ -6,13 +6,15 @@ that NTFS can hold must not be lost on the way.
 
 from __future__ import annotations
 
+import functools
 import re
 
 TICKS_PER_SECOND = 10_000_000
 TICKS_MAX = (1 << 63) - 1  # 30828-09-14T02:48:05.4775807Z; Windows reads a FILETIME as signed.
 UNIX_EPOCH_TICKS = 116_444_736 * 10**9  # 1970-01-01.
 
-_TICKS_PER_DAY = 86_400 * TICKS_PER_SECOND
+_SECONDS_PER_DAY = 86_400
+_TICKS_PER_DAY = _SECONDS_PER_DAY * TICKS_PER_SECOND
 _DAYS_TO_1601 = 584_694  # From 0000-03-01, where the arithmetic below begins.
 _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -46,12 +48,16 @@ def parse_filetime(text: str) -> int:
 
 def format_filetime(ticks: int) -> str:
     """The ISO 8601 form in UTC, always with seven fraction digits."""
-    _in_range(ticks)
-    days, rest = divmod(ticks, _TICKS_PER_DAY)
+    seconds, fraction = divmod(_in_range(ticks), TICKS_PER_SECOND)
+    return f"{_to_the_second(seconds)}.{fraction:07}Z"
+
+
+@functools.lru_cache(maxsize=1 << 12)  # The files of a volume have few times between them.
+def _to_the_second(seconds: int) -> str:
+    days, seconds = divmod(seconds, _SECONDS_PER_DAY)
     year, month, day = _date(days)
-    seconds, fraction = divmod(rest, TICKS_PER_SECOND)
     hour, minute, second = seconds // 3600, seconds // 60 % 60, seconds % 60
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:07}Z"
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
 
 
 def unix_ns_from_filetime(ticks: int) -> int:

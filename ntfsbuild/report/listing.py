@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from ntfsbuild.volume.geometry import Geometry
     from ntfsbuild.volume.read.info import DirectoryItem, FileDetails, StreamInfo
 
+_CACHED = 1 << 10
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _NAMESPACES = {
     file_name.POSIX: "posix",
     file_name.WIN32: "win32",
@@ -60,6 +64,29 @@ def listed_data(item: Listed) -> dict[str, Any]:
         "times": times_data(item.times),
         "record": item.record,
     }
+
+
+def listed_line(item: Listed) -> str:
+    """The same as JSON, put together from pieces that most items share."""
+    path = _json(item.path)
+    name = path.rpartition("/")[2]  # JSON leaves slashes as they are.
+    name = name if len(name) > 1 else '/"'
+    return (
+        f'{{"path": {path}, "name": "{name}, '
+        f'"type": "{"directory" if item.is_directory else "file"}", "size_bytes": {item.size_bytes}, '
+        f'"attributes": {_attributes_json(item.attributes)}, "times": {_times_json(item.times)}, '
+        f'"record": {item.record}}}'
+    )
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _attributes_json(attributes: int) -> str:
+    return _json(attribute_names(attributes))
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _times_json(times: Ticks4) -> str:
+    return _json(times_data(times))
 
 
 def times_data(times: Ticks4) -> dict[str, Any]:
