@@ -3,11 +3,12 @@
 The only reader of argv, the environment and the terminal.
 
 app.py       the group of all commands, and the options that several have
-commands.py  which module has which command; runs one
+commands.py  the module of each command, imported when it is run
 building.py  build, validate, plan, execute
+changing.py  apply
 reading.py   ls, tree, cat, stat
 verifying.py verify
-failures.py  what is said of an error, and its exit code
+failures.py  the message of an error, and its exit code
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class _Stopped(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; the answer is the exit code."""
+    """Run a command line and return its exit code."""
     settings = Settings()
     gc.set_threshold(_YOUNG_OBJECTS)
     use_utf8()

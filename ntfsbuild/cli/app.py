@@ -33,19 +33,19 @@ def _flag(*names: str, setting: str, text: str) -> Callable[[_Command], _Command
 
 _COMMON = (
     _flag("--json", setting="json", text="Print results and errors as JSON."),
-    _flag("-q", "--quiet", setting="quiet", text="Say nothing but results that were asked for, and errors."),
-    _flag("-v", "--verbose", setting="verbose", text="Say more."),
+    _flag("-q", "--quiet", setting="quiet", text="Print only requested results and errors."),
+    _flag("-v", "--verbose", setting="verbose", text="Print more details, such as each operation."),
     _flag("--debug", setting="debug", text="Show the traceback of an error."),
 )
 
 
 class HostPath(click.Path):
-    """A path of the host, which is judged by who opens it: there the exit code follows from the blame."""
+    """A path of the host.  The code that opens it reports errors, with the exit code of their kind."""
 
     def convert(
         self, value: Any, parameter: click.Parameter | None, context: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
-        """Only what can be no path at all is refused."""
+        """Refuse only an empty path and one with U+0000."""
         text = os.fspath(value)
         if not text or "\0" in text:
             self.fail(
@@ -58,8 +58,9 @@ class HostPath(click.Path):
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done; 1 verify found something, or a reader went on behind damage; 2 the manifest, "
-    "the plan or the arguments are wrong; 3 the volume is; 4 the host refuses; 70 a bug of ntfsbuild.",
+    epilog="Exit codes: 0 success; 1 verify found errors or warnings, diff found differences, or something "
+    "could not be read; 2 error in the manifest, the plan or the arguments; 3 error in the volume; "
+    "4 error of the host (no space, no permission); 70 a bug in ntfsbuild.",
 )
 @click.version_option(ntfsbuild.__version__, prog_name=PROGRAM)
 @common
@@ -74,32 +75,32 @@ def manifest_options(command: _Command) -> _Command:
 
 
 def jobs_option(command: _Command) -> _Command:
-    """The option that says how many processes may work."""
+    """The option that sets the number of processes."""
     return click.option(
         "--jobs",
         type=click.IntRange(1, 1024),
         default=lambda: len(os.sched_getaffinity(0)),
-        show_default="the processors there are",
+        show_default="all processors",
         metavar="N",
-        help="How many processes compress files; the image is the same for any number.",
+        help="Number of processes that compress files. The image does not depend on it.",
     )(command)
 
 
 def verify_option(command: _Command) -> _Command:
-    """The option that has the result checked before it takes its place."""
+    """The option that verifies the result before it replaces the output."""
     return click.option(
         "--verify",
         is_flag=True,
-        help="Hold the volume to every rule, as `verify` does, before the image takes its place.",
+        help="Check the new volume against every rule, as `verify` does, before the output is replaced.",
     )(command)
 
 
 def allow_outside(command: _Command) -> _Command:
-    """The option that widens where sources may lie."""
+    """The option that allows sources outside the manifest's folder."""
     return click.option(
         "--allow-outside",
         multiple=True,
         metavar="DIR",
         type=HostPath(),
-        help="Let sources lie in this folder too, outside the manifest's. May be given several times.",
+        help="Allow sources in this folder, outside the manifest's folder. May be given several times.",
     )(command)

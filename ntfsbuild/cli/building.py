@@ -21,7 +21,7 @@ from ntfsbuild.cli.app import (
     verify_option,
 )
 from ntfsbuild.cli.images import base_image, check_option, conflict_option, place_options
-from ntfsbuild.cli.plans import content_size, folder_of, source_date_ticks, teller
+from ntfsbuild.cli.plans import content_size, folder_of, operation_printer, source_date_ticks
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
 from ntfsbuild.cli.streams import binary_input, save, say, say_damage
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ntfsbuild.plan.model import Operation, Plan
 
 output_option = click.option(
-    "-o", "--output", required=True, metavar="IMAGE", type=HostPath(), help="Where the image is put."
+    "-o", "--output", required=True, metavar="IMAGE", type=HostPath(), help="Write the image to this file."
 )
 
 
@@ -53,14 +53,14 @@ def build(
     verify: bool,
     allow_outside: tuple[str, ...],
 ) -> None:
-    """Build the image that MANIFEST describes; with -v, tell each step on standard error.
+    """Build the image that MANIFEST describes; with -v, print each operation on standard error.
 
-    IMAGE is replaced when the new one is complete; a build that fails leaves it as it was.  A manifest
-    with a base is laid over a copy of that.
+    An existing IMAGE is replaced only when the new image is complete.  A build that fails leaves it
+    unchanged.  If the manifest names a base image, its tree is applied to a copy of that image.
     """
     from ntfsbuild import builder
 
-    tell = teller(folder_of(manifest)) if settings.verbose else None
+    tell = operation_printer(folder_of(manifest)) if settings.verbose else None
     with shown_progress(settings, tell is None) as progress:
         result = builder.build(
             manifest,
@@ -81,9 +81,9 @@ def build(
 @common
 @click.pass_obj
 def validate(settings: Settings, manifest: str, allow_outside: tuple[str, ...]) -> int:
-    """Do all that a build of MANIFEST does, but write nothing: what is valid here can be built.
+    """Check that MANIFEST can be built, with every step of a build, but write no image.
 
-    With --json the answer is {"valid": …, "problems": […]} on standard output.
+    With --json the result is {"valid": …, "problems": […]} on standard output.
     """
     from ntfsbuild import builder
 
@@ -105,13 +105,15 @@ def validate(settings: Settings, manifest: str, allow_outside: tuple[str, ...]) 
 
 @app.command()
 @manifest_options
-@click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Save the plan there, as JSON lines.")
+@click.option(
+    "-o", "--output", metavar="FILE", type=HostPath(), help="Save the plan in this file, as JSON lines."
+)
 @click.option(
     "--base",
     "image",
     metavar="IMAGE",
     type=HostPath(),
-    help="Show what `apply` would do to this image: what it creates, replaces, keeps and removes.",
+    help="Show how `apply` would change this image: the files it creates, replaces, keeps and removes.",
 )
 @place_options
 @conflict_option
@@ -127,9 +129,9 @@ def plan(
     on_conflict: OnConflict,
     allow_outside: tuple[str, ...],
 ) -> None:
-    """Print what would be done to build MANIFEST, in order, or to apply it to an image.
+    """Print the operations, in order, that build MANIFEST or apply it to an image.
 
-    With --json, or -o, as JSON lines that `execute` takes, with the size and SHA-256 of every source.
+    With --json or -o, the plan is JSON lines for `execute`, with the size and SHA-256 of every source.
     """
     from ntfsbuild import builder
     from ntfsbuild.content.outputs import output_is_no_input
@@ -165,14 +167,14 @@ def plan(
     "--base",
     metavar="DIR",
     type=HostPath(),
-    help="The manifest's folder, from which sources are looked for. Default: the folder of PLAN, "
+    help="The manifest's folder; the paths of sources are relative to it. Default: the folder of PLAN, "
     "or the working directory when the manifest lies there and not beside PLAN.",
 )
 @click.option(
     "--image",
     metavar="IMAGE",
     type=HostPath(),
-    help="The image that a plan of a change was made for; a changed copy of it is put at the output.",
+    help="The image for which a plan of a change was made. A changed copy of it is written to the output.",
 )
 @place_options
 @check_option
@@ -192,7 +194,7 @@ def execute(
     allow_outside: tuple[str, ...],
     jobs: int,
 ) -> None:
-    """Build the image of a saved PLAN (- is standard input); with -v, tell each step."""
+    """Build the image of a saved PLAN (- is standard input); with -v, print each operation."""
     from ntfsbuild import builder
     from ntfsbuild.content.outputs import output_is_no_input
     from ntfsbuild.plan import parsing
@@ -204,7 +206,7 @@ def execute(
         folder = _base(plan, parsing.manifest_name(first, plan), base)
         whole = _chained(first, stream)
         read = builder.read_plan(whole, plan, os.fsdecode(folder), allow_outside=allow_outside)
-        tell = teller(folder) if settings.verbose else None
+        tell = operation_printer(folder) if settings.verbose else None
         progress = stack.enter_context(shown_progress(settings, tell is None))
         try:
             result = builder.execute(

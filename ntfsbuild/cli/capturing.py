@@ -1,4 +1,4 @@
-"""capture: a volume turned back into a manifest."""
+"""capture: a manifest made from an existing volume."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ NOT_ALL = 1
     required=True,
     metavar="DIR",
     type=HostPath(),
-    help="A directory that is not there yet, or empty: for manifest.yaml and content/.",
+    help="Write manifest.yaml and content/ to this directory, which must be new or empty.",
 )
-@click.option("--prefix", default="/", metavar="PATH", help="Capture only what lies at and below this path.")
-@click.option("--metadata-only", is_flag=True, help="Leave the contents: files are zeros of the same size.")
+@click.option("--prefix", default="/", metavar="PATH", help="Capture only this path and everything below it.")
+@click.option(
+    "--metadata-only", is_flag=True, help="Omit file contents: files become zeros of the same size."
+)
 @common
 @click.pass_obj
 def capture(
@@ -38,10 +40,10 @@ def capture(
     prefix: str,
     metadata_only: bool,
 ) -> int:
-    """Turn the volume in IMAGE into a manifest that builds the same again.
+    """Write a manifest that builds the same volume as the one in IMAGE.
 
-    What no manifest can say is told.  So is damage behind which something could not be read; the exit
-    code is 1 then.
+    Notes on standard error list what a manifest cannot express.  Damage that prevented reading is listed,
+    too; then the exit code is 1.
     """
     from ntfsbuild.builder.capturing import capture
     from ntfsbuild.report.words import escaped

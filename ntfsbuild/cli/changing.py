@@ -1,4 +1,4 @@
-"""apply: a manifest laid over a volume that is there."""
+"""apply: a manifest applied to an existing volume."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from ntfsbuild.cli.app import HostPath, app, common, jobs_option, manifest_options, verify_option
 from ntfsbuild.cli.images import base_image, check_option, conflict_option, image_options
-from ntfsbuild.cli.plans import folder_of, source_date_ticks, teller
+from ntfsbuild.cli.plans import folder_of, operation_printer, source_date_ticks
 from ntfsbuild.cli.progress import shown_progress
 from ntfsbuild.cli.settings import Settings
 from ntfsbuild.cli.streams import say_damage
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     "--output",
     metavar="FILE",
     type=HostPath(),
-    help="Put the changed image there, and leave IMAGE alone.",
+    help="Write the changed image to this file, and leave IMAGE unchanged.",
 )
 @click.option(
     "--in-place",
     is_flag=True,
-    help="Write IMAGE itself; what it held is kept in a journal beside it until all is done.",
+    help="Change IMAGE itself. Old data is saved in a journal beside it until the change is complete.",
 )
 @click.option(
     "--journal",
     metavar="FILE",
     type=HostPath(),
-    help="Where the journal of --in-place lies, for a block device, which has no place beside it.",
+    help="The file for the journal of --in-place; only for a block device, which has no journal beside it.",
 )
 @conflict_option
-@click.option("--force", is_flag=True, help="Change a volume that is marked dirty, too.")
+@click.option("--force", is_flag=True, help="Change the volume even if it is marked dirty.")
 @check_option
 @jobs_option
 @verify_option
@@ -62,10 +62,11 @@ def apply(
     verify: bool,
     allow_outside: tuple[str, ...],
 ) -> None:
-    """Lay the tree of MANIFEST over the volume in IMAGE, and take its steps: all of it, or nothing.
+    """Apply the tree and the steps of MANIFEST to the volume in IMAGE: completely, or not at all.
 
-    What is equal is left untouched, what differs is replaced, nothing else changes.  The change is made
-    on a copy, which takes the place of IMAGE when it is complete.  `plan --base IMAGE` shows it before.
+    Files that are equal stay untouched, files that differ are replaced, and nothing else changes.  The
+    change is made on a copy, which replaces IMAGE when it is complete.  `plan --base IMAGE` shows the
+    change without making it.
     """
     from ntfsbuild import builder
 
@@ -77,7 +78,7 @@ def apply(
         raise click.UsageError("--verify looks at a copy before it takes its place: --in-place makes none")
     base = base_image(image, offset, partition, journal)
     assert base is not None
-    tell = teller(folder_of(manifest)) if settings.verbose else None
+    tell = operation_printer(folder_of(manifest)) if settings.verbose else None
     with shown_progress(settings, tell is None) as progress:
         result = builder.apply(
             manifest,

@@ -1,4 +1,4 @@
-"""Which module has which command; loads what a command line needs, and runs it."""
+"""The module of each command.  Only modules that a command line needs are imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from ntfsbuild.cli.app import app
 from ntfsbuild.cli.settings import COMPLETION_VARIABLE, PROGRAM, Settings
 
-# A command line that begins with the command waits for no other module to load.
+# If the command is the first argument, only its own module is imported.
 MODULES = {
     "apply": "changing",
     "build": "building",
@@ -49,7 +49,7 @@ def load_commands(arguments: list[str]) -> None:
 
 
 def _complete(asked: str) -> int:
-    """Tell a shell what could come next; `asked` is what the script of `completion` asks for."""
+    """Print completions for a shell; `asked` is the request of the script that `completion` printed."""
     from click.shell_completion import shell_complete
 
     if shell_complete(app, {}, PROGRAM, COMPLETION_VARIABLE, asked):

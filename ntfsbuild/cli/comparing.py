@@ -1,4 +1,4 @@
-"""diff: what is different between two images, or manifests."""
+"""diff: the differences between two images or manifests."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def diff(
     partition: int | None,
     allow_outside: tuple[str, ...],
 ) -> int:
-    """Show how B differs from A: images, or manifests (.yaml, .yml, .json) of which images are built.
+    """Show how B differs from A.  Each is an image, or a manifest (.yaml, .yml, .json) to be built.
 
-    Where the volume lies (--offset, --partition) is said for all images together.  The exit code is 0
-    when they are the same, and 1 when they are not, or when something is damaged and could not be compared.
+    --offset and --partition apply to both images.  The exit code is 0 when the volumes are the same, and 1
+    when they differ or when damage prevented a comparison.
     """
     from ntfsbuild.builder import BaseImage
     from ntfsbuild.builder.diffing import diff, is_manifest

@@ -1,4 +1,4 @@
-"""schema and completion: what tools around ntfsbuild need to know."""
+"""schema and completion: descriptions of ntfsbuild for other tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ntfsbuild.cli.settings import COMPLETION_VARIABLE, PROGRAM
 )
 @common
 def schema(what: str) -> None:
-    """Print the JSON Schema of manifests, of a line of a plan, or of what reading commands say."""
+    """Print a JSON Schema: of manifests, of a line of a plan, or of the --json output of a command."""
     from ntfsbuild.manifest.schema_files import schema_text
 
     print(schema_text(what), end="")
@@ -24,7 +24,7 @@ def schema(what: str) -> None:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @common
 def completion(shell: str) -> None:
-    """Print a script that makes SHELL complete our commands.
+    """Print a script for SHELL that completes ntfsbuild's commands.
 
     For bash: eval "$(ntfsbuild completion bash)"
     """

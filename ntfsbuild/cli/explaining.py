@@ -1,4 +1,4 @@
-"""explain: what the bytes of an image mean."""
+"""explain: the meaning of an image's bytes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ntfsbuild.cli.settings import Settings
 def explain(settings: Settings, image: str, offset: int | None, partition: int | None, target: str) -> None:
     """Show what TARGET of IMAGE is: a path (/a/b), a record (12), or a byte of the volume (0x1f00).
 
-    Of a path its MFT records are shown; of a byte the structure that holds it, field by field, and whose
-    it is.
+    For a path it shows the MFT records; for a byte the structure that contains it, field by field, and the
+    file that owns it.
     """
     from ntfsbuild.builder.explanation import explain
     from ntfsbuild.report.explanations import explained_data, explained_lines

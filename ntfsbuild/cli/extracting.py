@@ -1,4 +1,4 @@
-"""extract: files out of an image."""
+"""extract: files copied out of an image."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NOT_ALL = 1
     required=True,
     metavar="DIR|FILE.tar",
     type=HostPath(),
-    help="A directory that is not there yet, or empty; or an archive, whose name ends in .tar.",
+    help="Write to this directory, which must be new or empty, or to a tar archive (a name in .tar).",
 )
-@click.option("--deleted", is_flag=True, help="Take deleted files along, too, below $Deleted.")
+@click.option("--deleted", is_flag=True, help="Extract deleted files, too, into $Deleted.")
 @common
 @click.pass_obj
 def extract(
@@ -37,10 +37,10 @@ def extract(
     output: str,
     deleted: bool,
 ) -> int:
-    """Take PATHS, and what is below them, out of IMAGE; everything when none is said.
+    """Extract PATHS, and everything below them, from IMAGE; without PATHS, everything.
 
-    Names that the host cannot have are written with %XX.  What cannot be taken (encrypted content, say)
-    is told, and the exit code is 1 then.
+    Characters of names that the host does not allow are written as %XX.  Notes list what cannot be extracted,
+    such as encrypted content; then the exit code is 1.
     """
     from ntfsbuild.builder.extracting import extract
     from ntfsbuild.report.words import count_text, escaped

@@ -1,6 +1,6 @@
-"""What is said of an error, and the exit code that follows from whose fault it is.
+"""The message of an error, and the exit code of its kind.
 
-With `--json` the words on standard error are one JSON document:
+With `--json` standard error gets one JSON document:
 {"error": {"kind": "manifest", "exit_code": 2, "message": "…", "problems": [{"file", "line", …}]}}
 """
 
@@ -23,7 +23,7 @@ _EXIT_PIPE = 141  # As a program that SIGPIPE ended.
 
 
 def report(error: Exception, settings: Settings) -> int:
-    """Say what went wrong on standard error; the answer is the exit code."""
+    """Print the error on standard error and return the exit code."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if _nobody_reads(error):
@@ -50,7 +50,7 @@ def _nobody_reads(error: Exception) -> bool:
 
 
 def _known(error: Exception) -> NtfsBuildError | None:
-    """The error as one whose fault is known; None when it is ours."""
+    """The error as an `NtfsBuildError`; None if it is a bug of ntfsbuild."""
     match error:
         case NtfsBuildError():
             return error

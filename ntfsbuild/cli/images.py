@@ -1,4 +1,4 @@
-"""The arguments and options that say which volume of an image is meant."""
+"""The arguments and options that select a volume of an image."""
 
 from __future__ import annotations
 
@@ -28,42 +28,42 @@ def _size(_: click.Context, __: click.Parameter, text: str | None) -> int | None
 
 
 def place_options(command: _Command) -> _Command:
-    """The options that say where in an image the volume lies."""
+    """The options that locate the volume in an image."""
     offset = click.option(
         "--offset",
         callback=_size,
         metavar="BYTES",
-        help="Where the volume begins in the image, such as 1MiB, when no partition table says it.",
+        help="Offset of the volume in the image, such as 1MiB, if no partition table gives it.",
     )
     partition = click.option(
         "--partition",
         type=click.IntRange(1),
         metavar="N",
-        help="The partition (MBR or GPT) that holds the volume; needed only where several are NTFS.",
+        help="Number of the partition (MBR or GPT) with the volume; needed only if several are NTFS.",
     )
     return offset(partition(command))
 
 
 def image_options(command: _Command) -> _Command:
-    """The argument and the options that say which volume is meant."""
+    """The argument and the options that select an image and its volume."""
     return click.argument("image", type=HostPath())(place_options(command))
 
 
 def conflict_option(command: _Command) -> _Command:
-    """The option that says what happens to what is there already, but other."""
+    """The option for existing files that differ from the manifest."""
     return click.option(
         "--on-conflict",
         type=click.Choice(["replace", "keep", "error"]),
         default="replace",
         show_default=True,
-        help="What to do with a file or directory that is there already, but other than the manifest says.",
+        help="What to do with an existing file or directory that differs from the manifest.",
     )(command)
 
 
 def base_image(
     image: str | None, offset: int | None, partition: int | None, journal: str | None = None
 ) -> BaseImage | None:
-    """The volume that is meant, None where there is no image."""
+    """The selected volume; None if no image is given."""
     if image is None:
         if offset is not None or partition is not None:
             raise click.UsageError("--offset and --partition say where in an image: name the image, too")
@@ -74,10 +74,10 @@ def base_image(
 
 
 def check_option(command: _Command) -> _Command:
-    """The option that has a large volume checked before it is changed."""
+    """The option that checks a large volume before it is changed."""
     return click.option(
         "--check",
         is_flag=True,
-        help="Before the change, hold all records of the volume against its bitmaps.  Up to 100,000 records "
-        "are checked without being asked.",
+        help="Compare all MFT records with the volume's bitmaps before the change. Volumes of up to 100,000 "
+        "records are always checked.",
     )(command)

@@ -1,4 +1,4 @@
-"""What the commands that make or carry out plans have in common."""
+"""Functions shared by the commands that make or execute plans."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def source_date_ticks() -> int | None:
-    """SOURCE_DATE_EPOCH as ticks: the time of everything that the manifest gives no time."""
+    """SOURCE_DATE_EPOCH as ticks: the default for times that the manifest does not give."""
     from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
 
     text = os.environ.get("SOURCE_DATE_EPOCH")
@@ -30,12 +30,12 @@ def source_date_ticks() -> int | None:
 
 
 def folder_of(path: str) -> bytes:
-    """The real folder of a file, from which its sources are looked for."""
+    """The real folder of a file; the paths of its sources are relative to it."""
     return os.path.realpath(os.fsencode(os.path.dirname(os.path.abspath(path))))
 
 
-def teller(base: bytes) -> Callable[[Operation], None]:
-    """Tells each operation of a plan on standard error."""
+def operation_printer(base: bytes) -> Callable[[Operation], None]:
+    """A function that prints each operation of a plan on standard error."""
     from ntfsbuild.plan.model import OpenBase
     from ntfsbuild.report.plans import operation_text
 
@@ -51,7 +51,7 @@ def teller(base: bytes) -> Callable[[Operation], None]:
 
 
 def content_size(operation: Operation) -> int | None:
-    """The size of what an operation writes."""
+    """The size of the content that an operation writes, in bytes."""
     from ntfsbuild.content.read import size_of
     from ntfsbuild.plan.model import MakeFile, ReplaceFile, WriteStep
 

@@ -1,4 +1,4 @@
-"""A progress bar on standard error, when that is a terminal."""
+"""A progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PERIOD_SECONDS = 0.1
 
 @contextmanager
 def shown_progress(settings: Settings, wanted: bool = True) -> Iterator[Callable[[Progress], None] | None]:
-    """What a build reports its progress to; None when nobody looks.
+    """The function that a build reports its progress to; None if no bar is shown.
 
-    Files and bytes are shown: one large file is bytes that grow for a long time.
+    The bar counts files and bytes: during one large file only the bytes grow.
     """
     if not wanted or settings.quiet or settings.json or not sys.stderr.isatty():
         yield None

@@ -27,14 +27,14 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 path_argument = click.argument("path", default="/")
-system_option = click.option("-a", "--all", "system", is_flag=True, help="Show NTFS's own files, too.")
+system_option = click.option("-a", "--all", "system", is_flag=True, help="Show the NTFS system files, too.")
 
 
 @app.command()
 @image_options
 @path_argument
 @click.option("-l", "--long", is_flag=True, help="Show attributes, size and time of modification (UTC).")
-@click.option("-R", "--recursive", is_flag=True, help="Show everything below, with whole paths.")
+@click.option("-R", "--recursive", is_flag=True, help="Show everything below PATH, with full paths.")
 @system_option
 @common
 @click.pass_obj
@@ -70,7 +70,7 @@ def ls(
 def tree(
     settings: Settings, image: str, offset: int | None, partition: int | None, path: str, system: bool
 ) -> None:
-    """Draw the tree below PATH of IMAGE; with --json all that is in it, in the same order."""
+    """Draw the tree below PATH of IMAGE; with --json, list its entries in the same order."""
     from ntfsbuild.report.listing import listed_line, name_text, tree_lines
 
     with _opened(image, offset, partition, settings) as volume:
@@ -79,7 +79,7 @@ def tree(
         if settings.json:
             _print_array(map(listed_line, items))
             return
-        # What lies in the top has depth 0; the top itself is there, at -1, when it is a file.
+        # Entries of the top directory have depth 0.  A top that is a file has depth -1.
         depth = 1 if top == "/" else top.count("/") + 1
         drawn = ((item.path.count("/") - depth, name_text(item, whole_path=False)) for item in items)
         for line in tree_lines(top, drawn):
@@ -89,17 +89,20 @@ def tree(
 @app.command()
 @image_options
 @click.argument("path")
-@click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Write it there.")
-@click.option("--stream", default="", metavar="NAME", help="Read this named stream.")
+@click.option("-o", "--output", metavar="FILE", type=HostPath(), help="Write the content to this file.")
+@click.option("--stream", default="", metavar="NAME", help="Read this alternate data stream.")
 @click.option(
     "--key",
     "key_file",
     metavar="FILE",
     type=HostPath(),
-    help="Decrypt with this private key (PFX or PEM) what is encrypted.",
+    help="Decrypt encrypted content with this private key (PFX or PEM).",
 )
 @click.option(
-    "--passphrase-file", metavar="FILE", type=HostPath(), help="The passphrase of the key is in this file."
+    "--passphrase-file",
+    metavar="FILE",
+    type=HostPath(),
+    help="Read the passphrase of the key from this file.",
 )
 @common
 @click.pass_obj
@@ -131,7 +134,7 @@ def cat(
 
 
 def _key(key_file: str | None, passphrase_file: str | None) -> PrivateKey | None:
-    """The private key that the options name; the passphrase ends where its line does."""
+    """The private key that the options name; line ends after the passphrase are removed."""
     if key_file is None:
         if passphrase_file is not None:
             raise click.UsageError("--passphrase-file is for a key: name the --key, too")
@@ -156,7 +159,7 @@ def _content(path: str) -> bytes:
 @common
 @click.pass_obj
 def stat(settings: Settings, image: str, offset: int | None, partition: int | None, path: str | None) -> None:
-    """Show all about PATH of IMAGE, or about the volume when no PATH is given."""
+    """Show all metadata of PATH of IMAGE, or of the volume when no PATH is given."""
     from ntfsbuild.report.listing import facts_lines, file_facts, file_lines, volume_facts
 
     with _opened(image, offset, partition, settings) as volume:
@@ -173,9 +176,9 @@ def stat(settings: Settings, image: str, offset: int | None, partition: int | No
 
 @contextmanager
 def _opened(image: str, offset: int | None, partition: int | None, settings: Settings) -> Iterator[Volume]:
-    """The volume of an image; what is wrong with it is said with the image's name.
+    """The volume of an image; errors of the volume carry the image's name.
 
-    Damage that was read around is said at the end, and makes the exit code 1.
+    Damage that was skipped is reported at the end, and makes the exit code 1.
     """
     damage: tuple[str, ...] = ()
     try:
@@ -185,7 +188,7 @@ def _opened(image: str, offset: int | None, partition: int | None, settings: Set
             finally:
                 damage = volume.damage.messages
     except VolumeError as error:
-        say_damage(image, damage, settings)  # It may be why something was not found.
+        say_damage(image, damage, settings)  # Damage may be the reason that a path was not found.
         error.args = (f"{image}: {error}",)
         raise
     say_damage(image, damage, settings)
@@ -207,7 +210,7 @@ def _absolute(path: str) -> str:
 
 
 def _listed(volume: Volume, top: str, *, recursive: bool, system: bool) -> Iterator[Listed]:
-    """What lies in a directory, in the order of its index, or everything below it; or one file."""
+    """The entries of a directory in the order of its index, or everything below it; or one file."""
     from ntfsbuild.report.listing import Listed
 
     info = volume.stat(top)
@@ -224,7 +227,7 @@ def _listed(volume: Volume, top: str, *, recursive: bool, system: bool) -> Itera
 
 
 def _print_array(lines: Iterator[str]) -> None:
-    """One JSON array, an item a line; what came before damage is printed."""
+    """Print one JSON array, one item a line; items found before an error are printed, too."""
     begin = "[\n"
     held: list[str] = []
     try:

@@ -1,4 +1,4 @@
-"""What the options that all commands have were set to."""
+"""The values of the options that all commands have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ COMPLETION_VARIABLE = "_NTFSBUILD_COMPLETE"
 
 
 class Settings:
-    """Filled while the arguments are parsed; these options stand before or after the command."""
+    """Set while the arguments are parsed; these options may stand before or after the command."""
 
     __slots__ = ("debug", "json", "quiet", "verbose")
 

@@ -1,4 +1,4 @@
-"""Standard output and error: UTF-8 whatever the locale says, and quiet when nobody reads any more."""
+"""Standard output and error: UTF-8 in any locale, and no error message when a pipe's reader is gone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CLOSED = "standard output is closed"
 
 
 def use_utf8() -> None:
-    """Make both streams UTF-8 with plain line feeds; what it cannot express is escaped."""
+    """Make both streams UTF-8 with plain line feeds; characters that UTF-8 cannot encode are escaped."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -27,19 +27,19 @@ def use_utf8() -> None:
 
 
 def _closed(name: str) -> TextIO:
-    """What stands for a stream that the caller closed: errors are lost, results are an error."""
+    """The replacement of a stream that the caller closed: error messages are lost, writing results fails."""
     if name == "stderr":
         return open(os.devnull, "w", encoding="utf-8")
     return io.TextIOWrapper(io.BufferedWriter(_ClosedOutput()), encoding="utf-8", errors="backslashreplace")
 
 
 class _ClosedOutput(io.RawIOBase):
-    """Takes nothing, until it is abandoned."""
+    """Refuses all data until it is abandoned, then discards it."""
 
     abandoned = False
 
     def writable(self) -> bool:
-        """So that it can be buffered."""
+        """True, so that it can be buffered."""
         return True
 
     def write(self, data: Any) -> int:
@@ -50,7 +50,7 @@ class _ClosedOutput(io.RawIOBase):
 
 
 def binary_output() -> BinaryIO:
-    """Standard output for bytes; what was written as text is flushed first."""
+    """Standard output for bytes; text written before is flushed first."""
     sys.stdout.flush()
     return cast(BinaryIO, sys.stdout.buffer)
 
@@ -63,14 +63,14 @@ def binary_input() -> BinaryIO:
 
 
 def flush_output() -> None:
-    """Write out what is buffered, while an error can still be reported."""
+    """Write buffered output while an error can still be reported."""
     sys.stdout.flush()
 
 
 def finish_output() -> None:
-    """Write out what is buffered after an error; what cannot be written is thrown away.
+    """Write buffered output after an error; if that fails, discard it.
 
-    Else the interpreter would try again when it exits.
+    Otherwise the interpreter would try again at exit.
     """
     try:
         sys.stdout.flush()
@@ -90,13 +90,13 @@ def _abandon(stream: TextIO) -> None:
 
 
 def say(text: str) -> None:
-    """A line on standard error; where it cannot be written, nobody is told, and that changes nothing."""
+    """Print a line on standard error; an error while writing it is ignored."""
     with sayable():
         print(text, file=sys.stderr)
 
 
 def say_damage(image: str, messages: Iterable[str], settings: Settings) -> None:
-    """Say on standard error what is damaged on a volume and was read around; as one document with --json."""
+    """Report damage that a reader skipped, on standard error; with --json as one document."""
     messages = list(messages)
     if not messages:
         return
@@ -111,7 +111,7 @@ def say_damage(image: str, messages: Iterable[str], settings: Settings) -> None:
 
 @contextlib.contextmanager
 def sayable() -> Iterator[None]:
-    """Whatever is written to standard error in here is no reason to fail."""
+    """A context in which errors of writing to standard error are ignored."""
     try:
         yield
         sys.stderr.flush()
@@ -120,7 +120,7 @@ def sayable() -> Iterator[None]:
 
 
 def save(path: str, pieces: Iterable[bytes]) -> None:
-    """Write a file that takes its place when it is whole; a device or a pipe is written as it is."""
+    """Write a file under a temporary name and rename it when complete; write to a device or pipe directly."""
     from ntfsbuild.image.replacing import replacing
 
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):

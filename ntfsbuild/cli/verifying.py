@@ -1,4 +1,4 @@
-"""verify: a volume held to every rule."""
+"""verify: a volume checked against every rule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXIT_FINDINGS = 1
     "--against",
     metavar="MANIFEST",
     type=HostPath(),
-    help="Compare the volume with what this manifest builds, too: contents and all metadata.",
+    help="Also compare the volume with the image that this manifest builds: contents and all metadata.",
 )
 @allow_outside
 @common
@@ -38,10 +38,10 @@ def verify(
     against: str | None,
     allow_outside: tuple[str, ...],
 ) -> int:
-    """Check the volume in IMAGE: every rule of specs/invariants.md, and nothing is written.
+    """Check the volume in IMAGE against every rule of specs/invariants.md; write nothing.
 
-    The exit code is 1 where something was found, be it a warning; notes alone do not count.  It is 3
-    where the volume cannot be read at all.
+    The exit code is 1 if there are errors or warnings (notes do not count), and 3 if the volume cannot be
+    read at all.
     """
     from ntfsbuild.builder.verifying import verify as verified
     from ntfsbuild.report.verifying import verified_data, verified_lines
