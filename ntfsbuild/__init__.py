@@ -6,7 +6,7 @@
     with ntfsbuild.Volume.open("disk.img") as volume:
         print(volume.read("/hello.txt"))
 
-What goes wrong is an `ntfsbuild.NtfsBuildError`; `ntfsbuild.errors` has the kinds.
+Every error is an `ntfsbuild.NtfsBuildError`; `ntfsbuild.errors` lists the kinds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Imported when they are first used: `ntfsbuild ls` needs no YAML, and a reader no writer.
+# Modules are imported at first use: `ntfsbuild ls` needs no YAML, and a reader needs no writer.
 _HOMES = {
     "Applied": "ntfsbuild.builder",
     "BaseImage": "ntfsbuild.builder",

@@ -1,4 +1,4 @@
-"""The garbage collector at rest during bulk work."""
+"""Turns the garbage collector off during bulk work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def garbage_collector_at_rest() -> Iterator[None]:
-    """Nothing here makes cycles, and a collector that looks for them visits every entry again and again."""
+    """Bulk work makes no reference cycles, and a collector would visit every entry again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,14 +1,14 @@
-"""What can go wrong, sorted by whose fault it is; the exit code follows from the blame.
+"""The errors, sorted by cause; each kind has its exit code.
 
     NtfsBuildError
-    ├── ManifestError   2   the manifest, the plan or the arguments: every problem, with its place
-    ├── VolumeError     3   the volume that was opened
-    │   ├── CorruptVolume    a structure is damaged: which one, where, expected and found
-    │   ├── ClosedVolume     it was closed before
-    │   └── NoRoom           it is full: how much is missing
-    └── HostError       4   the machine that we run on: no space, no permission
+    ├── ManifestError   2   the manifest, the plan or the arguments: every problem, with its position
+    ├── VolumeError     3   the opened volume
+    │   ├── CorruptVolume    a structure is damaged: its name, its offset, expected and found value
+    │   ├── ClosedVolume     the volume was closed before
+    │   └── NoRoom           the volume is full: the missing bytes
+    └── HostError       4   the host: no space, no permission
 
-Anything else that is raised is our bug (exit code 70).
+Any other exception is a bug of ntfsbuild (exit code 70).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NtfsBuildError(Exception):
 
 
 class Mark(NamedTuple):
-    """A place in a text file; line and column count from 1, as editors do."""
+    """A position in a text file; line and column count from 1, as in editors."""
 
     file: str
     line: int
@@ -43,7 +43,7 @@ COLUMN_MAX = (1 << COLUMN_BITS) - 1
 
 
 def pack_position(line: int, column: int) -> int:
-    """One integer for a line and a column, both counted from 1; packed positions sort in source order."""
+    """Pack a line and a column, both counted from 1, into one integer; the integers sort in source order."""
     return line << COLUMN_BITS | min(column, COLUMN_MAX)
 
 
@@ -53,7 +53,7 @@ def unpack_position(position: int) -> tuple[int, int]:
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: where it was written, the path in the document, what is allowed."""
+    """One problem: its position in the file, its path in the document, and a message."""
 
     mark: Mark
     path: str
@@ -64,7 +64,7 @@ class Problem(NamedTuple):
 
 
 class ManifestError(NtfsBuildError):
-    """The manifest, a saved plan or an argument is at fault.  Carries every problem, in source order."""
+    """The manifest, a saved plan or an argument is wrong.  Carries every problem, in source order."""
 
     exit_code = 2
 
@@ -74,21 +74,21 @@ class ManifestError(NtfsBuildError):
 
 
 class VolumeError(NtfsBuildError):
-    """The volume cannot do what was asked."""
+    """The volume does not allow the requested operation."""
 
     exit_code = 3
 
 
 class CorruptVolume(VolumeError):
-    """A structure on the volume is damaged or not one that we know."""
+    """A structure on the volume is damaged or unknown."""
 
 
 class ClosedVolume(VolumeError):
-    """The volume, or its image, was closed before it was asked."""
+    """The volume, or its image, was used after it was closed."""
 
 
 class NoRoom(VolumeError):
-    """The volume is full; `missing_bytes` says how much more it would have needed, at least."""
+    """The volume is full; `missing_bytes` is the least number of bytes that are missing."""
 
     def __init__(self, message: str, missing_bytes: int) -> None:
         self.missing_bytes = missing_bytes
@@ -103,7 +103,7 @@ class HostError(NtfsBuildError):
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Say which image it is whose volume is at fault."""
+    """Put the image's path before the message of an error of its volume."""
     try:
         yield
     except VolumeError as error:

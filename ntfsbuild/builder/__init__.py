@@ -1,14 +1,15 @@
-"""The verbs: what a user asks for, done whole or not at all.  The Python API.
+"""The Python API: one function for each command.  Each completes, or changes nothing.
 
-base_image.py  the image that a verb works on
-planning.py    plans, and the volumes that they change
-building.py    new images
-applying.py    changes of images that are there
-verifying.py   volumes held to every rule
-capturing.py   volumes turned back into manifests
-extracting.py  files taken out
-diffing.py     images and manifests compared
-explanation.py what bytes are; structure_parts.py: their structures, field by field
+base_image.py      the image that a function works on
+planning.py        plans, and the volumes that they change
+building.py        new images
+applying.py        changes of existing images
+verifying.py       checks of volumes against every rule
+capturing.py       manifests made from existing volumes; captured_check.py: checks that they can be built
+extracting.py      files copied to the host; extraction.py: the items, deleted_files.py: deleted files,
+                   host_sink.py and tar_sink.py: writers, safe_names.py: names on the host
+diffing.py         comparison of images and manifests; differences.py: of two opened volumes
+explanation.py     the meaning of bytes; structure_parts.py: structures, field by field
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A verb is imported when it is asked for: each needs little of what the others do."""
+    """Import a function at first use: each needs few of the modules that the others need."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"ntfsbuild.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Changes of images that are there: on a copy that takes their place, or in place."""
+"""Changes of existing images: on a copy that replaces the image, or in place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ntfsbuild.builder.planning import (
     opened_base,
     path_of,
     planned_on,
-    told,
+    reporting,
 )
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
@@ -49,10 +49,10 @@ from ntfsbuild.volume.write.writer import Writer
 
 
 class Applied(NamedTuple):
-    """What a change did: to how many paths of the tree, and how many steps it took.
+    """The result of a change: the number of paths it changed in each way, and the number of steps.
 
-    `changed` is False when everything was there already, and nothing was written.  `notes` tell of damage
-    that did not hinder the change.
+    `changed` is False if the volume already matched the manifest, and nothing was written.  `notes` lists
+    damage that did not prevent the change.
     """
 
     path: str
@@ -81,15 +81,15 @@ def apply(
     verify: bool = False,
     check: bool | None = None,
 ) -> Applied:
-    """Lay the tree of a manifest over the volume in an image, and take its steps: all of it, or nothing.
+    """Apply the tree and the steps of a manifest to the volume in an image: completely, or not at all.
 
-    The change is made on a copy, which takes the place of `image`, or is put at `out`.  With `in_place`
-    the image itself is written, what it held is kept in a journal beside it until all is done, and
-    whoever opens the image after an interruption undoes it.  `force` lets a volume pass that is marked
-    dirty.  `check` holds all records of the volume against its bitmaps before; where it is not said, that
-    is done on volumes of up to 100,000 records.  `jobs` processes compress.  With `verify` the changed copy
-    is held to every rule before it takes its place, and VolumeError is raised where one does not hold; in
-    place there is no copy.
+    The change is made on a copy, which replaces `image` or is written to `out`.  With `in_place` the image
+    itself is changed: old data is saved in a journal beside it until the change is complete, and after an
+    interruption the next opening of the image undoes the change.  `force` allows a volume that is marked
+    dirty.  `check` compares all MFT records with the volume's bitmaps before the change; None does so on
+    volumes of up to 100,000 records.  `jobs` is the number of processes that compress.  With `verify` the
+    changed copy is checked against every rule before it replaces the image, and a broken rule raises
+    VolumeError; `in_place` does not allow `verify`.
     """
     if verify and in_place:
         raise ValueError("a change in place cannot be verified before it is made")
@@ -108,14 +108,14 @@ def apply(
         if in_place:
             with naming(shown), _journaled(base) as storage:
                 writer = writer_of(storage, force=force, check=check)
-                change = Change(told(planning.plan(writer.reader), tell), progress, jobs=jobs)
+                change = Change(reporting(planning.plan(writer.reader), tell), progress, jobs=jobs)
                 if change.is_needed:
                     change.on(writer, base.path)
                 return change.applied(shown)
         with opened_base(base, exclusive=out is None) as file:
-            # What cannot be changed is not copied, either.
+            # Find out before copying whether the volume can be changed.
             seen = writer_of(_seen(file), force=force, check=check)
-            change = Change(told(planning.plan(planned_on(file)), tell), progress, force, jobs, verify)
+            change = Change(reporting(planning.plan(planned_on(file)), tell), progress, force, jobs, verify)
             change.seen = seen
             if change.is_needed or out is not None:
                 with replacing(written, durable=True) as descriptor:
@@ -124,7 +124,7 @@ def apply(
 
 
 class Change:
-    """One change of one volume: carried out, and counted."""
+    """One change of one volume: executes a plan, and counts its operations."""
 
     def __init__(
         self,
@@ -142,12 +142,12 @@ class Change:
         self._verify = verify
         self.notes: tuple[str, ...] = ()
         self.check: bool | None = None
-        self.seen: Writer | None = None  # Has checked what is copied.
+        self.seen: Writer | None = None  # Has checked the volume that is copied.
         self.files = self.directories = 0
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is to be done; a name or an id for the volume counts as something."""
+        """Whether the plan changes anything; a label or an object id of the volume is a change, too."""
         return any(
             (one.label, one.object_id) != (None, None)
             if isinstance(one, OpenBase)
@@ -156,7 +156,7 @@ class Change:
         )
 
     def on_copy(self, file: ImageFile, descriptor: int, shown: str) -> Change:
-        """Make the empty file behind the descriptor a changed copy of an image."""
+        """Write a changed copy of an image to the empty file behind the descriptor."""
         copy = OpenFile(descriptor, shown)
         copy_image(file.whole, copy)
         if file.saved is not None:
@@ -165,7 +165,7 @@ class Change:
         private.narrow(file.offset_bytes, file.size_bytes)
         self.on(writer_of(private, force=self._force, check=self.check, like=self.seen), shown)
         if self._verify:
-            from ntfsbuild.builder.verifying import ensure_sound  # Late: few ask for it.
+            from ntfsbuild.builder.verifying import ensure_sound  # Imported late: few calls verify.
 
             ensure_sound(private, shown)
         return self
@@ -182,7 +182,7 @@ class Change:
         return self
 
     def applied(self, path: str) -> Applied:
-        """What was done."""
+        """The result, with the number of operations of each kind."""
         operations = self._operations
         tree = (Keep, LinkFile, MakeDirectory, MakeFile, OpenBase, Remove, ReplaceFile, SetMetadata)
         return Applied(
@@ -202,7 +202,7 @@ def _count(operations: list[Operation], kind: type | UnionType) -> int:
 
 
 def _journaled(base: BaseImage) -> JournaledStorage:
-    """The image of a base for changing in place; let go of where that cannot be."""
+    """The image of a base, opened for a change in place; closed again if that is impossible."""
     file = open_base(base, writable=True)
     try:
         return JournaledStorage(file)
@@ -212,7 +212,7 @@ def _journaled(base: BaseImage) -> JournaledStorage:
 
 
 def _seen(file: ImageFile) -> ChangeableStorage:
-    """An image that is open for reading, for asking whether it could be changed."""
+    """An image opened for reading, to find out whether its volume could be changed."""
     seen = PrivateImage(file.descriptor, file.shown)
     seen.saved = file.saved
     seen.narrow(file.offset_bytes, file.size_bytes)

@@ -1,4 +1,4 @@
-"""The image that a verb works on, as its caller names it."""
+"""The image that a function of the API works on, as its caller names it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 
 
 class BaseImage(NamedTuple):
-    """A volume that is to be changed: an image, and where in it the volume lies when that must be said.
+    """A volume to be changed: an image and, if needed, the partition or offset of the volume in it.
 
-    `journal` is the place of the journal of a block device, which has none beside it.
+    `journal` is the path of the journal of a block device, which has no journal beside it.
     """
 
     path: AnyPath

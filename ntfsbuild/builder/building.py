@@ -1,4 +1,4 @@
-"""New images: built from a manifest or a plan, whole or not at all."""
+"""New images, built from a manifest or a plan; an incomplete image is never left at the output."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ntfsbuild.builder.base_image import AnyPath, BaseImage
-from ntfsbuild.builder.planning import Planning, Report, Tell, base_of, opened_base, path_of, planned_on, told
+from ntfsbuild.builder.planning import (
+    Planning,
+    Report,
+    Tell,
+    base_of,
+    opened_base,
+    path_of,
+    planned_on,
+    reporting,
+)
 from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.compiler.base import OnConflict
 from ntfsbuild.content.outputs import output_is_no_input
@@ -22,9 +31,9 @@ from ntfsbuild.volume.write.compression_pool import UnitPool
 
 
 class BuildResult(NamedTuple):
-    """What was built: where, how large, and how much is in it (the root not counted).
+    """A built image: its path, its size, and the number of its files and directories without the root.
 
-    `notes` tell of damage of the base that did not hinder the build.
+    `notes` lists damage of the base that did not prevent the build.
     """
 
     path: str
@@ -47,12 +56,13 @@ def build(
     jobs: int = 1,
     verify: bool = False,
 ) -> BuildResult:
-    """Build the image that a manifest describes, and put it at `out` when it is complete.
+    """Build the image that a manifest describes, and move it to `out` when it is complete.
 
-    A manifest with a base is laid over a copy of that.  `tell` hears of each operation before it is
-    carried out.  `prefill` fills the storage with a byte first, for tests: what the writer forgot would
-    show.  `jobs` processes compress; the image is the same for any number.  With `verify` it is held to
-    every rule before; VolumeError is raised where one does not hold.
+    If the manifest names a base, its tree is applied to a copy of the base.  `tell` is called with each
+    operation before it is executed.  `prefill` is for tests: the storage is filled with that byte first, so
+    that bytes which the writer forgot are visible.  `jobs` is the number of processes that compress; the
+    image does not depend on it.  With `verify` the image is first checked against every rule; a broken rule
+    raises VolumeError.
     """
     with output_is_no_input(out, {"the manifest": path_of(manifest)}), garbage_collector_at_rest():
         if not isinstance(manifest, Manifest):
@@ -63,7 +73,9 @@ def build(
             plan = planning.plan(None)
             return execute(plan, out, progress=progress, tell=tell, prefill=prefill, jobs=jobs, verify=verify)
         with opened_base(base) as file:
-            return _build_on(file, told(planning.plan(planned_on(file)), tell), out, progress, jobs, verify)
+            return _build_on(
+                file, reporting(planning.plan(planned_on(file)), tell), out, progress, jobs, verify
+            )
 
 
 def check(
@@ -74,9 +86,9 @@ def check(
     default_ticks: int | None = None,
     progress: Report | None = None,
 ) -> BuildResult:
-    """Do everything that `build` does but put an image somewhere: what this accepts, `build` builds.
+    """Do everything that `build` does, but write no image: `build` can build each manifest accepted here.
 
-    Nothing is written, but for a manifest with steps or a base: that takes a temporary file.
+    Only a manifest with steps or a base needs a temporary file.
     """
     with garbage_collector_at_rest():
         if not isinstance(manifest, Manifest):
@@ -86,7 +98,7 @@ def check(
         if base is None and not manifest.steps:
             done = execute_fresh(planning.plan(None), NoStorage(), progress)
             return BuildResult("", done.geometry.size_bytes, done.files, done.directories)
-        import tempfile  # Late: it brings much along, and few builds are dry.
+        import tempfile  # Imported late: it imports many modules, and few calls need it.
 
         with tempfile.TemporaryFile() as passing:
             if base is None:
@@ -107,12 +119,12 @@ def execute(
     verify: bool = False,
     check: bool | None = None,
 ) -> BuildResult:
-    """Carry out a plan, and put the image at `out` when it is complete.
+    """Execute a plan, and move the image to `out` when it is complete.
 
-    A plan of a change needs the `base` that it was made for.  `check` is as in `apply`, `verify` as in
+    A plan of a change needs the `base` for which it was made.  `check` is as in `apply`, `verify` as in
     `build`.
     """
-    plan = told(plan, tell)
+    plan = reporting(plan, tell)
     if base is not None:
         with output_is_no_input(out, {}), opened_base(base) as file:
             return _build_on(file, plan, out, progress, jobs, verify, check)
@@ -134,7 +146,7 @@ def _build_new(
     prefill: int | None = None,
     jobs: int = 1,
 ) -> BuildResult:
-    """Carry out a plan on an empty file."""
+    """Execute a plan on an empty file."""
     image = RawImage(descriptor, shown) if prefill is None else PrefilledImage(descriptor, shown, prefill)
     with UnitPool(jobs) as pool:
         done = execute_fresh(
@@ -144,7 +156,7 @@ def _build_new(
 
 
 def _verify(image: ImageFile, shown: str) -> None:
-    from ntfsbuild.builder.verifying import ensure_sound  # Late: few ask for it.
+    from ntfsbuild.builder.verifying import ensure_sound  # Imported late: few calls verify.
 
     ensure_sound(image, shown)
 
@@ -158,7 +170,7 @@ def _build_on(
     verify: bool,
     check: bool | None = None,
 ) -> BuildResult:
-    """Carry out a plan on a copy of an image."""
+    """Execute a plan on a copy of an image."""
     with garbage_collector_at_rest(), replacing(out) as descriptor:
         return _build_copy(file, plan, descriptor, os.fspath(out), progress, jobs, verify, check)
 
@@ -173,7 +185,7 @@ def _build_copy(
     verify: bool = False,
     check: bool | None = None,
 ) -> BuildResult:
-    from ntfsbuild.builder.applying import Change  # Late: most images are new.
+    from ntfsbuild.builder.applying import Change  # Imported late: most images are new.
 
     change = Change(plan, progress, jobs=jobs, verify=verify)
     change.check = check

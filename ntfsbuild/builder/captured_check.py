@@ -1,4 +1,4 @@
-"""A captured manifest, held to the limits of our own reader and writer: what these refuse is taken out."""
+"""Checks that a captured manifest can be built; entries that the writer refuses are removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ntfsbuild.manifest import load
 from ntfsbuild.plan.features import NO_FEATURES
 from ntfsbuild.plan.model import MakeFile, Operation
 
-_MOST_ROUNDS = 100  # Each takes something out; hard links go a round behind their file.
+_MOST_ROUNDS = 100  # Each round removes entries; hard links are removed one round after their file.
 _SIZE = re.compile(r'^volume: \{"size": \d+', re.MULTILINE)
 _AUTO = 'volume: {"size": "auto"'
 
@@ -26,7 +26,7 @@ Note = Callable[[str, str], None]
 
 
 def check_captured(manifest: Path, note: Note) -> None:
-    """Try the manifest, and mend it until it can be built; what is taken out is noted with the reason."""
+    """Remove entries until the manifest can be built; each removed entry is noted with the reason."""
     for _ in range(_MOST_ROUNDS):
         try:
             _try(manifest)
@@ -46,14 +46,14 @@ def check_captured(manifest: Path, note: Note) -> None:
 
 
 def _try(manifest: Path) -> None:
-    """Everything that a build does, but that contents are not read, and that nothing is kept."""
+    """Do everything that a build does, but read no contents and keep no image."""
     with garbage_collector_at_rest():
         plan = Planning(load(manifest), "replace", (), None).plan(None)
         execute(plan._replace(operations=map(_emptied, plan.operations)), NoStorage())
 
 
 def _emptied(operation: Operation) -> Operation:
-    """The same with zeros for what lies in files: it takes the same records and, but for holes, clusters."""
+    """The same operation with zeros as content: it takes the same records and, except for holes, clusters."""
     if not isinstance(operation, MakeFile):
         return operation
     features = operation.features
@@ -73,7 +73,7 @@ def _zeros(content: Content) -> Content:
 
 
 def _without(lines: list[str], error: ManifestError, note: Note) -> Iterator[str]:
-    """The lines but for those with problems: one of a directory stays, as one that says nothing."""
+    """The lines without the entries that have problems."""
     at_line: dict[int, Problem] = {}
     for problem in error.problems:
         at_line.setdefault(problem.mark.line - 1, problem)

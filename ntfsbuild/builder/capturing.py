@@ -1,4 +1,4 @@
-"""A volume captured: a folder with a manifest and the contents that it names."""
+"""Capture: a folder with a manifest of an existing volume, and the contents that it names."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _CONTENT = "content"
 
 
 class Captured(NamedTuple):
-    """What was captured: the manifest, and what no manifest can say: paths, each with the reason.
+    """The captured manifest.  `notes` lists what a manifest cannot express: paths, each with the reason.
 
-    `damage` is where the volume is damaged and what could not be read there, perhaps whole files.
+    `damage` lists the damage that prevented reading: paths or records, each with the error.
     """
 
     manifest: str
@@ -41,9 +41,9 @@ def capture(
     offset: int | None = None,
     partition: int | None = None,
 ) -> Captured:
-    """Put the manifest of a volume and its contents into the folder `out`, which appears when it is whole.
+    """Write the manifest of a volume and its contents to the folder `out`, which appears when it is complete.
 
-    It must not be there yet, or be empty.  With `metadata_only` contents are zeros of the same size.
+    The folder must be new or empty.  With `metadata_only` contents are zeros of the same size.
     """
     notes: list[tuple[str, str]] = []
     with (
@@ -62,12 +62,12 @@ def capture(
             with manifest.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(manifest_lines(volume, store, note, prefix=top))
             check_captured(manifest, note)
-        damage = volume.damage.told
+        damage = volume.damage.reported
     return Captured(os.path.join(os.fsdecode(out), "manifest.yaml"), tuple(notes), damage)
 
 
 class _Store:
-    """Files named by their SHA-256, below `content`."""
+    """Content files in the folder `content`, named by their SHA-256."""
 
     def __init__(self, folder: str) -> None:
         self._folder = os.path.join(folder, _CONTENT)
@@ -75,7 +75,7 @@ class _Store:
 
     @staticmethod
     def _put_small(path: str, data: bytes) -> None:
-        """Write a file, unless the same content was written before."""
+        """Write a content file, unless the same content was written before."""
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except FileExistsError:
@@ -88,9 +88,9 @@ class _Store:
             os.close(descriptor)
 
     def put(self, pieces: Iterator[bytes]) -> str:
-        """Keep a content, once; returns its path from the manifest's folder."""
+        """Store a content once, and return its path relative to the manifest's folder."""
         first, second = next(pieces, b""), next(pieces, None)
-        if second is None:  # A small one is named before it is written.
+        if second is None:  # The name of a small content is known before it is written.
             name = hashlib.sha256(first).hexdigest()
             self._put_small(f"{self._folder}/{name}", first)
             return f"{_CONTENT}/{name}"

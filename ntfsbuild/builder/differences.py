@@ -1,4 +1,4 @@
-"""Two volumes compared, path by path: what is missing, what is new, what is different."""
+"""Compares two volumes path by path: removed, added and changed files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TRAITS = tuple(name for name in Traits._fields if name not in ("security", "nam
 
 
 class Change(NamedTuple):
-    """One thing that is different; `at` is the offset of the first different byte of a content."""
+    """One field that differs; for a content `at` is the offset of the first byte that differs."""
 
     field: str
     a: Any
@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What is different at one path; the path of what belongs to the volume is empty."""
+    """The differences at one path; differences of the volume itself have an empty path."""
 
     path: str
     kind: Literal["added", "removed", "changed"]
@@ -42,24 +42,24 @@ class Difference(NamedTuple):
 
 
 def differences(a: Volume, b: Volume, *, layout: bool = False) -> Iterator[Difference]:
-    """Everything in which `b` differs from `a`, in the order of the paths.
+    """All differences of `b` from `a`, in the order of the paths.
 
-    Where things lie (records, runs, geometry, serial numbers) counts with `layout` only.
+    Records, run lists, geometry and serial numbers are compared with `layout` only.
     """
     return _Comparison(a, b, layout).run()
 
 
 class _Comparison:
-    """What is known of two volumes while they are compared."""
+    """The comparison of two volumes, with what it remembers of files that have several names."""
 
     def __init__(self, a: Volume, b: Volume, layout: bool) -> None:
         self._a, self._b = a, b
         self._layout = layout
         self._same_descriptors: set[tuple[int, int]] = set()
         self._infos = _Infos(), _Infos()
-        self._first: dict[tuple[int, int], str] = {}  # Of two files that were compared: under which path.
+        self._first: dict[tuple[int, int], str] = {}  # Path under which two files were compared.
         self._same_names: dict[tuple[int, int], bool] = {}
-        self._links: dict[int, tuple[int, str]] = {}  # Of a's files with several names: b's, and a name.
+        self._links: dict[int, tuple[int, str]] = {}  # Record in a: record in b, path.
 
     def run(self) -> Iterator[Difference]:
         changes = tuple(self._of_volumes())
@@ -97,7 +97,7 @@ class _Comparison:
             yield Change("type", kind, "file" if a.is_directory else "directory")
             return
         yield from self._of_links(one.path, a, b)
-        # Some drivers set the bit of directories here, too, where it says nothing.
+        # Some drivers set the directory bit here, too, where it has no meaning.
         yield from _changes("attributes", a.attributes & ~_DIRECTORY, b.attributes & ~_DIRECTORY)
         if a.times != b.times:
             for name, mine, theirs in zip(TIME_NAMES, a.times, b.times, strict=True):
@@ -106,7 +106,7 @@ class _Comparison:
             yield from _changes("namespace", one.entry.namespace, other.entry.namespace)
             yield from _changes("entry_times", times_of(one.entry), times_of(other.entry))
         both = one.reference, other.reference
-        # Of several names of a file, one is enough for what belongs to the file.
+        # The streams of a file with several names are compared under one name only.
         if not one.is_linked or self._first.setdefault(both, one.path) == one.path:
             yield from self._of_streams(one, other, a, b)
         yield from self._of_traits(one, other, a, b)
@@ -115,7 +115,7 @@ class _Comparison:
             yield from _changes("sequence", a.sequence, b.sequence)
 
     def _of_links(self, path: str, a: FileInfo, b: FileInfo) -> Iterator[Change]:
-        """Names of one file have to be names of one file on the other side, too."""
+        """Hard links to one file must be hard links to one file in the other volume, too."""
         yield from _changes("link_count", a.link_count, b.link_count)
         if a.link_count > 1 and not a.is_directory:
             number, first = self._links.setdefault(a.record, (b.record, path))
@@ -136,12 +136,12 @@ class _Comparison:
         else:
             yield Change("security", mine.security, theirs.security)
         for name in _TRAITS:
-            # Old forms of $STANDARD_INFORMATION do not have all of them: that is none, too.
+            # Old forms of $STANDARD_INFORMATION lack some of them, which equals zero.
             yield from _changes(name, getattr(mine, name) or None, getattr(theirs, name) or None)
         yield from _changes("name_times", mine.name_times, theirs.name_times)
 
     def _have_same_names(self, a: FileInfo, b: FileInfo) -> bool:
-        """Whether the $FILE_NAMEs of two files say the same; asked once for all names of a file."""
+        """Whether two files have equal $FILE_NAMEs; compared once for all names of a file."""
         if len(a.names) == len(b.names) == 1:
             return a.names[0][:2] == b.names[0][:2] and a.names[0].times == b.names[0].times
         key = a.record, b.record
@@ -178,14 +178,14 @@ class _Comparison:
             yield from _changes(f"{field}.runs", a.runs, b.runs)
 
     def _first_difference(self, one: File, other: File, a: StreamInfo, b: StreamInfo) -> int | None:
-        """The offset of the first different byte; None where there is none."""
+        """The offset of the first byte that differs; None if the contents are equal."""
         shorter = min(a.size_bytes, b.size_bytes)
         try:
             at = self._first_in(one, other, a, b, shorter)
         except VolumeError as error:
             if type(error) is not VolumeError:
                 raise
-            # What nobody can read (encrypted, or somewhere else) is compared as it lies on the disk.
+            # Content that cannot be read (encrypted, or stored elsewhere) is compared as stored on disk.
             raw = zip_longest(one.raw_pieces(a.name), other.raw_pieces(b.name), fillvalue=b"")
             at = next((k * _BLOCK_BYTES for k, (mine, theirs) in enumerate(raw) if mine != theirs), None)
         if at is None and a.size_bytes != b.size_bytes:
@@ -205,7 +205,7 @@ class _Comparison:
 
 
 class _Infos:
-    """What files say of themselves; of those with several names it is kept."""
+    """The information of files; that of a file with several names is read once."""
 
     def __init__(self) -> None:
         self._linked: dict[int, FileInfo] = {}
@@ -220,7 +220,7 @@ class _Infos:
 
 
 def _first_byte(one: bytes, other: bytes) -> int:
-    """Where two different pieces of one length differ first."""
+    """The index of the first byte that differs between two different pieces of the same length."""
     bits = int.from_bytes(one, "little") ^ int.from_bytes(other, "little")
     return ((bits & -bits).bit_length() - 1) // 8
 
@@ -231,13 +231,13 @@ def _changes(field: str, a: Any, b: Any) -> Iterator[Change]:
 
 
 def _is_special(info: FileInfo) -> bool:
-    """Whether a file has more than what `stat` tells."""
+    """Whether a file has traits that `FileInfo` does not hold completely, such as a reparse point."""
     encrypted = any(stream.flags & attribute.ENCRYPTED for stream in info.streams)
     return bool(info.reparse_tag or info.object_id or info.ea_bytes or encrypted or info.case_sensitive)
 
 
 def data_extents(streams: Iterable[tuple[StreamInfo, int]], size_bytes: int) -> list[tuple[int, int]]:
-    """The parts of streams, each with its cluster size, in which some of them has data, up to a size."""
+    """The byte ranges, up to a size, in which a stream has data; each stream comes with its cluster size."""
     found: list[tuple[int, int]] = []
     for stream, cluster_bytes in streams:
         end = min(size_bytes, stream.initialized_bytes)

@@ -1,4 +1,4 @@
-"""Images and manifests compared: a manifest stands for the image that it builds."""
+"""Compares images and manifests; for a manifest its image is built first."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def diff(
     default_ticks: int | None = None,
     tell: TellDamage | None = None,
 ) -> Iterator[Difference]:
-    """Everything in which `b` differs from `a`; each is an image, or a manifest (.yaml, .yml, .json).
+    """All differences of `b` from `a`; each is an image, or a manifest (.yaml, .yml, .json).
 
-    `tell` hears at the end which side was read around damage: its path, where, and what is wrong there.
+    `tell` is called at the end for each damage that was skipped: path of the image, location, error.
     """
     with ExitStack() as stack:
         volumes = [stack.enter_context(_opened(path, allow_outside, default_ticks)) for path in (a, b)]
@@ -40,12 +40,12 @@ def diff(
         if tell is None:
             return
         for side, volume in zip((a, b), volumes, strict=True):
-            for where, what in volume.damage.told:
+            for where, what in volume.damage.reported:
                 tell(os.fspath(side.path if isinstance(side, BaseImage) else side), where, what)
 
 
 def is_manifest(path: AnyPath) -> bool:
-    """Whether a path is, by its name, that of a manifest."""
+    """Whether a path has the name of a manifest."""
     return os.fsencode(path).lower().endswith(_MANIFESTS)
 
 

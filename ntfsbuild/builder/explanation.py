@@ -1,4 +1,4 @@
-"""What a record, a file or a byte of an image is."""
+"""The structures of a file, a record or a byte of an image."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SHOWN_DATA_BYTES = 512
 
 
 class Explained(NamedTuple):
-    """A structure, or a piece of a file's data; `way` leads to the byte that was asked for."""
+    """A structure, or a piece of a file's data; `way` lists the parts that contain the requested byte."""
 
     what: str
-    file: str | None  # Whose it is: a path, or a record.
+    file: str | None  # The file that owns it: a path, or a record.
     offset: int  # Of its first byte on the volume.
-    data: bytes  # As whoever reads it has it.
+    data: bytes  # After the update sequence is undone.
     structure: Part
     way: tuple[Part, ...] = ()
 
@@ -32,7 +32,7 @@ class Explained(NamedTuple):
 def explain(
     image: AnyPath, target: str, *, offset: int | None = None, partition: int | None = None
 ) -> list[Explained]:
-    """The structures that a target means: a path (`/a`), a record (`12`), or a byte (`0x1f00`)."""
+    """The structures of a target: of a path (`/a`), a record (`12`), or a byte (`0x1f00`)."""
     with naming(image), Volume.open(image, offset=offset, partition=partition) as volume:
         places = volume.locator()
         if target.startswith("/"):
@@ -55,7 +55,7 @@ def _record(places: Locator, number: int) -> Explained:
 
 
 def _byte(places: Locator, at: int, block_bytes: int) -> Explained:
-    """The structure that holds a byte of the volume."""
+    """The structure that contains a byte of the volume."""
     geometry = places.geometry
     if not 0 <= at < geometry.size_bytes:
         raise ManifestError(f"{at:#x}: the volume has {geometry.size_bytes:#x} bytes")
@@ -75,7 +75,7 @@ def _pointed(found: Explained, at: int) -> Explained:
 
 
 def _in_clusters(places: Locator, at: int, size: int) -> Explained:
-    """What lies in the clusters of some file, or in none."""
+    """The structure or the data at a byte: in the clusters of a file, or in free clusters."""
     geometry = places.geometry
     owner = places.owner_of(at // geometry.cluster_bytes)
     if owner is None:

@@ -1,4 +1,4 @@
-"""Files taken out of a volume: into a directory of the host, or into a tar archive; whole or not at all."""
+"""Extracts files of a volume to a directory of the host or a tar archive, which appears when complete."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import chain
 from typing import NamedTuple
 
 from ntfsbuild.builder.base_image import AnyPath
+from ntfsbuild.builder.deleted_files import deleted_items
 from ntfsbuild.builder.extraction import Item, items
 from ntfsbuild.builder.host_sink import HostSink
-from ntfsbuild.builder.recovering import deleted_items
 from ntfsbuild.builder.tar_sink import TarSink
 from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
@@ -20,7 +20,7 @@ from ntfsbuild.volume.opening import Volume
 
 
 class Extracted(NamedTuple):
-    """What was taken out, and what was not: paths, each with the reason."""
+    """The number of extracted items; `notes` lists what was not extracted: paths, each with the reason."""
 
     items: int
     notes: tuple[tuple[str, str], ...]
@@ -35,11 +35,10 @@ def extract(
     partition: int | None = None,
     deleted: bool = False,
 ) -> Extracted:
-    """Take `paths`, and all that is below them, out of an image.
+    """Extract `paths`, and everything below them, from an image.
 
-    `out` is an archive where its name ends in `.tar`, else a directory, which must not be there yet or
-    be empty; it appears when all is in it.  With `deleted`, files whose records are free come along,
-    below `$Deleted`.
+    `out` is an archive if its name ends in `.tar`, else a directory, which must be new or empty; it appears
+    when it is complete.  With `deleted`, files of free records are extracted, too, to `$Deleted`.
     """
     notes: list[tuple[str, str]] = []
 
@@ -77,5 +76,5 @@ def extract(
                         tree.finish()
                 finally:
                     os.close(descriptor)
-        notes += volume.damage.told
+        notes += volume.damage.reported
     return Extracted(count, tuple(notes))

@@ -1,4 +1,4 @@
-"""What is taken out of a volume: one item after the other, a directory before what lies in it."""
+"""The items of an extraction, in order: each directory before its entries."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PIECE_BYTES = 1 << 20
 
 Kind: TypeAlias = Literal["directory", "file", "symlink", "fifo", "hardlink"]
 Extents: TypeAlias = list[tuple[int, int]]
-Note: TypeAlias = Callable[[str, str], None]  # Told of a path, and of what was not taken from it.
+Note: TypeAlias = Callable[[str, str], None]  # A path, and what was not extracted of it.
 
 
 NO_UNIX_METADATA = UnixMetadata()
 
 
 class Stream(NamedTuple):
-    """A stream to be read: where it has data, and how to read a part."""
+    """A data stream to be read: the byte ranges with data, and a function that reads a part."""
 
     name: str
     size_bytes: int
@@ -35,14 +35,14 @@ class Stream(NamedTuple):
     read: Callable[[int, int], bytes]
 
     def pieces(self) -> Iterator[tuple[int, bytes]]:
-        """Its data with offsets; what lies between is zeros."""
+        """Its data with offsets; between the pieces are zeros."""
         for begin, end in self.extents:
             for at in range(begin, end, PIECE_BYTES):
                 yield at, self.read(at, min(PIECE_BYTES, end - at))
 
 
 class Item(NamedTuple):
-    """Something of the volume, in the words of the host."""
+    """A file, directory or link of the volume, described in the terms of the host."""
 
     path: str
     kind: Kind
@@ -50,13 +50,13 @@ class Item(NamedTuple):
     attributes: int
     main: Stream | None = None
     streams: tuple[Stream, ...] = ()
-    target: str = ""  # Of a symbolic link its text, of a hard link the path of the first name.
+    target: str = ""  # The text of a symbolic link, or the path of the first name of a hard link.
     unix: UnixMetadata = NO_UNIX_METADATA
-    is_linked: bool = False  # Whether hard links to it may follow.
+    is_linked: bool = False  # Hard links to it may follow.
 
 
 def items(volume: Volume, paths: Iterable[str], note: Note) -> Iterator[Item]:
-    """Everything at and below the paths, which are absolute; each once."""
+    """The paths, which are absolute, and everything below them; each item once."""
     seen: set[str] = set()
     first_names: dict[int, str] = {}
     tops = list(paths)
@@ -70,7 +70,7 @@ def items(volume: Volume, paths: Iterable[str], note: Note) -> Iterator[Item]:
 
 
 def _files_at(volume: Volume, top: str) -> Iterator[File]:
-    """What lies at a path and below it, after the directories on the way to it; the root is not counted."""
+    """The directories that lead to a path (without the root), the path, and everything below it."""
     for path in () if top == "/" else _directories_to(top):
         yield volume.open_file(path)
     file = volume.open_file(top)
@@ -115,7 +115,7 @@ def _unix_of(file: File, info: FileInfo) -> UnixMetadata:
 
 
 def _readable(file: File, info: FileInfo, cluster_bytes: int, note: Note) -> Iterator[Stream]:
-    """The streams that can be read, the main one first; the others are noted."""
+    """The readable streams, the unnamed one first; the others are noted."""
     for stream in sorted(info.streams, key=lambda one: one.name != "") if info.streams else ():
         name = stream.name
         try:
@@ -137,7 +137,7 @@ def _extents(stream: StreamInfo, cluster_bytes: int) -> Extents:
 
 
 def _link_of(file: File, info: FileInfo, note: Note) -> tuple[Kind | None, str]:
-    """What a reparse point is to the host; None where it is nothing but a file or directory with one."""
+    """The host's form of a reparse point (a link, a FIFO); None if it is extracted as a file or directory."""
     value = file.traits().reparse or b""
     decoded = reparse_point.decode(value)
     target = str(decoded.get("target") or decoded.get("print") or decoded.get("substitute") or "")

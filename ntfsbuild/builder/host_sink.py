@@ -1,9 +1,8 @@
-"""Items put into a directory of the host.
+"""Writes items to a directory of the host.
 
-Every directory is opened inside the one before, and no link on the way is followed: names, links and
-whoever else writes there cannot lead out of it.  Times and modes are set through the descriptor of what was
-made, never by its name, under which something else may lie by then.  Symbolic links are made last, when
-nothing follows.
+Every directory is opened relative to its parent, and no symbolic link is followed: neither names nor links
+nor other processes can make this module write outside.  Times and modes are set through the descriptor of the
+new file, never by its name, which another process may have replaced.  Symbolic links are made last.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ _MOST_TWINS = 10_000
 
 
 class HostSink:
-    """Writes into an empty directory, which is given by an open descriptor."""
+    """Writes to an empty directory, which is given by an open descriptor."""
 
     def __init__(self, descriptor: int, note: Note) -> None:
         self._root = descriptor
         self._note = note
-        self._names: dict[str, str] = {"/": "."}  # Of what was put: its path on the host.
+        self._names: dict[str, str] = {"/": "."}  # Path on the host of each item.
         self._folder_path, self._folder = "/", os.dup(descriptor)
-        self._made: dict[str, tuple[int, int]] = {}  # Device and inode of what was put, by its path.
+        self._made: dict[str, tuple[int, int]] = {}  # Device and inode of each item, by its path.
         self._links: list[Item] = []
         self._folders: list[Item] = []
 
@@ -48,7 +47,7 @@ class HostSink:
         os.close(self._folder)
 
     def put(self, item: Item) -> None:
-        """Put one item; its directory came before."""
+        """Write one item; its directory was written before."""
         above, _, name = item.path.rpartition("/")
         self._enter(above or "/")
         match item.kind:
@@ -90,7 +89,7 @@ class HostSink:
     # ------------------------------------------------------------------ on the host
 
     def _enter(self, path: str) -> None:
-        """Open the directory of the host for a path of the volume."""
+        """Open the host's directory for a path of the volume."""
         if path == self._folder_path:
             return
         descriptor = self._open_folder(self._names[path])
@@ -126,7 +125,7 @@ class HostSink:
             raise HostError(f"{path}: another process has put something else in its place")
 
     def _make(self, path: str, name: str, make: Callable[[str], object]) -> str:
-        """Make something under a name that nothing has yet, also where the host ignores case."""
+        """Make a file under an unused name, also if the host ignores case."""
         wanted = safe_name(name)
         for number in range(1, _MOST_TWINS):
             safe = numbered(wanted, number)
@@ -160,7 +159,7 @@ class HostSink:
             os.close(descriptor)
 
     def _new_file(self, path: str, name: str, item: Item) -> int:
-        """A new file, open; the first name that is tried is almost always free."""
+        """A new file, opened; the first tried name is almost always free."""
         safe = safe_name(name)
         try:
             descriptor = os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder)
@@ -199,10 +198,10 @@ class HostSink:
             self._note(item.path, "the host cannot have its times")
 
     def _set_link_times(self, safe: str, item: Item) -> None:
-        """Set the times of a symbolic link itself; a host that cannot open one leaves them."""
+        """Set the times of a symbolic link itself, if the host can open one."""
         if not hasattr(os, "O_PATH"):
             return
         with self._opened(safe, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC) as descriptor:
             opened = f"/proc/self/fd/{descriptor}"
             if stat.S_ISLNK(os.fstat(descriptor).st_mode) and os.path.lexists(opened):
-                self._set_times(opened, item)  # It leads to what is open, and no further.
+                self._set_times(opened, item)  # This path leads to the open link itself, not to its target.

@@ -1,4 +1,4 @@
-"""Plans: of manifests, for new volumes or changes of others; kept, and read again."""
+"""Plans of manifests, for new volumes or changes of existing volumes; saved, and loaded again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Listing:
         return self._volume.traits("/$Volume").object_id
 
     def find(self, path: str, *, exactly: bool) -> _Listed | None:
-        """What is at a path: in any case, or only as it is spelled."""
+        """The file at a path, compared without or with the case of letters."""
         found = self._volume.find(path)
         if found is None or (exactly and found.path.rpartition("/")[2] != path.rpartition("/")[2]):
             return None
@@ -68,14 +68,14 @@ class _Listed:
         return self._file.data_pieces(stream, key=key)
 
     def ciphertext(self, stream: str = "") -> Iterator[tuple[int, bytes]]:
-        """An encrypted stream as it lies in its clusters, with its offsets."""
+        """The raw data of an encrypted stream, as stored in its clusters, with its offsets."""
         at = 0
         for piece in self._file.raw_pieces(stream):
             yield at, piece
             at += len(piece)
 
     def traits(self) -> Traits:
-        """What else it has."""
+        """Its other traits: security descriptor, reparse point, extended attributes and so on."""
         return self._file.traits()
 
 
@@ -88,11 +88,11 @@ def make_plan(
     default_ticks: int | None = None,
     pin_sources: bool = False,
 ) -> Plan:
-    """The plan of a manifest; its sources are looked for from the manifest's folder.
+    """The plan of a manifest; paths of sources are relative to the manifest's folder.
 
-    It is one of a change where there is a `base`, here or in the manifest.  `default_ticks` hold where
-    the manifest says no time.  With `pin_sources` every source is read for its size and SHA-256, so that
-    the plan can be kept and executed later.
+    With a `base`, here or in the manifest, it is the plan of a change.  `default_ticks` is the default for
+    times that the manifest does not give.  With `pin_sources` every source is read for its size and SHA-256,
+    so that the plan can be saved and executed later.
     """
     base = base or base_of(manifest, allow_outside)
     planning = Planning(manifest, on_conflict, allow_outside, default_ticks, pin_sources)
@@ -103,7 +103,7 @@ def make_plan(
 
 
 class Planning(NamedTuple):
-    """Everything about the making of a plan but its base."""
+    """All inputs of a plan except its base."""
 
     manifest: Manifest
     on_conflict: OnConflict
@@ -128,7 +128,7 @@ class Planning(NamedTuple):
 
 
 def base_of(manifest: Manifest, allow_outside: Sequence[AnyPath]) -> BaseImage | None:
-    """The base that a manifest names, which lies where its sources may lie."""
+    """The base that a manifest names; it must lie in a folder that is allowed for sources."""
     spec = manifest.volume.base
     if spec is None:
         return None
@@ -144,12 +144,12 @@ def base_of(manifest: Manifest, allow_outside: Sequence[AnyPath]) -> BaseImage |
 
 
 def path_of(manifest: Manifest | AnyPath) -> AnyPath:
-    """Where a manifest lies that is given, or was loaded."""
+    """The path of a manifest, which is given as a path or already loaded."""
     return manifest.file if isinstance(manifest, Manifest) else manifest
 
 
-def told(plan: Plan, tell: Tell | None) -> Plan:
-    """The same plan, whose operations are told as they are taken from it."""
+def reporting(plan: Plan, tell: Tell | None) -> Plan:
+    """The same plan; `tell` is called with each operation when it is taken from the plan."""
     if tell is None:
         return plan
 
@@ -161,7 +161,7 @@ def told(plan: Plan, tell: Tell | None) -> Plan:
 
 
 def open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = False) -> ImageFile:
-    """The image of a base, locked, its window the volume."""
+    """The image of a base, opened and locked, with its window set to the volume."""
     if base.journal is not None and os.path.isfile(base.path):
         raise ManifestError(f"{os.fspath(base.path)}: the journal of a file lies beside it, and nowhere else")
     journal = None if base.journal is None else os.fspath(base.journal)
@@ -176,9 +176,10 @@ def open_base(base: BaseImage, *, writable: bool = False, exclusive: bool = Fals
 
 @contextlib.contextmanager
 def opened_base(base: BaseImage, *, exclusive: bool = False) -> Iterator[ImageFile]:
-    """The same for reading, until it is done with; what is wrong with it is said with its name.
+    """The same as a context, for reading; errors carry the image's path.
 
-    It is an input, and no output may be it, but for who is about to replace it (`exclusive`).
+    The image is an input, which no output may overwrite, unless the caller is about to replace it
+    (`exclusive`).
     """
     with naming(base.path), open_base(base, exclusive=exclusive) as file:
         if not exclusive:
@@ -188,14 +189,14 @@ def opened_base(base: BaseImage, *, exclusive: bool = False) -> Iterator[ImageFi
 
 
 def planned_on(file: ImageFile) -> Volume:
-    """The volume of a base, for planning a change of it: what cannot be read whole is refused."""
+    """The volume of a base, for planning a change of it; damage that hides data is refused."""
     volume = Volume(file)
     volume.damage.refuses = True
     return volume
 
 
 def save_plan(plan: Plan, base: AnyPath) -> Iterator[str]:
-    """The lines of a plan, to be kept and loaded later; `base` is the manifest's folder."""
+    """The lines of a plan, to be saved and loaded later; `base` is the manifest's folder."""
     from ntfsbuild.plan import json_lines
 
     return json_lines.write(plan, os.path.realpath(os.fsencode(base)))
@@ -204,7 +205,7 @@ def save_plan(plan: Plan, base: AnyPath) -> Iterator[str]:
 def read_plan(
     lines: Iterable[bytes], name: str, base: AnyPath, *, allow_outside: Sequence[AnyPath] = ()
 ) -> Plan:
-    """The plan in these lines, read as it is executed; `name` is its own in messages."""
+    """The plan in these lines, which are read while it is executed; `name` stands in error messages."""
     from ntfsbuild.content.confinement import Confinement
     from ntfsbuild.plan import parsing
 
@@ -214,7 +215,7 @@ def read_plan(
 
 
 def load_plan(path: AnyPath, base: AnyPath | None = None, *, allow_outside: Sequence[AnyPath] = ()) -> Plan:
-    """A saved plan; `base` is the manifest's folder, that of the plan when it is not said."""
+    """A saved plan; `base` is the manifest's folder, by default the folder of the plan."""
     from ntfsbuild.content.host_file import open_given
 
     name = os.fspath(path)

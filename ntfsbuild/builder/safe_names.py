@@ -1,17 +1,17 @@
-"""Names of a volume as names of the host: none leads out of its directory, and none is lost."""
+"""Turns names of a volume into names of the host: none leads out of its directory, and none is lost."""
 
 from __future__ import annotations
 
 import hashlib
 
-MAX_BYTES = 255  # What a name may have on the usual file systems.
+MAX_BYTES = 255  # The longest name of the usual file systems.
 _DIGEST_CHARACTERS = 8
 
 
 def safe_name(name: str) -> str:
-    """A name that any POSIX system takes; what it does not take is written as %XX, as is the percent sign.
+    """A name that any POSIX system allows; other characters, and the percent sign, are written as %XX.
 
-    Half a surrogate pair becomes %uXXXX.  A name that is too long is cut, and ends in a digest.
+    An unpaired surrogate becomes %uXXXX.  A name that is too long is cut, and ends in a digest.
     """
     usual = name.isascii() and name.isprintable() and "%" not in name and "/" not in name
     if usual and 0 < len(name) <= MAX_BYTES and name not in (".", ".."):
@@ -38,7 +38,7 @@ def _cut(name: str) -> str:
 
 
 def numbered(name: str, number: int) -> str:
-    """Another name for what has the same name as something else to the host; `number` counts from 2."""
+    """Another name for an item whose name is already used on the host; `number` counts from 2."""
     if number == 1:
         return name
     stem, dot, suffix = name.rpartition(".")

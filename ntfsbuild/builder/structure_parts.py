@@ -1,7 +1,7 @@
-"""What the bytes of a structure mean: a tree of named parts, each with its place and its value.
+"""The meaning of a structure's bytes: a tree of named parts, each with its offset and its value.
 
-Offsets count inside the structure; update sequences are undone in what is shown, as whoever reads does.
-The fields of a structure are those that `ondisk/` declares, read through construct.
+Offsets count from the beginning of the structure.  Update sequences are undone before.  The fields of a
+structure are those that `ondisk/` declares, read through construct.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _MOST_ENTRIES = 4096
 
 @dataclass
 class Part:
-    """A part of a structure; `value` is what its bytes mean, None where its own parts tell."""
+    """A part of a structure; `value` is the meaning of its bytes, None if it consists of parts."""
 
     name: str
     at: int
     size_bytes: int
     value: Any = None
     parts: list[Part] = field(default_factory=list)
-    unit: str | None = None  # What a number counts.
+    unit: str | None = None  # The unit of a number.
 
     def find(self, at: int) -> list[Part]:
-        """The way down to the innermost part that holds byte `at`."""
+        """The parts that contain byte `at`, from the outermost to the innermost."""
         for part in self.parts:
             if part.at <= at < part.at + part.size_bytes:
                 return [self, *part.find(at)]
@@ -61,7 +61,7 @@ def boot_sector(data: bytes) -> Part:
 
 
 def record(data: bytes, number: int) -> Part:
-    """The parts of an MFT record, whose update sequence is undone."""
+    """The parts of an MFT record; its update sequence was undone before."""
     whole = Part(f"record {number}", 0, len(data))
     header = _Fields(FileRecordHeader, data)
     whole.parts = header.parts
@@ -87,7 +87,7 @@ def record(data: bytes, number: int) -> Part:
 
 
 def index_block(data: bytes, name: str, *, directory: bool) -> Part:
-    """The parts of an index block, whose update sequence is undone."""
+    """The parts of an index block; its update sequence was undone before."""
     whole = Part(name, 0, len(data))
     head = _Fields(IndexBlock, data)
     whole.parts = [*head.parts, _update_sequence(data, head)]
@@ -96,7 +96,7 @@ def index_block(data: bytes, name: str, *, directory: bool) -> Part:
 
 
 def restored(data: bytes, what: str) -> bytes:
-    """A protected structure with its update sequence undone; as it is where that is damaged."""
+    """A protected structure with its update sequence undone; unchanged if that is damaged."""
     buffer = bytearray(data)
     try:
         fixups.restore(buffer, what)
@@ -109,7 +109,7 @@ def restored(data: bytes, what: str) -> bytes:
 
 
 class _Fields:
-    """The declared fields of a structure, as construct reads them: parts to show, values to go on with."""
+    """The declared fields of a structure, as construct reads them: as parts, and as values."""
 
     def __init__(self, structure: type[OnDisk], data: bytes, at: int = 0) -> None:
         self._told = structure.told(data, at)
@@ -125,7 +125,7 @@ class _Fields:
 
 
 def _meaning(told: Field) -> Any:
-    """What a value says: the names of its flags or its code, a time, a record; else the number itself."""
+    """The meaning of a value: the names of its flags or its code, a time, a record; else the number."""
     name, value = told.name, told.value
     if told.meaning is not None:
         return told.meaning
@@ -145,7 +145,7 @@ def _meaning(told: Field) -> Any:
 
 
 def _unit(told: Field) -> str | None:
-    """What a number counts, as the end of its field's name says."""
+    """The unit of a number, taken from the end of its field's name."""
     if told.meaning is not None or not isinstance(told.value, int):
         return None
     return _UNITS.get(told.name.rpartition("_")[2])
@@ -276,7 +276,7 @@ def _index_root(data: bytes, at: int, end: int, name: str) -> Iterator[Part]:
 
 
 def _index(data: bytes, at: int, end: int, *, directory: bool) -> Iterator[Part]:
-    """An index header, and the entries that it leads to."""
+    """An index header and its entries."""
     header = _Fields(IndexHeader, data, at)
     yield from header.parts
     place, stop = at + header["entries_offset"], min(end, at + header["length_bytes"])

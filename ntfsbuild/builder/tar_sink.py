@@ -1,4 +1,4 @@
-"""Items put into a tar archive in the PAX format: exact times, sparse files, attributes and streams kept."""
+"""Writes items to a tar archive in the PAX format, with exact times, sparse files, attributes and streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ntfsbuild.ondisk.standard_information import Ticks4
 
 _BLOCK_BYTES = 512
 _SHOWN_CHARACTERS = 80
-_SMALL_STREAM_BYTES = 64 << 10  # Larger ones are members of their own.
+_SMALL_STREAM_BYTES = 64 << 10  # Larger streams are members of their own.
 _READONLY = int(FileAttributes.READONLY)
 _NAME_BYTES = 100
 _PLAIN_BYTES_MAX = 0o77777777777
@@ -34,7 +34,7 @@ class TarSink:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115  Closed below.
-        self._head_key: tuple[Ticks4, int] | None = None  # Of the template for plain files.
+        self._head_key: tuple[Ticks4, int] | None = None  # Key of the template.
         self._before = self._head = b""
 
     def __enter__(self) -> Self:
@@ -47,7 +47,7 @@ class TarSink:
             self._tar.close()
 
     def put(self, item: Item) -> None:
-        """Put one item; its directory came before."""
+        """Write one item; its directory was written before."""
         name = item.path[1:]
         if (
             item.kind == "file"
@@ -64,7 +64,7 @@ class TarSink:
         self._put_any(item)
 
     def _put_plain(self, item: Item, name: bytes, content: Stream | None) -> None:
-        """A file whose header differs from others of its times and attributes in name and size alone."""
+        """A file whose header differs only in name and size from files of equal times and attributes."""
         size = content.size_bytes if content else 0
         if size > _PLAIN_BYTES_MAX:
             self._put_any(item)
@@ -115,7 +115,7 @@ class TarSink:
             self._add(info, stream)
 
     def finish(self) -> None:
-        """Nothing is left to do: an archive keeps the order."""
+        """Do nothing: only a directory of the host needs work at the end."""
 
     def _info(self, item: Item, path: str) -> tarfile.TarInfo:
         info = tarfile.TarInfo(_member_name(path))
@@ -139,7 +139,7 @@ class TarSink:
             info.size = content.size_bytes
             self._tar.addfile(info, _Reader([b""], content))
             return
-        # GNU's sparse format 1.0: a map of what is there comes before it.
+        # GNU's sparse format 1.0: a map of the data ranges comes before the data.
         extents = content.extents
         if not extents or extents[-1][1] < content.size_bytes:
             extents = [*extents, (content.size_bytes, content.size_bytes)]
@@ -153,7 +153,7 @@ class TarSink:
             "GNU.sparse.name": info.name,
             "GNU.sparse.realsize": str(content.size_bytes),
         }
-        # Short, and ASCII: else tarfile says it once more, and Python takes it for the name.
+        # Short, and ASCII: otherwise tarfile writes a second PAX name, and Python reads that one.
         last = info.name.rpartition("/")[2].encode("ascii", "replace").decode()
         info.name = f"GNUSparseFile.0/{last[:_SHOWN_CHARACTERS]}"
         info.size = len(sparse_map) + stored
@@ -161,14 +161,14 @@ class TarSink:
 
 
 class _Reader(io.RawIOBase):
-    """What tarfile reads: something that is ready, then the data of a stream."""
+    """A file object for tarfile: first given bytes, then the data of a stream."""
 
     def __init__(self, ready: list[bytes], content: Stream) -> None:
         self._buffer = b"".join(ready)
         self._pieces = content.pieces()
 
     def read(self, size: int = -1) -> bytes:
-        """As many bytes as were asked for, while there are any."""
+        """The next `size` bytes, fewer at the end."""
         while 0 <= size > len(self._buffer) or size < 0:
             piece = next(self._pieces, None)
             if piece is None:
@@ -188,13 +188,13 @@ def _seconds(ticks: int) -> str:
 
 
 def _member_name(path: str) -> str:
-    """A path without its slash, and without parts that lead elsewhere."""
+    """A path without its leading slash, and with `.` and `..` escaped."""
     parts = [{".": "%2E", "..": "%2E%2E"}.get(part, part) for part in path.strip("/").split("/")]
     return _text("/".join(parts))
 
 
 def _text(text: str) -> str:
-    """Half a surrogate pair goes into the archive as its three bytes."""
+    """The text for tarfile; an unpaired surrogate is stored as its three bytes."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
 
 

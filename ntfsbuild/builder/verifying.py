@@ -1,4 +1,4 @@
-"""Volumes held to every rule of specs/invariants.md."""
+"""Checks volumes against every rule of specs/invariants.md."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SHOWN = 3
 
 
 class Verified(NamedTuple):
-    """What was found on a volume: the gravest first, of each rule a hundred at most.
+    """The findings on a volume: the gravest first, at most a hundred of each rule.
 
-    `counts` has how many there were of each rule, `records` and `clusters` how much was looked at.
+    `counts` has the number of findings of each rule; `records` and `clusters` count what was checked.
     """
 
     path: str
@@ -35,21 +35,21 @@ class Verified(NamedTuple):
     counts: dict[str, int]
 
     def count(self, severity: Severity) -> int:
-        """How many findings are that grave."""
+        """The number of findings of this severity."""
         return sum(count for rule, count in self.counts.items() if RULES[rule].severity == severity)
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is nothing but notes."""
+        """Whether there are no errors and no warnings; notes are allowed."""
         return not self.count("error") and not self.count("warning")
 
 
 def verify(
     image: BaseImage | AnyPath, *, offset: int | None = None, partition: int | None = None
 ) -> Verified:
-    """Hold the volume in an image to every rule; nothing is written.
+    """Check the volume in an image against every rule; write nothing.
 
-    Raises VolumeError where there is no volume, or neither a geometry nor a $MFT to begin with.
+    Raises VolumeError if there is no volume, or if its geometry or $MFT cannot be found.
     """
     base = image if isinstance(image, BaseImage) else BaseImage(image, partition, offset)
     with naming(base.path), ImageFile.open(base.path) as file:
@@ -58,7 +58,7 @@ def verify(
 
 
 def ensure_sound(source: Source, path: str) -> None:
-    """Raise VolumeError where a volume that was just written breaks a rule: it is our bug, or its base's."""
+    """Raise VolumeError if a volume that was just written breaks a rule: a bug, or damage of its base."""
     found = _verified(source, path, 0)
     if errors := found.count("error"):
         grave = [one for one in found.findings if RULES[one.rule].severity == "error"]
@@ -78,7 +78,7 @@ def _verified(source: Source, path: str, offset: int) -> Verified:
 
 
 def _narrow(file: ImageFile, base: BaseImage) -> None:
-    """The window of the volume; a bare volume whose first sector is lost is known by its last."""
+    """Set the window to the volume; a bare volume with a lost boot sector is found by its backup."""
     try:
         narrow_to_volume(file, offset=base.offset, partition=base.partition)
     except VolumeError:

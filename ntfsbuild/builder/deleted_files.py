@@ -1,4 +1,4 @@
-"""Deleted files as items to be taken out, below a directory of their own."""
+"""Deleted files as items of an extraction, in a directory of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = "/$Deleted"
 
 
 def deleted_items(volume: Volume, note: Note) -> Iterator[Item]:
-    """The deleted files, each under the number of its record and its last name."""
+    """The deleted files, each named by the number of its record and its last name."""
     first = True
     for file in volume.deleted_files():
         if first:
@@ -35,7 +35,7 @@ def _readable(volume: Volume, file: DeletedFile, path: str, note: Note) -> Itera
 
         extents = data_extents([(stream, volume.geometry.cluster_bytes)], stream.size_bytes)
         try:
-            # All of it: what was written over shows here, not in the middle of the archive.
+            # Read all of it: overwritten data must fail here, not in the middle of the archive.
             whole = Stream(stream.name, stream.size_bytes, extents, read)
             for _ in whole.pieces():
                 pass
