@@ -200,6 +200,7 @@ class Names:
             self._refuse_replacing(to, state, replace)
         if state.is_directory:
             self._refuse_inside(state, into, path, to)
+        self._transaction.directory(into.reference).posix_names |= posix_names
         with self._transaction.whole_change():
             if taken:
                 self.remove(to, now)

@@ -47,6 +47,13 @@ def test_names_move(writer: Writer) -> None:
     assert tree(writer) == ["/e", "/e/c"] and writer.reader.read("/e/c") == b"b"
 
 
+def test_a_posix_name_moves_into_a_new_directory(writer: Writer) -> None:
+    writer.make_directory(writer.directory_at("/"), "new", TIMES, 0)
+    writer.names.rename("/a", "/new/a*b", LATER, posix_names=True)
+    writer.commit()
+    assert writer.reader.read("/new/a*b") == b"a"
+
+
 def test_a_file_goes_with_its_last_name(writer: Writer) -> None:
     number = writer.names.file_at("/a").number
     writer.names.link("/a", "/d/same", LATER)
