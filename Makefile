@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help image test lint types unit readers bench clean
+.PHONY: help image test test-long lint types unit readers bench clean
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 image: $(VENV)/installed ## Build specs/images/quickstart.yaml to build/quickstart.img and print its tree.
 	mkdir -p build
@@ -19,6 +19,9 @@ image: $(VENV)/installed ## Build specs/images/quickstart.yaml to build/quicksta
 
 test: lint types readers ## Lint, types and all tests, with the foreign readers.
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-long: lint types readers ## The same with every example and every point of interruption.
+	NTFSBUILD_TEST_LONG=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/tested ## Lint, and check the formatting.
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """Whatever ends an apply, at whatever call: the volume is exactly the old one or exactly the new one.
 
 Every call by which something is written, made lasting, named or removed is interrupted in every way: by a
-kill before it, by a kill in the middle of it, by ENOSPC and EIO that last or go by.
+kill before it, by a kill in the middle of it, by ENOSPC and EIO that last or go by.  By day every second call
+is, and each of the last ones, where it is decided.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tests.applying.bench import MODES, Bench
 from tests.applying.contents import NEW, OLD, write_manifest
 from tests.applying.damages import Patient, free_bytes
 from tests.applying.reading import Contents
+from tests.depth import by_day
 from tests.image.faults import KINDS as EVERY_WAY
 from tests.image.faults import Fault, How, Killed, inject
 from tests.oracle import Entry
@@ -33,6 +35,7 @@ FULLY = {
     "mkntfs-512": ["in place"],
     "mkntfs-65536-mbr": ["in place"],
 }
+LAST = 12
 TWO_WAYS: list[tuple[How, bool]] = [("half", True), ("eio", False)]
 
 
@@ -43,7 +46,7 @@ def test_interrupted_at_any_call(tmp_path: Path, kind: str, mode: str) -> None:
     found = _interrupt(subject, EVERY_WAY if mode in FULLY[kind] else TWO_WAYS)
     assert found["old"] > found["new"] > 0
     if mode == "in place":
-        assert len(subject.variants) > len(subject.calls) // 4, "else all was written at the commit"
+        assert len(subject.variants) > len(_points(subject)) // 4, "else all was written at the commit"
 
 
 @pytest.mark.needs("mkntfs")
@@ -109,7 +112,7 @@ def _clusters(contents: Contents, path: str) -> set[int]:
 def _interrupt(subject: Bench, ways: Sequence[tuple[How, bool]]) -> Counter[str]:
     """Let the change go wrong in these ways at each of its calls; how often which volume was found."""
     found: Counter[str] = Counter()
-    for fault in (Fault(at, *way) for at in range(len(subject.calls)) for way in ways):
+    for fault in (Fault(at, *way) for at in _points(subject) for way in ways):
         try:
             state = _after(subject, fault)
         except BaseException as error:
@@ -119,6 +122,12 @@ def _interrupt(subject: Bench, ways: Sequence[tuple[How, bool]]) -> Counter[str]
         if state == "new" or subject.mode == "in place":
             subject.restore()
     return found
+
+
+def _points(subject: Bench) -> list[int]:
+    """The calls that are interrupted."""
+    end = len(subject.calls)
+    return sorted({*range(0, end, by_day(2, 1)), *range(max(0, end - LAST), end)})
 
 
 def _after(subject: Bench, fault: Fault) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.applying.bench import MODES, Bench
+from tests.depth import by_day
 from tests.image.power import after_power_cut, recording
 
 SEEDS = 2
@@ -20,7 +21,8 @@ def test_power_cut(tmp_path: Path, kind: str, mode: str) -> None:
     with recording(tmp_path) as tape:
         subject.apply()
     outcomes = []
-    for steps in range(len(tape.steps) + 1):
+    end = len(tape.steps)
+    for steps in sorted({*range(0, end, by_day(2, 1)), end}):
         states = set()
         for seed in range(SEEDS):
             for path in tmp_path.iterdir():

@@ -14,6 +14,7 @@ from tests.applying.bases import parameters
 from tests.applying.bench import Bench
 from tests.applying.contents import write_manifest
 from tests.applying.processes import ntfsbuild as run
+from tests.depth import by_day
 from tests.image.faults import Fault, Killed, count_calls, every_fault, failing, inject
 
 
@@ -40,7 +41,8 @@ def undo(image: Path) -> None:
 def test_interrupted_at_any_call(tmp_path: Path, kind: str) -> None:
     subject = Bench(tmp_path, kind, "in place")
     middle = overwriting(subject.calls)
-    for at in [middle.start, middle[len(middle) // 2], middle.stop, middle.stop + 1]:
+    points = [middle.start, middle[len(middle) // 2], middle.stop, middle.stop + 1]
+    for at in by_day(points[1:3], points):
         interrupt(subject, at)
         torn, journal = subject.image.read_bytes(), subject.journal.read_bytes()
         calls = count_calls(lambda: undo(subject.image))

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.depth import by_day
 from tests.model.bases import Base, make_base
 
 QUICK, THOROUGH = "quick histories", "thorough"
 
 settings.register_profile(
     QUICK,
-    max_examples=6,
+    max_examples=by_day(2, 6),
     stateful_step_count=100,
     derandomize=True,
     deadline=None,
