@@ -1,6 +1,8 @@
-"""A volume turned back into a manifest.
+"""Makes a manifest of an existing volume.
 
-contents.py  what files hold: short text stays in the manifest, all else goes into files named by digest
-entries.py   what is said of one file or directory
-capture.py   the whole: the volume, the tree, and what no manifest can say
+contents.py       contents: short text stays in the manifest, all else goes to files named by digest
+entries.py        the entry of one file or directory
+first_names.py    the name under which a file with several names is written
+manifest_text.py  values as text
+capture.py        the whole manifest: the volume, the tree, and notes on what a manifest cannot express
 """

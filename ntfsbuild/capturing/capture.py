@@ -35,7 +35,7 @@ _NOT_SAID = {
 def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: str = "/") -> Iterator[str]:
     """The lines of the manifest, each with its line feed; without a store contents are zeros.
 
-    With a prefix only what lies at and below that path is said, under its own path.
+    With a prefix only that path and everything below it are captured, under their own paths.
     """
     times: Ticks4 = volume.stat("/$MFT").times
     if max(times) > TICKS_MAX:
@@ -71,7 +71,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
 
 
 def _volume(volume: Volume, note: Note) -> Data:
-    """What is said of the volume itself: what we do not make is replaced by what is next to it."""
+    """The manifest's `volume`; values that ntfsbuild cannot build are replaced by the nearest ones."""
     geometry, label = volume.geometry, volume.label
     sector = geometry.sector_bytes if geometry.sector_bytes in SECTOR_SIZES else SECTOR_SIZES[0]
     cluster = max(geometry.cluster_bytes, sector)
@@ -113,14 +113,14 @@ def _noted(
 
 
 def _in_extend(volume: Volume) -> set[int]:
-    """The records of what NTFS keeps for itself outside of the reserved records."""
+    """The records of the system files in $Extend, which are not among the reserved records."""
     return {item.record for _, item in volume.walk("/$Extend")} if volume.exists("/$Extend") else set()
 
 
 def _sayable(walked: Iterable[tuple[str, DirectoryItem]], note: Note) -> Iterator[tuple[str, int]]:
-    """Paths, those that are said as files with their records.
+    """Paths that a manifest can express, with their records; directories have 0 instead.
 
-    Left out is what has a name that is no text, and what lies in it.
+    Names with an unpaired surrogate are left out, with everything below them.
     """
     left_out: str | None = None
     for path, item in walked:
@@ -136,7 +136,7 @@ def _sayable(walked: Iterable[tuple[str, DirectoryItem]], note: Note) -> Iterato
 def _tree(
     volume: Volume, entries: Entries, sayable: Container[str], prefix: str, said_as: Mapping[int, str]
 ) -> Iterator[str]:
-    """The entries; directories on the way to the prefix are looked at for what they hand down."""
+    """The entries; directories that lead to the prefix are included, since files inherit from them."""
     for file in chain([volume.open_file("/")], volume.files()):
         path = file.path
         if path not in sayable:
@@ -166,7 +166,7 @@ def _is_below(path: str, prefix: str) -> bool:
 
 
 def _needs_posix(paths: Iterable[str]) -> bool:
-    """Whether some name is none of Windows', or two differ in case alone."""
+    """Whether a name is not valid on Windows, or two names differ only in case."""
     folded: set[str] = set()
     for path in paths:
         name = path.rpartition("/")[2]

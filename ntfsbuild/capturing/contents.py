@@ -1,4 +1,4 @@
-"""Contents as a manifest says them; what is no short text goes into a store, each content once."""
+"""Contents in the form of a manifest; all but short contents go to a store, each content once."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ Data = dict[str, Any]
 
 
 class Store(Protocol):
-    """Where contents go that are too long for the manifest."""
+    """Stores contents that are too long for the manifest."""
 
     def put(self, pieces: Iterator[bytes]) -> str:
-        """Keep a content; returns the path by which the manifest finds it."""
+        """Store a content, and return its path relative to the manifest."""
 
 
 class Contents:
-    """Says contents of one volume; without a store, only how long they are."""
+    """Converts contents of one volume; without a store, only their sizes."""
 
     def __init__(self, volume: Volume, store: Store | None) -> None:
         self._volume = volume
         self._store = store
 
     def of(self, file: File, stream: StreamInfo) -> Data:
-        """The keys that say what a stream holds, and how it lies in its clusters."""
+        """The keys for a stream's content and its form (plain, sparse, compressed, encrypted)."""
         data = self._bytes_of(file, stream)
         if stream.form in COMPRESSED_FORMS:
             data["compressed"] = True
@@ -54,7 +54,7 @@ class Contents:
         return data
 
     def _needs_valid_data(self, file: File, stream: StreamInfo) -> bool:
-        """Where not all of it was written; and where it would not leave its record if nobody said that."""
+        """Whether `valid_data` is needed: if not all is initialized, or to make it non-resident."""
         if stream.resident:
             return False
         if stream.initialized_bytes < stream.size_bytes:
@@ -70,14 +70,14 @@ class Contents:
         locator, number = self._volume.locator(), details.info.record
         outside = [one for one in locator.record(number).attributes if one.value is None]
         if details.has_attribute_list or any(one.type_code != attribute.DATA for one in outside):
-            return False  # All data that may leave the record has left it before.
+            return False  # Then all data is non-resident without that.
         used = FileRecordHeader.unpack(locator.raw_record(number)).used_bytes
         it = next(one for one in outside if one.name == stream.name)
         there, here = (
             len(pack(one, self._volume.geometry.cluster_bytes))
             for one in (it, it._replace(value=bytes(stream.size_bytes)))
         )
-        # Before it was known where things lie, each list of runs may have been taken for a longer one.
+        # The writer estimates run lists before clusters are taken: each may have counted 8 bytes more.
         return used - there + here + 8 * len(outside) <= record_bytes
 
     def _bytes_of(self, file: File, stream: StreamInfo) -> Data:
@@ -90,7 +90,7 @@ class Contents:
             return self._stored(file.raw_pieces(stream.name))
         if stream.initialized_bytes < stream.size_bytes and stream.form == "plain":
             return self._with_what_follows(file, stream)
-        # Compressed ones have holes everywhere: small ones are said as a whole.
+        # Compressed streams have holes everywhere: small ones are written as a whole.
         small = stream.form in COMPRESSED_FORMS and stream.size_bytes <= _PIECE_BYTES
         unwritten = stream.initialized_bytes < stream.size_bytes
         if stream.form == "sparse" or (has_holes(stream.runs) and not small) or unwritten:
@@ -100,7 +100,7 @@ class Contents:
         return self._stored(self._pieces(file, stream, 0, stream.size_bytes))
 
     def _pieced(self, file: File, stream: StreamInfo) -> Data:
-        """Piece by piece: how large the holes are costs nothing."""
+        """The content as segments, without its holes."""
         unit = UNIT_CLUSTERS if stream.form in COMPRESSED_FORMS else 1
         end = min(stream.size_bytes, stream.initialized_bytes)
         extents = data_extents(stream.runs, self._volume.geometry.cluster_bytes, end, unit)
@@ -114,7 +114,7 @@ class Contents:
         return {"size": stream.size_bytes} | ({"data": segments} if segments else {})
 
     def _with_what_follows(self, file: File, stream: StreamInfo) -> Data:
-        """Written in part: what its clusters hold behind that, which is nobody's content, is said, too."""
+        """The content as segments, with the bytes that its clusters hold behind the initialized size."""
         segments, at = [], 0
         for piece in file.raw_pieces(stream.name):
             piece = piece[: stream.size_bytes - at]
@@ -134,7 +134,7 @@ class Contents:
 
 
 def inline(data: bytes) -> Data:
-    """Short bytes in the manifest: as text where they are text."""
+    """Short content for the manifest: as text if it is UTF-8 text, else as bytes."""
     if not data:
         return {}
     try:
@@ -145,7 +145,7 @@ def inline(data: bytes) -> Data:
 
 
 class Hashed:
-    """Pieces on their way, and their digest when all have passed."""
+    """Passes pieces through, and computes their digest."""
 
     def __init__(self, pieces: Iterator[bytes], take: Callable[[bytes], object]) -> None:
         self._digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What a manifest says of one file or directory, so that the same comes out again."""
+"""The manifest's entry of one file or directory, from which the same file is built again."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
 Note = Callable[[str, str], None]
 
 _FOLLOWING = FileAttributes.SPARSE | FileAttributes.REPARSE_POINT | FileAttributes.COMPRESSED
-# Some drivers set the bit of directories here, too, where it says nothing.
+# Some drivers set the directory bit here, too, where it has no meaning.
 _FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.VIEW_INDEX | FileAttributes.DIRECTORY_INDEX
-# The version of a directory says whether its names are case-sensitive, and is captured as that.
+# The version of a directory tells whether its names are case-sensitive, and is captured as `case_sensitive`.
 _NUMBERS = tuple(name for name in INFORMATION_BITS if not name.startswith("version"))
 _ENCRYPTED = int(FileAttributes.ENCRYPTED)
 _COMPRESSED = int(FileAttributes.COMPRESSED)
@@ -47,7 +47,7 @@ _HANDED_DOWN = _ENCRYPTED | _COMPRESSED
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is made of whole characters; NTFS takes halves of surrogate pairs, too."""
+    """Whether a name has no unpaired surrogates, which NTFS allows."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -56,16 +56,17 @@ def is_text(name: str) -> bool:
 
 
 def has_key_of_directory(info: FileInfo | DirectoryItem) -> bool:
-    """Whether it is said as a directory.
+    """Whether the manifest's key is that of a directory.
 
-    What leads elsewhere is, only where it may have children all the same, or is compressed or encrypted.
+    A directory with a reparse point has such a key only if it may have children, or if it is compressed or
+    encrypted.
     """
     is_leaf = info.reparse_tag and not reparse_tags.may_have_children(info.reparse_tag)
     return info.is_directory and not (is_leaf and not info.attributes & _HANDED_DOWN)
 
 
 class Entries:
-    """Says the entries of one volume; `times` are those that hold where nothing is said."""
+    """Makes the entries of one volume; `times` are the defaults of the manifest."""
 
     def __init__(self, contents: Contents, times: Ticks4, note: Note, *, short_names: bool) -> None:
         self._contents = contents
@@ -76,7 +77,7 @@ class Entries:
         self._compressed: dict[str, bool] = {}
 
     def of(self, file: File, info: FileInfo) -> Data:
-        """Everything that a manifest says of a file or directory."""
+        """The complete entry of a file or directory."""
         traits, path = file.traits(), file.path
         above = path.rpartition("/")[0] or "/"
         said: Data = {}
@@ -122,7 +123,7 @@ class Entries:
         return said
 
     def _encryption(self, path: str, info: FileInfo, traits: Traits, said: Data) -> None:
-        """Whose the ciphertext is; without that it is nobody's, and kept as it is."""
+        """Add the $EFS of encrypted streams."""
         if traits.efs is not None and info.attributes & _ENCRYPTED:
             said["encrypted"] = {"efs": {"hex": traits.efs.hex()}} | said.get("encrypted", {})
             return
@@ -133,7 +134,7 @@ class Entries:
                 one.pop("encrypted", None)
 
     def _extended_attributes(self, info: FileInfo, traits: Traits) -> Data:
-        """In WSL's words where these make the same of it."""
+        """The extended attributes, as `unix` metadata if that makes the same $EA."""
         if not traits.ea:
             return {}
         entries = unpack(traits.ea)
@@ -166,7 +167,7 @@ class Entries:
     # ------------------------------------------------------------------ security
 
     def _security(self, path: str, above: str, info: FileInfo, traits: Traits) -> Data:
-        """The descriptor, where it is not what the directory hands down."""
+        """The security descriptor, unless it equals the one inherited from the directory."""
         own = traits.security
         if info.is_directory:
             self._descriptors[path] = own
@@ -174,7 +175,7 @@ class Entries:
             self._note(path, "it has no security descriptor")
             return {}
         if path == "/":
-            # Whoever says something of the root gets the long form of $STANDARD_INFORMATION.
+            # `security` gives the root the long form of $STANDARD_INFORMATION.
             usual = own == security.ROOT and traits.owner_id is None
             return {} if usual else {"security": {"hex": own.hex()}}
         handing = self._descriptors.get(above) or security.DEFAULT_DIRECTORY
@@ -192,7 +193,7 @@ class Entries:
         return {"security": {"hex": own.hex()}}
 
     def _compression(self, path: str, above: str, info: FileInfo, said: Mapping[str, Any]) -> Data:
-        """Whether a directory hands compression down, and files that are otherwise than theirs does."""
+        """`compressed` of a directory or file that differs from its inherited compression."""
         handed = self._compressed.get(above, False) and path != "/"
         if info.is_directory:
             own = bool(info.attributes & _COMPRESSED)
@@ -208,10 +209,10 @@ class Entries:
         if traits.reparse:
             said |= link_data(traits.reparse, directory=info.is_directory and not has_key_of_directory(info))
             if has_key_of_directory(info):
-                said.pop("directory", None)  # Its key says so.
+                said.pop("directory", None)  # Its key ends in a slash already.
 
     def name(self, file: File) -> Data:
-        """What one more name of a file has of its own."""
+        """The keys of a further name of a file: its own times, and its short name."""
         traits = file.traits()
         return self._own_times(file.path, traits) | self._short_name(file.path, traits)
 
@@ -249,20 +250,20 @@ class Entries:
         return {key: data} if data else {}
 
     def _short_name(self, path: str, traits: Traits) -> Data:
-        """What is to be said of the short name of a path."""
+        """The key `short_name` of a path, if it is needed."""
         name = path.rpartition("/")[2]
         if traits.short_name is not None and (problem := names.what_is_wrong(name, posix=False)):
             self._note(path, f"its short name {traits.short_name!r}: {problem.partition(';')[0]}")
             return {"short_name": False} if self._short_names else {}
         if traits.short_name == name:
-            return {"short_name": True}  # One name for both.
+            return {"short_name": True}  # One $FILE_NAME for both namespaces.
         if traits.short_name is not None:
             return {"short_name": traits.short_name}
         return {"short_name": False} if self._short_names else {}
 
 
 def times_data(times: SomeTicks) -> str | dict[str, str]:
-    """Four times, or one where they are the same."""
+    """Four times, or one if all are equal."""
     if len(set(times)) == 1 and times[0] is not None:
         return format_filetime(times[0])
     named = zip(TIME_NAMES, times, strict=True)
@@ -270,7 +271,7 @@ def times_data(times: SomeTicks) -> str | dict[str, str]:
 
 
 def object_id_data(value: bytes) -> str | dict[str, str]:
-    """An object id: a GUID, or four."""
+    """An object id: one GUID, or four."""
     if len(value) == object_id.SHORT_BYTES:
         return guid.text(value)
     found = object_id.parse(value)
@@ -284,7 +285,7 @@ def object_id_data(value: bytes) -> str | dict[str, str]:
 
 @functools.lru_cache(maxsize=1024)
 def _handed_down(own: bytes, above: bytes, is_directory: bool) -> tuple[bool, bytes]:
-    """Whether a descriptor is what the directory's makes of none, and what is stored where it is said."""
+    """Whether a descriptor is only inherited; and the one that is stored if the manifest gives it."""
     inherited = security_inheritance.inherited(above, directory=is_directory)
     if own == inherited:
         return True, own
@@ -299,7 +300,7 @@ def _ea_data(value: bytes, flags: int) -> Any:
 
 
 def link_data(value: bytes, *, directory: bool) -> Data:
-    """A reparse point in the plainest words that make the same bytes."""
+    """A reparse point as the simplest manifest keys that make the same bytes."""
     decoded = reparse_point.decode(value)
     shown, tag = str(decoded.get("print") or ""), int.from_bytes(value[:4], "little")
     plain: list[tuple[str, Callable[[], bytes], Data]] = [

@@ -1,4 +1,4 @@
-"""Under which of its names a file is said; the others are links to that one."""
+"""The name under which a file with several names is written; the others become hard links to it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _Key: TypeAlias = tuple[list[str], str]
 
 
 def first_names(walked: Iterable[tuple[str, int]]) -> dict[int, str]:
-    """By record the name to say, of each file that has several; `walked` are paths of files with records.
+    """The first name of each file that has several, by its record; `walked` are paths of files with records.
 
-    A new volume gets its files directory by directory, sorted by name, and links last.  So the record of a
-    file tells at which of its names it was made: only there it is in line with those beside it.
+    A new volume gets its files directory by directory, sorted by name, and hard links last.  So the record
+    number shows under which of its names a file was made: only there it fits between its neighbours.
     """
     paths: dict[int, list[str]] = {}
     for path, record in walked:

@@ -1,4 +1,4 @@
-"""Values of a captured manifest as text: JSON, which is YAML, with what YAML takes in no other way."""
+"""Values of a captured manifest as text: JSON, which is also YAML, except for what YAML cannot read."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# What YAML does not take raw, takes for the end of a line, or may take for the mark of an encoding.
+# Characters that YAML does not allow unescaped, or reads as line ends or as a byte order mark.
 _NOT_RAW = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-# A key that is longer than 1,024 characters is one only behind a question mark.
+# YAML requires "? " before a key of more than 1,024 characters.
 _LONGEST_KEY = 1000
 
 
 def text_of(value: Any) -> str:
     """A value as text, on one line."""
     text = _escaped(json.dumps(value, ensure_ascii=False))
-    if len(text) > _LONGEST_KEY and isinstance(value, Mapping):  # One of its keys may be too long.
+    if len(text) > _LONGEST_KEY and isinstance(value, Mapping):  # One of its keys may need "? ".
         return "{" + ", ".join(f"{_key(key)}: {text_of(one)}" for key, one in value.items()) + "}"
     return text
 
 
 def entry_text(key: str, value: Any) -> str:
-    """A key of a mapping in lines, and its value: two lines where the key is a long one."""
+    """A key of a mapping and its value, as one line; two lines if the key is long."""
     shown = "null" if value is None else text_of(value)
     name = _key(key)
     return f"  {name}\n  : {shown}\n" if name.startswith("?") else f"  {name}: {shown}\n"

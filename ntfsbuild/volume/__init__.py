@@ -1,1 +1,1 @@
-"""NTFS volumes: read one that is there (`volume.Volume`), or make a new one (`new_volume.NewVolume`)."""
+"""NTFS volumes: reading (`read`), changing existing ones (`write`), and making new ones (`format`)."""

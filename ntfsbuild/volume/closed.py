@@ -1,4 +1,4 @@
-"""What stands in the place of everything that a volume had before it was closed."""
+"""The object that replaces all parts of a closed volume."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ntfsbuild.errors import ClosedVolume
 
 
 class _Closed:
-    """Raises ClosedVolume whatever it is asked for, so that nothing is answered, or written, from memory."""
+    """Raises ClosedVolume on every access, so that nothing is read from memory or written."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise ClosedVolume("the volume is closed")

@@ -1,4 +1,4 @@
-"""Sizes of a volume: what its boot sector says and what follows from it."""
+"""Sizes of a volume: the values of its boot sector, and values computed from them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ MOST_CLUSTERS = 2**32 - 1  # LCNs fit 32 bits in Windows.
 
 
 class Geometry(NamedTuple):
-    """Bytes a sector, a cluster and an MFT record; whole clusters and sectors of the volume.
+    """Bytes of a sector, a cluster and an MFT record; sectors and whole clusters of the volume.
 
-    `total_sectors` counts as the boot sector does: without the last one, which holds the backup.
+    `total_sectors` is the boot sector's value: without the last sector, which holds the backup.
     """
 
     sector_bytes: int
@@ -26,24 +26,24 @@ class Geometry(NamedTuple):
 
     @property
     def cluster_count(self) -> int:
-        """Whole clusters; what is left behind the last one belongs to no file."""
+        """The number of whole clusters; sectors behind the last one belong to no file."""
         return self.total_sectors * self.sector_bytes // self.cluster_bytes
 
     @property
     def size_bytes(self) -> int:
-        """The whole volume, backup boot sector included."""
+        """The size of the volume, with the backup boot sector."""
         return (self.total_sectors + 1) * self.sector_bytes
 
     def clusters(self, size_bytes: int) -> int:
-        """Clusters that `size_bytes` take."""
+        """The number of clusters for `size_bytes`."""
         return -(-size_bytes // self.cluster_bytes)
 
     @property
     def mirrored_records(self) -> int:
-        """How many records $MFTMirr repeats: four, or all that fit one cluster."""
+        """The number of records in $MFTMirr: four, or as many as one cluster holds."""
         return max(4, self.cluster_bytes // self.record_bytes)
 
 
 def bitmap_bytes(bits: int) -> int:
-    """The size of a bitmap: whole bytes, a multiple of eight."""
+    """The size of a bitmap in bytes, a multiple of eight."""
     return align(-(-bits // 8), 8)

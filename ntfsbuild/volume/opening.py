@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Volume(VolumeReader):
     """A volume in an image file.  Use `Volume.open`, as a context manager or with `close`.
 
-    Paths begin with `/` and are looked up as Windows does: without regard to case, but in directories
-    that tell cases apart.  Short names are found as well as long ones.
+    Paths begin with `/` and are looked up as on Windows: ignoring case, except in case-sensitive
+    directories.  Short names are found, too.
     """
 
     @classmethod
@@ -55,9 +55,9 @@ class Volume(VolumeReader):
     ) -> Volume | VolumeEditor:
         """Open the volume in an image file or on a block device: a bare one, or in an MBR or GPT partition.
 
-        The only NTFS partition is found by itself; `partition` says which one of several, `offset` where
-        the volume begins, in bytes.  With mode `r+` it can be changed, whole or not at all, by `commit`;
-        `force` lets a volume pass that is marked dirty.
+        A single NTFS partition is found automatically; `partition` selects one of several, `offset` is the
+        volume's offset in bytes.  Mode `r+` allows changes; `commit` writes them all, or none.  `force`
+        allows a volume that is marked dirty.
         """
         if mode not in ("r", "r+"):
             raise ValueError(f"mode is {mode!r}, not 'r' or 'r+'")
@@ -66,7 +66,7 @@ class Volume(VolumeReader):
             narrow_to_volume(file, offset=offset, partition=partition)
             if mode == "r":
                 return Volume(file)
-            from ntfsbuild.image.journal import JournaledStorage  # Late: who only reads needs no writer.
+            from ntfsbuild.image.journal import JournaledStorage  # Imported late: a reader needs no writer.
             from ntfsbuild.volume.write.editor import VolumeEditor
 
             return VolumeEditor(JournaledStorage(file), force=force)

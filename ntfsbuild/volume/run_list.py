@@ -1,4 +1,4 @@
-"""Arithmetic on run lists: which part of a stream lies where, and lists joined, cut and mended."""
+"""Arithmetic on run lists: locating parts of a stream; joining, cutting and replacing runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ntfsbuild.ondisk.runs import Run
 
 
 def clusters_of(runs: Iterable[Run]) -> int:
-    """How many clusters (VCNs) a run list covers, holes included."""
+    """The number of clusters (VCNs) in a run list, holes included."""
     return sum(count for _, count in runs)
 
 
 def merged(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The runs without empty ones, neighbours joined."""
+    """The runs without empty ones; adjacent runs are joined."""
     out: list[Run] = []
     for lcn, count in runs:
         if not count:
@@ -41,12 +41,12 @@ def part(runs: Iterable[Run], first: int, after: int) -> Iterator[Run]:
 
 
 def replaced(runs: Sequence[Run], first: int, after: int, new: Iterable[Run]) -> tuple[Run, ...]:
-    """The runs with `new` in place of what they have from VCN `first` up to `after`."""
+    """The runs with those from VCN `first` up to, not including, `after` replaced by `new`."""
     return merged([*part(runs, 0, first), *new, *part(runs, after, max(after, clusters_of(runs)))])
 
 
 class RunPlaces:
-    """Where the bytes of a stream lie; a place in it is found by halving, however many runs there are."""
+    """Maps offsets of a stream to offsets of the volume, by binary search in the runs."""
 
     def __init__(self, runs: Iterable[Run], cluster_bytes: int) -> None:
         self._begins: list[int] = []  # In the stream.
@@ -59,7 +59,7 @@ class RunPlaces:
         self.size_bytes = at
 
     def find(self, at: int, size_bytes: int) -> Iterator[tuple[int | None, int]]:
-        """A region run by run, to the end of the runs: (offset in the volume, or None in a hole; bytes)."""
+        """A region as pieces, up to the end of the runs: (offset in the volume, None in a hole; bytes)."""
         nth, stop = bisect_right(self._begins, at) - 1, min(at + size_bytes, self.size_bytes)
         while at < stop:
             begin, (where, end) = self._begins[nth], self._runs[nth]
@@ -71,16 +71,16 @@ class RunPlaces:
 def extents(
     runs: Iterable[Run], cluster_bytes: int, at: int, size_bytes: int
 ) -> Iterator[tuple[int | None, int]]:
-    """The same of one region, for those who ask once."""
+    """The pieces of one region, for a single lookup."""
     return RunPlaces(runs, cluster_bytes).find(at, size_bytes)
 
 
 def data_extents(
     runs: Iterable[Run], cluster_bytes: int, size_bytes: int, unit_clusters: int = 1
 ) -> list[tuple[int, int]]:
-    """The parts of a stream that have clusters, up to a size: (begin, end), those that touch joined.
+    """The byte ranges of a stream that have clusters, up to a size: (begin, end), adjacent ones joined.
 
-    In a compressed stream a unit that has one of its clusters is data as a whole.
+    In a compressed stream a compression unit with at least one cluster counts as a whole.
     """
     found: list[tuple[int, int]] = []
     at, unit = 0, unit_clusters * cluster_bytes
@@ -97,5 +97,5 @@ def data_extents(
 
 
 def has_holes(runs: Iterable[Run]) -> bool:
-    """Whether some of the stream has no clusters."""
+    """Whether a part of the stream has no clusters."""
     return any(lcn is None for lcn, _ in runs)

@@ -1,4 +1,4 @@
-"""Opening a volume: what its boot sector says, checked."""
+"""Reads and checks the boot sector of a volume."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Reader(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes."""
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Read `size_bytes`; fewer only at the end."""
 
     def close(self) -> None:
-        """Let go of what is behind it."""
+        """Close the source of the bytes."""
 
 
 class Boot(NamedTuple):
-    """The geometry, and where the $MFT begins."""
+    """The geometry, and the LCN of $MFT."""
 
     geometry: Geometry
     mft_lcn: int
@@ -37,7 +37,7 @@ class Boot(NamedTuple):
 
 
 def read_boot(storage: Reader) -> Boot:
-    """The boot sector of a volume; raises CorruptVolume where it is none of NTFS."""
+    """The boot sector of a volume; raises CorruptVolume if it is not an NTFS boot sector."""
     data = storage.read(0, 512)
     if len(data) < 512:
         raise CorruptVolume(f"not an NTFS volume: it has {len(data)} bytes")

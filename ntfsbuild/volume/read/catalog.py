@@ -1,6 +1,6 @@
-"""Records, directory entries and view indexes of a volume, as they lie on the disk.
+"""Records, directory entries and view indexes of a volume, as stored on disk.
 
-`Catalog` is what a reader asks for; a change that is not committed yet has the same face.
+`Catalog` is the interface of a reader; a change that is not yet committed has the same interface.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _MOST_CACHED_DIRECTORIES = 256
 _LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
 _MOST_DESCENTS = 16
 _AHEAD_BYTES = 256 << 10
-_LARGEST_BITMAP_BYTES = 1 << 24  # Of an index; damage must not fill the memory.
+_LARGEST_BITMAP_BYTES = 1 << 24  # $BITMAP of an index; a limit, since damage must not fill the memory.
 
 
 class Catalog(Protocol):
-    """What is on a volume, by numbers and references."""
+    """The contents of a volume, by record numbers and file references."""
 
     @property
     def geometry(self) -> Geometry:
@@ -46,7 +46,7 @@ class Catalog(Protocol):
 
     @property
     def streams(self) -> StreamReader:
-        """Reads the values of attributes."""
+        """The reader of attribute values."""
 
     @property
     def mft(self) -> Attribute:
@@ -73,7 +73,7 @@ class Catalog(Protocol):
         """The entries of a directory in collation order."""
 
     def look_up(self, directory: int, name: str, path: str) -> NameEntry:
-        """One name in a directory; raises VolumeError, naming `path`, where there is none."""
+        """The entry of a name in a directory; raises VolumeError with `path` if there is none."""
 
     def descriptor_of(self, security_id: int) -> bytes | None:
         """The security descriptor that has an id; None where none has it."""
@@ -86,23 +86,23 @@ class Catalog(Protocol):
 
     @property
     def damage(self) -> Damage:
-        """What is damaged and was read around."""
+        """The damage that was skipped while reading."""
 
     @property
     def index_block_bytes(self) -> int:
         """The size of an index block."""
 
     def times_of_entry(self, number: int, entry: NameEntry, times: Ticks4) -> Ticks4:
-        """The times that an entry of a file has, or gets by a change; `times` are those of the file."""
+        """The times that an entry of a file has, or gets by a change; `times` are the file's times."""
 
 
 class DiskCatalog:
-    """The catalog of a volume as it lies on the disk."""
+    """The catalog of a volume as stored on disk."""
 
     def __init__(self, storage: Reader) -> None:
         self.storage = storage
         self.damage = Damage()
-        self._gathered: tuple[Record, list[Attribute]] | None = None  # Of the last file with a list.
+        self._gathered: tuple[Record, list[Attribute]] | None = None  # The last file with an $ATTRIBUTE_LIST.
         boot = read_boot(storage)
         self.geometry: Geometry = boot.geometry
         self.index_block_bytes = boot.index_block_bytes
@@ -112,12 +112,12 @@ class DiskCatalog:
         self._ahead_records = 0
         self._chunk, self._chunk_first = b"", 0
         self._names: dict[int, _Names] = {}
-        self._asked: dict[int, int] = {}  # How often a name was looked for in a large directory.
+        self._asked: dict[int, int] = {}  # Number of lookups in a large directory.
 
     # ------------------------------------------------------------------ records
 
     def _find_mft(self, lcn: int) -> Attribute:
-        """The $MFT's own $DATA: its first piece is in record 0, the others may lie anywhere behind."""
+        """The $DATA of $MFT: its first piece is in record 0, the others may be in any later record."""
         size = self.geometry.record_bytes
         first = parse_record(self.storage.read(lcn * self.geometry.cluster_bytes, size), file_record.MFT)
         pieces = select(first.attributes, attribute.DATA, "")
@@ -127,7 +127,7 @@ class DiskCatalog:
         listed = select(first.attributes, attribute.ATTRIBUTE_LIST, "")
         if not listed:
             return self.mft
-        # Each piece maps at least the record that holds the next one.
+        # Each piece maps at least the record that contains the next piece.
         for entry in attribute_list.entries(self.streams.read(listed[0])):
             if entry.type_code == attribute.DATA and entry.name_length == 0 and entry.lowest_vcn:
                 record = self.referenced(entry.reference)
@@ -178,7 +178,7 @@ class DiskCatalog:
             found = gathered(record, self.streams.read, self.referenced)
             if not select(record.attributes, attribute.ATTRIBUTE_LIST, ""):
                 return found
-            self._gathered = record, found  # Who asks for one of many streams or names asks for the others.
+            self._gathered = record, found  # Often read again, for other streams or names of the file.
         return list(self._gathered[1])
 
     @functools.cached_property
@@ -192,7 +192,7 @@ class DiskCatalog:
     # ------------------------------------------------------------------ indexes
 
     def index(self, record: Record, name: str) -> Index:
-        """Where an index is read from; what cannot be found in it is told as damage of its directory."""
+        """An index; entries that cannot be found are reported as damage of its directory."""
         attributes = self.attributes(record)
         roots = select(attributes, attribute.INDEX_ROOT, name)
         if not roots or roots[0].value is None:
@@ -244,7 +244,7 @@ class DiskCatalog:
     # ------------------------------------------------------------------ names
 
     def look_up(self, directory: int, name: str, path: str) -> NameEntry:
-        """One name in one directory: exactly as spelled if there is such an entry, else in any case."""
+        """The entry of a name in a directory: the exact name if there is one, else ignoring case."""
         known = self._names.pop(directory, None)
         if known is None:
             found = self.descend(directory, name)
@@ -252,15 +252,15 @@ class DiskCatalog:
                 return picked(found, name, self.is_case_sensitive(directory), path)
             known = self._load_names(directory, name, path)
             if len(self._names) >= _MOST_CACHED_DIRECTORIES:
-                del self._names[next(iter(self._names))]  # The one not asked for the longest time.
+                del self._names[next(iter(self._names))]  # The least recently used directory.
         self._names[directory] = known
         found = known.folded.get(upcase.upper(name, self.case), [])
         return picked(found, name, known.case_sensitive, path)
 
     def descend(self, directory: int, name: str) -> list[NameEntry] | None:
-        """The entries of a name, in whatever case, found from the root of a large directory down.
+        """The entries of a name, ignoring case, found by descending the B-tree of a large directory.
 
-        None where the directory is small, or asked for so often that it is better read as a whole.
+        None if the directory is small, or used so often that reading it completely is faster.
         """
         asked = self._asked.get(directory, 0)
         if asked >= _MOST_DESCENTS:
@@ -280,7 +280,7 @@ class DiskCatalog:
         return list(itertools.takewhile(lambda entry: upcase.upper(entry.name, self.case) == wanted, found))
 
     def is_case_sensitive(self, directory: int) -> bool:
-        """Whether a directory tells names apart that differ in case."""
+        """Whether the names of a directory are case-sensitive."""
         record = self.referenced(directory)
         return standard_information(record, self.attributes(record)).is_case_sensitive
 
@@ -293,7 +293,7 @@ class DiskCatalog:
             folded.setdefault(upcase.upper(entry.name, self.case), []).append(entry)
         return _Names(folded, self.is_case_sensitive(directory))
 
-    # ------------------------------------------------------------------ nothing is being changed
+    # ------------------------------------------------------------------ without a change
 
     def times_of_entry(self, number: int, entry: NameEntry, times: Ticks4) -> Ticks4:
         """The times that an entry of a file has."""
@@ -301,14 +301,14 @@ class DiskCatalog:
 
 
 class _Names(NamedTuple):
-    """What is in a directory, by names in upper case."""
+    """The entries of a directory, by names in upper case."""
 
     folded: dict[str, list[NameEntry]]
     case_sensitive: bool
 
 
 def not_referenced(record: Record, sequence: int) -> CorruptVolume:
-    """The error for a record that is not the one that a reference means."""
+    """The error for a record whose sequence number differs from that of the reference."""
     state = "in use" if record.in_use else "free"
     return CorruptVolume(
         f"record {record.number}: it is {state} with sequence number {record.sequence}, "
@@ -322,7 +322,7 @@ def no_directory(path: str, name: str) -> VolumeError:
 
 
 def picked(found: list[NameEntry], name: str, case_sensitive: bool, path: str) -> NameEntry:
-    """Of the entries that differ from a name in case alone, the one that is meant."""
+    """Choose one of the entries that differ from a name only in case."""
     exact = [entry for entry in found if entry.name == name]
     if not exact and (case_sensitive or not found):
         raise VolumeError(f"{path}: not found")
@@ -330,7 +330,7 @@ def picked(found: list[NameEntry], name: str, case_sensitive: bool, path: str) -
 
 
 def standard_information(record: Record, attributes: list[Attribute]) -> StandardInformation:
-    """$STANDARD_INFORMATION; the short form of NTFS 1.2 is filled up with zeros."""
+    """$STANDARD_INFORMATION; the short form of NTFS 1.2 is padded with zeros."""
     found = select(attributes, attribute.STANDARD_INFORMATION, "")
     if not found or found[0].value is None or len(found[0].value) < SHORT_SIZE:
         raise CorruptVolume(f"record {record.number}: no $STANDARD_INFORMATION of {SHORT_SIZE} bytes")
@@ -338,7 +338,7 @@ def standard_information(record: Record, attributes: list[Attribute]) -> Standar
 
 
 def stream_named(attributes: list[Attribute], name: str, case: dict[int, int]) -> Attribute | None:
-    """A $DATA stream: as it is spelled if it is there so, else in any case."""
+    """A $DATA stream: the one with the exact name if there is one, else ignoring case."""
     found = select(attributes, attribute.DATA, name)
     if not found and name:
         folded = upcase.upper(name, case)

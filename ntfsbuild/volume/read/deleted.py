@@ -1,4 +1,4 @@
-"""Files whose records are free, for as long as nobody has written over them."""
+"""Deleted files: files of free records that are not overwritten."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ReadPart = Callable[[Attribute, int, int], bytes]
 
 
 class DeletedFile(NamedTuple):
-    """A file that was deleted: what its record still says, and how to read a part of a stream.
+    """A deleted file: the metadata that remain in its record, and a function that reads a part of a stream.
 
-    Its clusters are free, and may hold something else by now.
+    Its clusters are free, and may have been overwritten.
     """
 
     info: FileInfo
@@ -26,15 +26,15 @@ class DeletedFile(NamedTuple):
 
 
 def is_deleted_file(record: Record) -> bool:
-    """Whether a record is that of a file, and free."""
+    """Whether a record is a free one that belonged to a file."""
     return not (record.in_use or record.is_directory or record.base_reference)
 
 
 def deleted_file(
     record: Record, information: StandardInformation, cluster_bytes: int, read_part: ReadPart
 ) -> DeletedFile | None:
-    """The file of a free record; None where it has no name.  Only what this record holds is known."""
-    tag = 0  # What it led to is gone with it.
+    """The file of a free record; None if it has no name.  Extension records are not read."""
+    tag = 0  # Its extension records are free, too.
     info = described("", record, record.attributes, information, tag, cluster_bytes)
     names = [name for name in info.names if name.namespace != file_name.DOS]
     if not names:

@@ -1,4 +1,4 @@
-"""The content of encrypted files, for whoever has the private key of one of their holders."""
+"""The content of encrypted files, read with the private key of one of their users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIECE_BYTES = 1 << 20
 
 
 def file_key(efs_value: bytes, key: PrivateKey, path: str) -> bytes:
-    """The key of a file out of its $EFS: as wrapped for that private key, by its thumbprint or by trial."""
+    """The file key in $EFS that a private key can decrypt, found by its thumbprint or by trial."""
     from ntfsbuild.crypto import unwrap_key
 
     try:
@@ -44,7 +44,7 @@ def _holders(efs: Efs) -> tuple[KeyHolder, ...]:
 
 
 def plain_pieces(streams: StreamReader, stream: Attribute, cluster_bytes: int, key: bytes) -> Iterator[bytes]:
-    """The content of an encrypted stream in pieces of at most 1 MiB; holes and what follows are zeros."""
+    """The content of an encrypted stream in pieces of up to 1 MiB, with zeros for holes."""
     if stream.value is not None:
         if stream.value:
             raise VolumeError("encrypted content in a record, which nobody writes")
@@ -69,7 +69,7 @@ def _decrypted(
 
     parts = []
     for place, count in extents(stream.runs, cluster_bytes, at, size_bytes):
-        if place is None:  # A hole was never encrypted.
+        if place is None:  # Holes are not encrypted.
             parts.append(bytes(count))
         else:
             parts.append(decrypt_units(key, at // UNIT_BYTES, streams.read_at(stream, at, count)))

@@ -1,4 +1,4 @@
-"""One file of a volume: what its records and the entries of its names say, and what its streams hold."""
+"""One file of a volume: its records, its directory entries, and the contents of its streams."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
 _OBJECT_IDS = "$ObjId"
 _PIECE_BYTES = 1 << 20
-_RAW_UNIT_BYTES = 512  # Of what is encrypted.
+_RAW_UNIT_BYTES = 512  # Encrypted data.
 
 
 class File:
-    """One file or directory: its metadata, its streams and their content, read when they are asked for.
+    """One file or directory: its metadata, its streams and their content, read when they are needed.
 
-    `path` is the one by which it was found.  `place` is the reference of the directory where that was, and
-    the name there; `entry` what the directory has for it, where that was read already.
+    `path` is the path by which it was found.  `place` is the reference of that path's directory, and the
+    name in it; `entry` is the directory entry, if it was already read.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class File:
 
     @property
     def record(self) -> Record:
-        """Its base record; raises CorruptVolume where something else is there by now."""
+        """Its base record; raises CorruptVolume if the record now belongs to another file."""
         if self._record is None:
             self._record = self._catalog.referenced(self.reference)
         return self._record
@@ -87,7 +87,7 @@ class File:
 
     @property
     def attributes(self) -> list[Attribute]:
-        """Its NTFS attributes, those in extension records included."""
+        """Its NTFS attributes, with those in extension records."""
         if self._attributes is None:
             self._attributes = self._catalog.attributes(self.record)
         return self._attributes
@@ -101,16 +101,16 @@ class File:
 
     @property
     def reparse_tag(self) -> int:
-        """The tag of its reparse point; 0 where there is none."""
+        """The tag of its reparse point; 0 if there is none."""
         return reparse_tag_of(self.attributes, self._catalog.streams)
 
     @property
     def is_linked(self) -> bool:
-        """Whether it is a file that has several names, short ones counted."""
+        """Whether it is a file with several names; a short name counts."""
         return self.record.link_count > 1 and not self.record.is_directory
 
     def info(self) -> FileInfo:
-        """What its own records say of it, as plain data."""
+        """The metadata in its records, as plain data."""
         cluster_bytes = self._catalog.geometry.cluster_bytes
         return described(
             self.path, self.record, self.attributes, self.information, self.reparse_tag, cluster_bytes
@@ -118,15 +118,15 @@ class File:
 
     @property
     def item(self) -> DirectoryItem:
-        """Its entry as plain data."""
+        """Its directory entry as plain data."""
         return listed(self.entry)
 
     def items(self, *, system: bool = False) -> list[DirectoryItem]:
-        """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out."""
+        """The entries of a directory, in the order of its index, without DOS aliases and the root's `.`."""
         return [listed(entry) for entry in self.entries(system=system)]
 
     def entries(self, *, system: bool = False) -> list[NameEntry]:
-        """The same as the index has them; NTFS's own files are among them with `system` only."""
+        """The same as `NameEntry`; system files are included with `system` only."""
         if not self.record.is_directory:
             raise VolumeError(f"{self.path}: is not a directory")
         return [
@@ -140,7 +140,7 @@ class File:
     # ------------------------------------------------------------------ traits
 
     def traits(self, faults: dict[str, str] | None = None) -> Traits:
-        """What it has besides content, times and attributes, as it lies on the disk.
+        """Its metadata besides times and attributes, as stored on disk.
 
         Damage raises CorruptVolume, or is noted in `faults` by the name of the trait.
         """
@@ -152,20 +152,20 @@ class File:
         return read_traits(found, sources, faults)
 
     def _object_id_entry(self, key: bytes) -> bytes | None:
-        """What $ObjId:$O has for an object id."""
+        """The entry of an object id in $ObjId:$O."""
         catalog, path = self._catalog, f"/$Extend/{_OBJECT_IDS}"
         extend = catalog.record(file_record.EXTEND)
         try:
             found = catalog.look_up(reference(extend.number, extend.sequence), _OBJECT_IDS, path)
         except CorruptVolume:
             raise
-        except VolumeError:  # A volume need not have it.
+        except VolumeError:  # $ObjId is optional.
             return None
         return catalog.view_data(found.reference & file_record.NUMBER_MASK, "$O", key)
 
     @property
     def entry(self) -> NameEntry:
-        """What its directory has for the name by which it was found; the root has itself."""
+        """The directory entry of the name by which it was found; the root is in its own index."""
         if self._entry is None:
             self._entry = self._found_entry()
         return self._entry
@@ -180,7 +180,7 @@ class File:
         return next((one for one in self._catalog.entries(self.record) if one.name == own.name), own)
 
     def details(self) -> FileDetails:
-        """Everything about it and what it has, raw; damage in a part is said there."""
+        """All metadata, raw; damage of a part is noted in `faults`."""
         info = self.info()
         faults: dict[str, str] = {}
         traits = self.traits(faults)
@@ -190,7 +190,7 @@ class File:
         )
 
     def _entry_for(self, info: FileInfo, number: int, faults: dict[str, str]) -> DirectoryItem | None:
-        """The entry of one of its names, in its directory; a fault is noted."""
+        """The directory entry of one of its names; an error is noted."""
         name = info.names[number]
         try:
             above = reference(name.parent_record, name.parent_sequence)
@@ -205,7 +205,7 @@ class File:
     # ------------------------------------------------------------------ content
 
     def stream(self, name: str = "") -> Attribute:
-        """The attribute of a stream, found in any case; raises VolumeError where there is none."""
+        """The attribute of a stream, found ignoring case; raises VolumeError if there is none."""
         found = stream_named(self.attributes, name, self._catalog.case) if name else self._main()
         if found is None:
             if self.is_directory and not name:
@@ -222,9 +222,9 @@ class File:
         return found[0] if found else None
 
     def pieces(self, stream: str = "", *, key: PrivateKey | bytes | None = None) -> Iterator[bytes]:
-        """The content of a stream, in pieces; the main stream has no name.
+        """The content of a stream, in pieces; `stream` is empty for the unnamed data stream.
 
-        `key` opens an encrypted one: a private key, or that of the file itself.
+        `key` decrypts an encrypted stream: a private key, or the file key.
         """
         found = self.stream(stream)
         streams, cluster_bytes = self._catalog.streams, self._catalog.geometry.cluster_bytes
@@ -232,7 +232,10 @@ class File:
             self.refuse_external()
         if key is None or not found.flags & attribute.ENCRYPTED or not found.size_bytes:
             return streams.pieces(found)
-        from ntfsbuild.volume.read.encrypted import file_key, plain_pieces  # Late: few files are encrypted.
+        from ntfsbuild.volume.read.encrypted import (
+            file_key,
+            plain_pieces,
+        )  # Imported late: few files are encrypted.
 
         if isinstance(key, bytes):
             return plain_pieces(streams, found, cluster_bytes, key)
@@ -247,14 +250,14 @@ class File:
         return b"".join(self.pieces(stream, key=key))
 
     def read_at(self, at: int, size_bytes: int, stream: str = "") -> bytes:
-        """A part of a stream as it reads; zeros in holes and behind its end."""
+        """A part of a stream's content; holes and bytes behind its end are zeros."""
         found = self.stream(stream)
         if not stream:
             self.refuse_external()
         return self._catalog.streams.part(found, at, size_bytes)
 
     def part_reader(self, stream: str = "") -> Callable[[int, int], bytes]:
-        """What reads parts of a stream, by offset and size; raises VolumeError where nobody can read it."""
+        """A function that reads a part of a stream, by offset and size; VolumeError if it is unreadable."""
         found, streams = self.stream(stream), self._catalog.streams
         if not stream:
             self.refuse_external()
@@ -268,7 +271,7 @@ class File:
     def data_pieces(
         self, stream: str = "", *, key: PrivateKey | bytes | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """The data of a stream with its offsets: what lies in holes, or was never written, is left out."""
+        """The data of a stream with its offsets, without holes and uninitialized bytes."""
         return self._data_pieces(self.stream(stream), stream, key)
 
     def _data_pieces(
@@ -289,7 +292,7 @@ class File:
                 yield at, self._catalog.streams.part(found, at, min(_PIECE_BYTES, after - at))
 
     def raw_pieces(self, stream: str = "") -> Iterator[bytes]:
-        """A stream as it lies in its clusters, compressed or encrypted as it is, in pieces of 1 MiB."""
+        """The raw bytes of a stream's clusters, still compressed or encrypted, in pieces of 1 MiB."""
         return self._raw_pieces(self.stream(stream))
 
     def _raw_pieces(self, found: Attribute) -> Iterator[bytes]:
@@ -302,20 +305,20 @@ class File:
             yield self._catalog.streams.read_at(found, at, min(_PIECE_BYTES, end - at))
 
     def refuse_external(self) -> None:
-        """Raise VolumeError where the content of the file is not in its unnamed stream."""
+        """Raise VolumeError if the content of the file is not in its unnamed stream."""
         tag = self.reparse_tag
         if tag and (why := where_content_is(tag, self.information.attributes)):
             raise VolumeError(f"{self.path}: {why}")
 
 
 def reparse_tag_of(attributes: Sequence[Attribute], streams: StreamReader) -> int:
-    """The tag of the reparse point among the attributes of a file; 0 where there is none."""
+    """The tag of the reparse point among the attributes of a file; 0 if there is none."""
     found = select(attributes, attribute.REPARSE_POINT, "")
     return int.from_bytes(streams.part(found[0], 0, 4), "little") if found else 0
 
 
 def listed(entry: NameEntry) -> DirectoryItem:
-    """An entry of a directory, as its index has it."""
+    """A directory entry as plain data."""
     return DirectoryItem(
         entry.name,
         entry.reference & file_record.NUMBER_MASK,
@@ -326,7 +329,7 @@ def listed(entry: NameEntry) -> DirectoryItem:
         entry.attributes & ~DIRECTORY_INDEX,
         times_of(entry),
         entry.namespace,
-        # Without a reparse point the size of the EAs stands there.
+        # Without a reparse point this field holds the size of the extended attributes.
         entry.reparse_tag if entry.attributes & _REPARSE_POINT else 0,
     )
 
@@ -339,7 +342,7 @@ def described(
     reparse_tag: int,
     cluster_bytes: int,
 ) -> FileInfo:
-    """Everything about a file, whose `attributes` are those of all its records."""
+    """The metadata of a file; `attributes` are those of all its records."""
     streams: list[StreamInfo] = []
     names: list[NameInfo] = []
     size_bytes = ea_bytes = 0

@@ -12,7 +12,7 @@ from ntfsbuild.volume.read.records import Attribute, Record, joined
 def gathered(
     record: Record, read: Callable[[Attribute], bytes], referenced: Callable[[int], Record]
 ) -> list[Attribute]:
-    """All attributes of a file, those of its other records included, pieces joined."""
+    """All attributes of a file, with those of its extension records; pieces are joined."""
     lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
     if not lists:
         return list(record.attributes)
@@ -23,14 +23,14 @@ def gathered(
         if number not in records:
             records[number] = referenced(entry.reference)
         one = _listed_attribute(records[number], entry)
-        # A file has many names, each an attribute of its own; all else with one name is in pieces.
+        # Each $FILE_NAME is an attribute of its own; other attributes of the same name are pieces of one.
         which = (number, one.instance) if one.type_code == attribute.FILE_NAME else (0, 0)
         found.setdefault((one.type_code, one.name, *which), []).append(one)
     return [joined(pieces) for pieces in found.values()]
 
 
 def records_of(record: Record, read: Callable[[Attribute], bytes]) -> tuple[tuple[int, ...], bool]:
-    """The numbers of the records of a file, its own first, and whether it has a list of attributes."""
+    """The numbers of the records of a file, its base record first; and whether it has an $ATTRIBUTE_LIST."""
     lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
     if not lists:
         return (record.number,), False
@@ -39,7 +39,7 @@ def records_of(record: Record, read: Callable[[Attribute], bytes]) -> tuple[tupl
 
 
 def select(attributes: Sequence[Attribute], type_code: int, name: str) -> list[Attribute]:
-    """The attributes of that type and name."""
+    """The attributes of a type and name."""
     return [one for one in attributes if one.type_code == type_code and one.name == name]
 
 

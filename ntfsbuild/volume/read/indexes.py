@@ -1,4 +1,4 @@
-"""A directory's index read in order: every entry once, damage noticed."""
+"""Reads the index of a directory in order: every entry once; damage is reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ntfsbuild.ondisk.index import (
 )
 from ntfsbuild.ondisk.standard_information import Ticks4
 
-_DEEPEST = 32  # Far more levels than 2**48 records need.
+_DEEPEST = 32  # 2**48 records need far fewer levels.
 
 _FLAGS_AT = IndexEntry.offset_of("flags")
 _LENGTH_AT = IndexEntry.offset_of("length_bytes")
@@ -37,7 +37,7 @@ _name = FileName.LAYOUT
 
 
 class NameEntry(NamedTuple):
-    """An entry of a directory: a reference and the $FILE_NAME value that is its key."""
+    """An entry of a directory: a file reference, and its key, a $FILE_NAME value."""
 
     reference: int
     parent_reference: int
@@ -54,11 +54,11 @@ class NameEntry(NamedTuple):
 
 
 class Index(NamedTuple):
-    """Where an index is read from.
+    """The parts of an index.
 
     `root` is the $INDEX_ROOT value, `read_block(vcn, size)` reads a block of $INDEX_ALLOCATION, `unit_bytes`
-    are what a VCN counts.  `marked()` is the value of $BITMAP; `lose` hears of what no entry leads to when
-    all entries were read.
+    is the unit of a VCN.  `marked()` is the value of $BITMAP; when all entries were read, `lose` is called
+    for blocks in use that no entry leads to.
     """
 
     root: bytes
@@ -71,9 +71,9 @@ class Index(NamedTuple):
 def name_entries(
     index: Index, what: str, is_before: Callable[[NameEntry], bool] | None = None
 ) -> Iterator[NameEntry]:
-    """The entries of a directory in collation order, without those that the caller says come before.
+    """The entries of a directory in collation order; those for which `is_before` is true are skipped.
 
-    What comes before is passed over with all that is below it.
+    The child nodes of skipped entries are not read.
     """
 
     if is_before is None:
@@ -93,7 +93,7 @@ def name_entries(
 
 
 def _all_names(index: Index, what: str) -> list[NameEntry]:
-    """All entries of a directory in collation order, its blocks held against its $BITMAP."""
+    """All entries of a directory in collation order; its blocks are compared with its $BITMAP."""
     found: list[NameEntry] = []
     walk = _walk(index)
     try:
@@ -107,7 +107,7 @@ def _all_names(index: Index, what: str) -> list[NameEntry]:
 def _gather_names(
     walk: _Walk, data: bytes | bytearray, header_at: int, depth: int, found: list[NameEntry]
 ) -> None:
-    """Append the entries of a node and of those below it: the same as `_node`, for whole directories."""
+    """Append the entries of a node and of its child nodes: like `_node`, but faster for whole directories."""
     at, end = _bounds(data, header_at, depth)
     unpack, last = _entry_with_name.unpack_from, end - _entry_with_name.size
     make, append = NameEntry._make, found.append
@@ -116,7 +116,7 @@ def _gather_names(
         reference, length, key_bytes, flags = head[:4]
         name_end = NAME_AT + 2 * head[14]
         if flags or length % 8 or name_end > key_bytes or key_bytes + 16 > length or at + length > end:
-            # An entry with a child, the last one, or a wrong one.
+            # The entry has a child, is the last one, or is damaged.
             _check_entry(at, length, end)
             if flags & ENTRY_HAS_CHILD:
                 vcn = int.from_bytes(data[at + length - 8 : at + length], "little")
@@ -128,14 +128,14 @@ def _gather_names(
             name = data[at + _NAME_IN_ENTRY : at + 16 + name_end].decode("utf-16-le", "surrogatepass")
             append(make((reference, *head[5:14], head[15], name)))
         at += length
-    # What is left is too short for a name: the end.
+    # The rest is too short for a name: the end.
     for node, place, key_bytes, length in _node(walk, data, header_at, depth, at):
         reference = int.from_bytes(node[place : place + 8], "little")
         append(_name_entry(node, place + IndexEntry.SIZE, key_bytes, length, reference))
 
 
 def leaf_entries(index: Index, what: str) -> Iterator[bytes]:
-    """The entries of any index in order, each as a leaf has it: without a child."""
+    """The entries of any index in order, each as a leaf entry, without its child's VCN."""
     try:
         walk = _walk(index)
         for data, at, _, length in _node(walk, index.root, IndexRoot.SIZE, 0):
@@ -151,7 +151,7 @@ def leaf_entries(index: Index, what: str) -> Iterator[bytes]:
 
 
 def view_data(index: Index, what: str, key: bytes) -> bytes | None:
-    """The data of a key of a view index, found from the root down; such keys are 32-bit numbers."""
+    """The data of a key of a view index, found from the root downwards; its keys are 32-bit numbers."""
 
     def passes_over(data: bytes | bytearray, at: int, key_bytes: int, length: int) -> bool:
         return _numbers(data[at + ViewEntry.SIZE : at + min(length, ViewEntry.SIZE + key_bytes)]) < wanted
@@ -180,9 +180,9 @@ def _walk(index: Index, passes_over: PassesOver | None = None) -> _Walk:
 
 
 def _check_reached(index: Index, walk: _Walk) -> None:
-    """Hold the blocks that entries led to against those that are marked as in use.
+    """Compare the blocks that entries lead to with those that $BITMAP marks as in use.
 
-    A block that nothing leads to has entries that nobody finds: a pointer to it was lost.
+    If no entry leads to a block in use, the entries in that block are lost.
     """
     marked = index.marked()
     reached = bytearray(len(marked))
@@ -206,7 +206,7 @@ def _check_reached(index: Index, walk: _Walk) -> None:
 
 
 class _Walk(NamedTuple):
-    """What is the same for all nodes of one walk."""
+    """The values shared by all nodes of one walk."""
 
     read_block: ReadBlock
     block_bytes: int
@@ -215,7 +215,7 @@ class _Walk(NamedTuple):
 
 
 def _bounds(data: bytes | bytearray, header_at: int, depth: int) -> tuple[int, int]:
-    """Where the entries of a node begin and end."""
+    """The begin and the end of a node's entries."""
     if depth > _DEEPEST:
         raise CorruptVolume(f"more than {_DEEPEST} levels")
     header = IndexHeader.unpack(data, header_at)
@@ -233,7 +233,7 @@ def _check_entry(at: int, length: int, end: int) -> None:
 def _node(
     walk: _Walk, data: bytes | bytearray, header_at: int, depth: int, begin: int | None = None
 ) -> Iterator[_Found]:
-    """The entries of a node, from the first one or from `begin` on, and of those below it."""
+    """The entries of a node, from the first one or from `begin` on, and those of its child nodes."""
     at, end = _bounds(data, header_at, depth)
     at = at if begin is None else begin
     while True:
@@ -255,7 +255,7 @@ def _node(
 
 
 def _block(walk: _Walk, vcn: int) -> bytearray:
-    """The block at a VCN, without its update sequence."""
+    """The block at a VCN, with its update sequence undone."""
     if vcn in walk.seen:
         raise CorruptVolume(f"two entries point to the block at VCN {vcn}")
     walk.seen.add(vcn)
@@ -281,7 +281,7 @@ def _name_entry(data: bytes | bytearray, at: int, key_bytes: int, length: int, r
 
 
 def name_of_value(value: bytes, reference: int = 0) -> NameEntry:
-    """A $FILE_NAME value taken apart; the reference is what the caller knows."""
+    """A parsed $FILE_NAME value, with the file reference that the caller gives."""
     if len(value) < NAME_AT:
         raise CorruptVolume(f"a $FILE_NAME of {len(value)} bytes")
     return _name_entry(value, 0, len(value), len(value) + IndexEntry.SIZE, reference)

@@ -1,4 +1,4 @@
-"""What a volume tells of a file: plain data for people and programs."""
+"""The metadata of a file as plain data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ntfsbuild.ondisk.traits import Form, Traits
 
 
 class DirectoryItem(NamedTuple):
-    """One entry of a directory, as its index has it."""
+    """One entry of a directory, with the values in its index."""
 
     name: str
     record: int
@@ -36,7 +36,7 @@ class NameInfo(NamedTuple):
 
 
 class StreamInfo(NamedTuple):
-    """One $DATA stream; the main one has no name.  `runs` is empty when it is resident.
+    """One $DATA stream; the unnamed one has an empty name.  `runs` is empty if it is resident.
 
     `allocated_bytes` counts holes, `occupied_bytes` does not.
     """
@@ -53,10 +53,10 @@ class StreamInfo(NamedTuple):
 
 
 class FileInfo(NamedTuple):
-    """Everything about one file or directory.  Times and attributes are $STANDARD_INFORMATION's.
+    """The metadata of one file or directory.  Times and attributes are those of $STANDARD_INFORMATION.
 
-    `reparse_tag` is 0 where there is no reparse point, `object_id` empty where there is none, and
-    `ea_bytes` the size of all extended attributes.
+    `reparse_tag` is 0 if there is no reparse point, `object_id` is empty if there is none, and `ea_bytes` is
+    the size of all extended attributes.
     """
 
     path: str
@@ -79,10 +79,10 @@ class FileInfo(NamedTuple):
 
 
 class FileDetails(NamedTuple):
-    """A file or directory with all that it has; what is damaged is left out and said in `faults`.
+    """All metadata of a file or directory; damaged parts are omitted and noted in `faults`.
 
-    `entries` are what directories have for the `names` of `info`, `records` the numbers of all records,
-    the file's own first.  `faults` has names of traits, and `names` with the number of the name.
+    `entries` are the directory entries of the `names` of `info`; `records` are the numbers of all records,
+    the base record first.  The keys of `faults` are names of traits, or `names` with the number of the name.
     """
 
     info: FileInfo

@@ -1,4 +1,4 @@
-"""Where things lie, and what lies somewhere: records by number, clusters by their owner."""
+"""Locates records on the volume, and finds the owner of a cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PIECE_BYTES = 1 << 20
 
 
 class Owner(NamedTuple):
-    """What a cluster belongs to: the record of the file, the piece of an attribute, the VCN in it."""
+    """The owner of a cluster: the record of the file, the piece of an attribute, the VCN in it."""
 
     record: int
     attribute: Attribute
@@ -26,7 +26,7 @@ class Owner(NamedTuple):
 
 
 class Locator:
-    """Looks a volume over; every question may read the whole $MFT."""
+    """Answers questions about locations; each of them may read the whole $MFT."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -37,27 +37,27 @@ class Locator:
         self.record_count = self._mft.data_bytes // self.geometry.record_bytes
 
     def bytes_at(self, at: int, size_bytes: int) -> bytes:
-        """Bytes of the volume as they lie on it."""
+        """Raw bytes of the volume."""
         return self._storage.read(at, size_bytes)
 
     def raw_record(self, number: int) -> bytes:
-        """A record as it lies in $MFT."""
+        """The raw bytes of a record in $MFT."""
         size = self.geometry.record_bytes
         return self._streams.read_at(self._mft, number * size, size)
 
     def record(self, number: int) -> Record:
-        """A record, taken apart."""
+        """A parsed record."""
         return self._record(number)
 
     def offset_of_record(self, number: int) -> int:
-        """Where a record lies on the volume."""
+        """The offset of a record on the volume."""
         size = self.geometry.record_bytes
         place, _ = next(extents(self._mft.runs, self.geometry.cluster_bytes, number * size, size))
         assert place is not None, "$MFT has no holes"
         return place
 
     def record_at(self, at: int) -> int | None:
-        """The number of the record that a byte of the volume lies in; None where it lies in none."""
+        """The number of the record that contains a byte of the volume; None if there is none."""
         before = 0
         for lcn, clusters in self._mft.runs:
             size = clusters * self.geometry.cluster_bytes
@@ -69,7 +69,7 @@ class Locator:
         return None
 
     def unlisted(self, listed: Container[int]) -> Iterator[int]:
-        """The records of files in use that are not among those that directories list."""
+        """The base records in use, system files excepted, that are not among the listed ones."""
         size = self.geometry.record_bytes
         heads = struct.Struct(f"<4s18xH8xQ{size - 0x28}x")
         per_piece = _PIECE_BYTES // size
@@ -91,7 +91,7 @@ class Locator:
             return False
 
     def owner_of(self, lcn: int) -> Owner | None:
-        """What a cluster belongs to; None where it is free, or nobody's."""
+        """The owner of a cluster; None if it is free, or if no file has it."""
         for record in self._records():
             base = record.base_reference & file_record.NUMBER_MASK
             for one in record.attributes:
@@ -112,7 +112,7 @@ class Locator:
                 yield record
 
     def records_of(self, number: int) -> list[int]:
-        """The records that a file has, its base record first."""
+        """The records of a file, its base record first."""
         return [number] + [
             one.number
             for one in self._records()
@@ -120,7 +120,7 @@ class Locator:
         ]
 
     def path_of(self, number: int) -> str | None:
-        """A path of a file, by the names in the records; None where there is none."""
+        """A path of a file, from the names in the records; None if there is none."""
         parts: list[str] = []
         while number != file_record.ROOT and len(parts) < _MOST_LEVELS:
             found = self._name_of(number)

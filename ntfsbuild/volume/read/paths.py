@@ -1,4 +1,4 @@
-"""Paths walked through the directories of a catalog, and remembered."""
+"""Resolves paths through the directories of a catalog, with a cache."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ntfsbuild.volume.read.catalog import Catalog
 Way: TypeAlias = tuple[tuple[str, int], ...]  # Name and file reference of each step from the root.
 
 _MOST_CACHED_WAYS = 1024
-_MOST_STEPS_UP = 16  # Whoever walks a tree has just come from there.
+_MOST_STEPS_UP = 16  # In a walk of a tree the parent was resolved just before.
 
 
 class Paths:
-    """Finds files by their paths, which begin with `/`; `.` and `..` are understood."""
+    """Finds files by their paths, which begin with `/`; `.` and `..` are resolved."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._ways: dict[str, Way] = {}  # Of directories, by their paths.
+        self._ways: dict[str, Way] = {}  # Cache of directories, by their paths.
 
     def resolve(self, path: str) -> int:
         """The file reference of a path."""
@@ -26,7 +26,7 @@ class Paths:
         return way[-1][1] if way else self._catalog.root_reference
 
     def way(self, path: str) -> Way:
-        """Name and file reference of each step from the root; none for the root."""
+        """Name and file reference of each step from the root; empty for the root."""
         above, _, last = path.rpartition("/")
         known = self._ways.get(above) if last else None
         if known is not None and last not in (".", ".."):
@@ -41,7 +41,7 @@ class Paths:
         return way
 
     def way_or_none(self, path: str) -> Way | None:
-        """The same; None where nothing is there.  Damage is no answer."""
+        """The same; None if the path does not exist.  Damage is raised."""
         try:
             return self.way(path)
         except VolumeError as error:
@@ -50,11 +50,11 @@ class Paths:
             return None
 
     def forget(self) -> None:
-        """Forget all ways: a directory has another name, or is gone."""
+        """Clear the cache: a directory was renamed or removed."""
         self._ways.clear()
 
     def _remember(self, path: str, way: Way) -> None:
-        # Only as it is spelled on the volume: what another spelling means changes with the next name.
+        # Only the exact spelling of the volume: a new name can change the meaning of any other spelling.
         if path != "/" + "/".join([name for name, _ in way]):
             return
         if len(self._ways) >= _MOST_CACHED_WAYS:
@@ -62,7 +62,7 @@ class Paths:
         self._ways[path] = way
 
     def _nearest(self, path: str) -> tuple[int, Way]:
-        """The way of a directory not far above that is known, and how much of the path it is."""
+        """The cached steps of the nearest directory above, and the length of its path."""
         end = len(path)
         for _ in range(_MOST_STEPS_UP):
             end = path.rfind("/", 0, end)

@@ -1,4 +1,4 @@
-"""The path of a record, for people: found from its names upwards, as far as they lead."""
+"""The path of a record, for messages: found by following its names upwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def path_of(
     attributes_of: Callable[[Record], Sequence[Attribute]],
     referenced: Callable[[int], Record],
 ) -> str:
-    """The path of a file or directory by its first long name; `?` stands for what cannot be found."""
+    """The path of a file or directory by its first long name; `?` replaces parts that cannot be found."""
     own = file_record.reference(record.number, record.sequence)
 
     def named(reference: int) -> tuple[int, str] | None:

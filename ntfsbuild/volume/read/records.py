@@ -1,4 +1,4 @@
-"""An MFT record taken apart: its header and its attributes."""
+"""Parses an MFT record: its header and its attributes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ntfsbuild.ondisk.attribute import AttributeHeader, NonResidentHeader, Resid
 from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.runs import Run, decode_runs
 
-_NO_NUMBER_USA_OFFSET = 0x2A  # Records of this form have no number of their own.
+_NO_NUMBER_USA_OFFSET = 0x2A  # Record headers of this form do not contain the record number.
 _END = attribute.END.to_bytes(4, "little")
 
-# The hot path of every reader: the layouts of the declarations, without an object for each header.
+# The hot path of every reader: the declared layouts, but no object for each header.
 _record_header = FileRecordHeader.LAYOUT
 _head = AttributeHeader.LAYOUT
 _resident_tail = struct.Struct("<" + ResidentHeader.LETTERS[len(AttributeHeader.LETTERS) :][:2])
@@ -25,7 +25,7 @@ assert _mapped_tail.size == NonResidentHeader.SIZE - AttributeHeader.SIZE
 
 
 class Attribute(NamedTuple):
-    """One attribute, or one piece of it.  `value` is None when it lies in clusters, as `runs` say."""
+    """One attribute, or one piece of it.  `value` is None if it is non-resident, with `runs`."""
 
     type_code: int
     name: str
@@ -41,17 +41,17 @@ class Attribute(NamedTuple):
 
     @property
     def resident(self) -> bool:
-        """Whether the value lies in the record."""
+        """Whether the value is in the record."""
         return self.value is not None
 
     @property
     def size_bytes(self) -> int:
-        """The size of the value, in the record or not."""
+        """The size of the value, resident or not."""
         return self.data_bytes if self.value is None else len(self.value)
 
 
 class Record(NamedTuple):
-    """A record: the fields of its header that matter, and its own attributes in order."""
+    """A record: the needed fields of its header, and its own attributes in order."""
 
     number: int
     sequence: int
@@ -60,11 +60,11 @@ class Record(NamedTuple):
     base_reference: int
     attributes: tuple[Attribute, ...]
     lsn: int = 0
-    update_number: int = 0  # Of the update sequence.
+    update_number: int = 0  # Update sequence number.
 
     @property
     def in_use(self) -> bool:
-        """Whether the record describes something that exists."""
+        """Whether the record is in use."""
         return bool(self.flags & file_record.IN_USE)
 
     @property
@@ -73,9 +73,9 @@ class Record(NamedTuple):
         return bool(self.flags & file_record.IS_DIRECTORY)
 
 
-@functools.lru_cache(maxsize=16)  # Who asks for a file asks again for what is in it.
+@functools.lru_cache(maxsize=16)  # A file's record is often read several times.
 def parse_record(data: bytes, number: int) -> Record:
-    """A record as it lies on the disk; raises CorruptVolume with the record and the offset."""
+    """Parse a record as stored on disk; CorruptVolume carries the record and the offset."""
     buffer = bytearray(data)
     if len(buffer) < FileRecordHeader.SIZE:
         raise CorruptVolume(f"record {number}: it has {len(buffer):#x} bytes")
@@ -138,7 +138,7 @@ def _parse_mapped(whole: bytes, type_code: int, name: str, flags: int, instance:
     if runs_at >= len(whole):
         raise CorruptVolume(f"a run list at {runs_at:#x}")
     vcns = (highest + 1) % 2**64 - lowest
-    # ntfs3 leaves the old list where it has emptied a stream: those clusters are free.
+    # ntfs3 leaves the old run list when it empties a stream: those clusters are free.
     runs = tuple(decode_runs(whole[runs_at:])) if vcns else ()
     clusters = sum([count for _, count in runs])
     if vcns != clusters:
@@ -147,12 +147,12 @@ def _parse_mapped(whole: bytes, type_code: int, name: str, flags: int, instance:
 
 
 def parse_attribute(data: bytes) -> Attribute:
-    """One packed attribute taken apart."""
+    """Parse one packed attribute."""
     return _parse_attribute(data, 0)[0]
 
 
 def joined(pieces: list[Attribute]) -> Attribute:
-    """The pieces of one attribute as one; they must follow each other without a gap."""
+    """Join the pieces of one attribute, which must follow each other without a gap."""
     pieces = sorted(pieces, key=lambda piece: piece.lowest_vcn)
     first = pieces[0]
     if len(pieces) == 1 and not first.lowest_vcn:

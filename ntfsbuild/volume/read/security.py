@@ -1,4 +1,4 @@
-"""The security descriptors that $Secure files, each found by its id without reading the others."""
+"""The security descriptors in $Secure, each found by its id without reading the others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _WHERE = f"record {file_record.SECURE}: {STREAM}"
 
 
 class SecurityReader:
-    """Looks descriptors up, for reading and for changing.
+    """Looks up descriptors, for reading and for changing.
 
-    `entry_of` finds the data of a key of $SII, `stream_of` the stream $SDS.  A descriptor counts only when
-    its head is what $SII says and its hash is right; where the first copy is damaged, the mirror is read,
-    and `tell` hears of it.
+    `entry_of` finds the data of a key of $SII, `stream_of` the stream $SDS.  A descriptor is valid only if
+    its header equals its entry in $SII and its hash is right.  If the first copy is damaged, the mirror is
+    read, and `tell` is called.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class SecurityReader:
         self._entry_of = entry_of
         self._stream_of = stream_of
         self._tell = tell
-        self._known: dict[int, bytes] = {}  # An id keeps its descriptor as long as the volume lives.
+        self._known: dict[int, bytes] = {}  # The descriptor of an id never changes.
 
     def descriptor_of(self, security_id: int) -> bytes | None:
         """The descriptor that has an id; None where none has it."""
@@ -75,7 +75,7 @@ class SecurityReader:
         return mirror
 
     def _copy(self, stream: Attribute, entry: SecurityEntry, at: int) -> bytes | None:
-        """The descriptor as one of its two copies has it; None where that is damaged."""
+        """The descriptor from one of its two copies; None if that copy is damaged."""
         if at + entry.size_bytes > stream.size_bytes:
             return None
         try:

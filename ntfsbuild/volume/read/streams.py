@@ -1,4 +1,4 @@
-"""The bytes of an attribute, wherever they lie: in the record, in clusters, in holes, compressed."""
+"""Reads the value of an attribute: resident, in clusters, sparse or compressed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class StreamReader:
         self._geometry = geometry
 
     def read(self, stream: Attribute) -> bytes:
-        """The whole value, in memory: for metadata, and files known to be small."""
+        """The whole value, in memory: for metadata and small files."""
         return b"".join(self.pieces(stream))
 
     def pieces(self, stream: Attribute) -> Iterator[bytes]:
-        """The value in pieces of at most 1 MiB; zeros behind the initialized size."""
+        """The value in pieces of at most 1 MiB; bytes behind the initialized size are zeros."""
         self.refuse_encrypted(stream)
         if stream.value is not None:
             if stream.value:
@@ -54,12 +54,12 @@ class StreamReader:
 
     @staticmethod
     def refuse_encrypted(stream: Attribute) -> None:
-        """Raise VolumeError where a stream needs a key."""
+        """Raise VolumeError if a stream is encrypted."""
         if stream.flags & attribute.ENCRYPTED and stream.type_code == attribute.DATA and stream.size_bytes:
             raise VolumeError("the content is encrypted, and no key was given")
 
     def _check_runs(self, stream: Attribute) -> None:
-        """Damage must not make endless streams: sizes are bounded by the runs, the runs by the volume."""
+        """Check size and runs against the volume: damage must not make endless streams."""
         clusters = sum(count for _, count in stream.runs)
         if stream.data_bytes > clusters * self._geometry.cluster_bytes:
             raise CorruptVolume(f"{stream.data_bytes} bytes in {clusters} clusters")
@@ -69,13 +69,13 @@ class StreamReader:
                 raise CorruptVolume(f"a run list of {clusters} clusters, the volume has {most}")
 
     def read_at(self, stream: Attribute, offset: int, size_bytes: int) -> bytes:
-        """A part of a plain non-resident stream, as it lies in its clusters; it ends where they do."""
+        """A part of a plain non-resident stream, read from its clusters; it ends with the last cluster."""
         found = run_list.extents(stream.runs, self._geometry.cluster_bytes, offset, size_bytes)
         parts = [bytes(count) if at is None else self._read(at, count) for at, count in found]
         return b"".join(parts)
 
     def part(self, stream: Attribute, at: int, size_bytes: int) -> bytes:
-        """A part of any stream as it reads: zeros in holes, behind the initialized size and the end."""
+        """A part of any stream's content; holes and bytes behind the initialized size are zeros."""
         self.refuse_encrypted(stream)
         if stream.value is not None:
             return stream.value[at : at + size_bytes].ljust(size_bytes, b"\0")
@@ -113,7 +113,7 @@ class StreamReader:
                 yield self._read(lcn * cluster_bytes + at, count)
 
     def _compressed(self, stream: Attribute) -> Iterator[bytes]:
-        """Unit by unit: all clusters there means stored, none means zeros, else it is compressed."""
+        """Read units: one with all clusters is stored, one with none is zeros, else it is compressed."""
         unit_clusters = 1 << stream.compression_unit
         unit_bytes = unit_clusters * self._geometry.cluster_bytes
         if unit_clusters != lznt1.UNIT_CLUSTERS or unit_bytes > lznt1.LARGEST_UNIT_BYTES:
@@ -130,7 +130,7 @@ class StreamReader:
 
 
 def _units(runs: tuple[Run, ...], unit_clusters: int) -> Iterator[list[Run]]:
-    """The runs cut at every unit."""
+    """The runs, cut at the boundaries of compression units."""
     unit: list[Run] = []
     room = unit_clusters
     for lcn, clusters in runs:

@@ -1,4 +1,4 @@
-"""What a file or directory of a volume has besides its content: its traits, raw, damage noticed."""
+"""Reads the traits of a file or directory, its metadata besides content, raw; damage is reported."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ntfsbuild.volume.read.indexes import NameEntry, name_of_value, times_of
 from ntfsbuild.volume.read.records import Attribute, Record
 
 EFS_NAME = "$EFS"
-_LARGEST_BYTES = 1 << 20  # More than any trait may have; damage must not fill the memory.
+_LARGEST_BYTES = 1 << 20  # No trait is larger; a limit, since damage must not fill the memory.
 
 _Value = TypeVar("_Value")
 
 
 class Sources(NamedTuple):
-    """Where the traits of one volume come from."""
+    """The functions that read parts of traits."""
 
     value: Callable[[Attribute], bytes]  # Of an attribute.
     descriptor: Callable[[int], bytes | None]  # Of a security id.
@@ -29,7 +29,7 @@ class Sources(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A file as it was found: `entry` is what its directory has for the name that was asked for."""
+    """A file as it was found: `entry` is the directory entry of the requested name."""
 
     record: Record
     attributes: Sequence[Attribute]
@@ -68,7 +68,7 @@ class _Reader:
         )
 
     def _noted(self, name: str, read: Callable[[], _Value | None]) -> _Value | None:
-        """A trait; damage is said with its record, or noted where somebody keeps notes."""
+        """A trait; damage is raised with its record, or noted in `faults` if that is given."""
         try:
             return read()
         except CorruptVolume as error:
@@ -82,7 +82,7 @@ class _Reader:
 
     @property
     def _is_long(self) -> bool:
-        """Whether $STANDARD_INFORMATION has the fields that came with NTFS 3."""
+        """Whether $STANDARD_INFORMATION has the fields of NTFS 3."""
         return any(
             len(one.value or b"") >= StandardInformation.SIZE
             for one in self._found.attributes
@@ -133,7 +133,7 @@ class _Reader:
     # ------------------------------------------------------------------ names
 
     def _names(self) -> Iterator[NameEntry]:
-        """The $FILE_NAMEs in the directory of the name that was asked for."""
+        """The $FILE_NAMEs in the directory of the requested name."""
         parent = (self._found.entry.parent_reference & file_record.NUMBER_MASK).to_bytes(6, "little")
         for one in self._found.attributes:
             if one.type_code == attribute.FILE_NAME and one.value is not None and one.value[:6] == parent:
@@ -151,7 +151,7 @@ class _Reader:
         entry = self._found.entry
         parent = (entry.parent_reference & file_record.NUMBER_MASK).to_bytes(6, "little")
         raw_name = entry.name.encode("utf-16-le", "surrogatepass")
-        for one in self._found.attributes:  # A file may have a thousand names: most are told by their bytes.
+        for one in self._found.attributes:  # Of a thousand names most are excluded by their raw bytes.
             value = one.value
             if one.type_code != attribute.FILE_NAME or value is None or value[:6] != parent:
                 continue

@@ -1,6 +1,6 @@
-"""A formatted volume, read: paths, listings, contents, metadata.
+"""Reads a formatted volume: paths, listings, contents, metadata.
 
-Little is read before it is asked for: the boot sector, the $MFT's own record, then what lies on the way.
+Opening reads little: the boot sector and the record of $MFT.  All else is read when it is needed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class VolumeReader:
-    """A volume as its catalog shows it; a context manager, closed with the image.
+    """A volume, read through a catalog; as a context manager it closes the image.
 
-    Paths begin with `/` and are looked up as Windows does: without regard to case, but in directories
-    that tell cases apart.  Short names are found as well as long ones.
+    Paths begin with `/` and are looked up as on Windows: ignoring case, except in case-sensitive
+    directories.  Short names are found, too.
     """
 
     def __init__(self, storage: Reader, catalog: Catalog | None = None) -> None:
@@ -44,7 +44,7 @@ class VolumeReader:
         self.damage = self._catalog.damage  # What is damaged and was read around.
 
     def close(self) -> None:
-        """Close the image.  Every method raises ClosedVolume from here on, but for `close` itself."""
+        """Close the image.  From then on every method except `close` raises ClosedVolume."""
         storage = self._storage
         if storage is not CLOSED:
             self._storage = self._catalog = self._paths = CLOSED
@@ -58,7 +58,7 @@ class VolumeReader:
         self.close()
 
     def _ensure_open(self) -> None:
-        """For what would notice only later that the volume is closed."""
+        """Raise ClosedVolume at once in methods that would notice it only later."""
         if self._storage is CLOSED:
             raise ClosedVolume("the volume is closed")
 
@@ -71,7 +71,7 @@ class VolumeReader:
 
     @property
     def label(self) -> str:
-        """The name of the volume."""
+        """The label of the volume."""
         found = self._of_volume(attribute.VOLUME_NAME)
         raw_label = b"" if found is None else self._catalog.streams.read(found)
         if len(raw_label) % 2:
@@ -107,23 +107,23 @@ class VolumeReader:
         else:
             above = way[-2][1] if len(way) > 1 else self._catalog.root_reference
             found = File(self._catalog, way[-1][1], path, (above, way[-1][0]))
-        assert found.record  # It is read here, so that damage shows before anything is asked.
+        assert found.record  # Read it here, so that damage is raised at once.
         return found
 
     def listdir(self, path: str = "/", *, system: bool = False) -> list[DirectoryItem]:
-        """What a directory holds, in the order of its index; DOS aliases and the root's `.` left out.
+        """The entries of a directory, in the order of its index, without DOS aliases and the root's `.`.
 
-        NTFS's own files (`$MFT`, `$Extend`, …) are listed with `system` only.
+        System files (`$MFT`, `$Extend`, …) are listed with `system` only.
         """
         return self.open_file(path).items(system=system)
 
     def walk(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[str, DirectoryItem]]:
-        """Everything below a directory, with its path; a directory comes before what it holds."""
+        """Everything below a directory, with its path; a directory comes before its entries."""
         found = self._walk(self.open_file(path), system)
         return ((below, listed(entry)) for below, entry, _ in found)
 
     def files(self, path: str = "/", *, system: bool = False) -> Iterator[File]:
-        """The same as files that are open: each is read when something is asked of it."""
+        """The same as `File` objects, each of which is read when it is used."""
         catalog = self._catalog
         catalog.read_ahead()
         return (
@@ -132,7 +132,7 @@ class VolumeReader:
         )
 
     def _walk(self, start: File, system: bool) -> Iterator[tuple[str, NameEntry, int]]:
-        """Path, entry and reference of the directory of everything below one."""
+        """Path, entry, and reference of the parent directory, of everything below a directory."""
         catalog = self._catalog
         above = start.path.rstrip("/")
         pending = [(above, start.reference, iter(start.entries(system=system)))]
@@ -154,42 +154,42 @@ class VolumeReader:
                 pending.append((below, entry.reference, iter(directory.entries(system=system))))
 
     def read_ahead(self) -> None:
-        """Say that most files will be asked for, in the order of their records or nearly so."""
+        """Announce that most files will be read, roughly in the order of their records."""
         self._catalog.read_ahead()
 
     def resolve(self, path: str) -> str:
-        """The path with its names as they are spelled on the volume, without `.` and `..`."""
+        """The path with the spelling of the volume, without `.` and `..`."""
         return "/" + "/".join(name for name, _ in self._paths.way(path))
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory of that name."""
+        """Whether a file or directory has this path."""
         return self._paths.way_or_none(path) is not None
 
     def find(self, path: str) -> File | None:
-        """The file or directory at a path, which it has as the volume spells it; None where nothing is."""
+        """The file or directory at a path, with the spelling of the volume; None if it does not exist."""
         way = self._paths.way_or_none(path)
         if way is None:
             return None
         return self._file(way, "/" + "/".join([name for name, _ in way]))
 
     def stat(self, path: str = "/") -> FileInfo:
-        """Everything that the records of a file or directory say of it."""
+        """The metadata in the records of a file or directory."""
         return self.open_file(path).info()
 
     def details(self, path: str = "/") -> FileDetails:
-        """Everything about a file or directory and what it has, raw; damage in a part is said there."""
+        """All metadata of a file or directory, raw; damage of a part is noted in `faults`."""
         return self.open_file(path).details()
 
     def traits(self, path: str) -> Traits:
-        """What a file or directory has besides content, times and attributes, as it lies on the disk."""
+        """The metadata of a file or directory besides times and attributes, as stored on disk."""
         return self.open_file(path).traits()
 
     def pieces(
         self, path: str, stream: str = "", *, key: PrivateKey | bytes | None = None
     ) -> Iterator[bytes]:
-        """The content of a stream, in pieces; the main stream has no name.
+        """The content of a stream, in pieces; `stream` is empty for the unnamed data stream.
 
-        `key` opens an encrypted one: a private key, or that of the file itself.
+        `key` decrypts an encrypted stream: a private key, or the file key.
         """
         return self.open_file(path).pieces(stream, key=key)
 
@@ -198,19 +198,19 @@ class VolumeReader:
         return self.open_file(path).read(stream, key=key)
 
     def read_at(self, path: str, at: int, size_bytes: int, stream: str = "") -> bytes:
-        """A part of a stream as it reads; zeros in holes and behind its end."""
+        """A part of a stream's content; holes and bytes behind its end are zeros."""
         return self.open_file(path).read_at(at, size_bytes, stream)
 
     # ------------------------------------------------------------------ beside the directories
 
     def locator(self) -> Locator:
-        """Tells where things lie, and what lies somewhere."""
+        """The locator: offsets of records, owners of clusters."""
         from ntfsbuild.volume.read.locator import Locator  # Late: few ask.
 
         return Locator(self._catalog)
 
     def deleted_files(self) -> Iterator[DeletedFile]:
-        """Files that were deleted and not written over, by the numbers of their records."""
+        """Deleted files that are not overwritten, in the order of their records."""
         self._ensure_open()
         return self._deleted_files(self._catalog)
 
@@ -229,4 +229,4 @@ class VolumeReader:
                     if found is not None:
                         yield found
             except CorruptVolume:
-                continue  # Never used, or written over in part.
+                continue  # Never used, or partly overwritten.
