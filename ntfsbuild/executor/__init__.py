@@ -1,9 +1,9 @@
-"""Carries a plan out on a volume: nothing is left to choose here.
+"""Executes a plan on a volume; all decisions are in the plan.
 
 execution.py      the operations, on a new volume or an existing one
-stream_writer.py  contents turned into streams of every form
-content_copy.py   where content goes into clusters
-progress.py       how far it is; errors with the place in the manifest that asked for what went wrong
+stream_writer.py  streams of every form, made from contents
+content_copy.py   copying content to clusters
+progress.py       progress; errors with the position in the manifest that caused them
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def execute(
     changeable: Callable[[], ChangeableStorage] | None = None,
     compress_many: CompressMany = one_by_one,
 ) -> Executed:
-    """Carry out the operations of a plan that formats a volume on empty storage, in the order given.
+    """Execute the operations of a plan that formats a volume on empty storage, in their order.
 
-    `target` is the path of the image, which cannot be its own source.  `changeable` opens what was
-    written for the steps, if there are any.  `compress_many` compresses units: all give the same bytes.
+    `target` is the path of the image, which cannot be its own source.  `changeable` opens the written image
+    for the steps, if there are any.  `compress_many` compresses units, always to the same bytes.
     """
     operations = iter(plan.operations)
     first = next(operations, None)
@@ -68,7 +68,7 @@ def _commit(formatter: Formatter, file: str, operation: Format) -> Geometry:
     try:
         return formatter.commit()
     except NoRoom as error:
-        # Who formats chose the size: the fault is the manifest's, not the volume's.
+        # The manifest chose the size: the error is the manifest's, not the volume's.
         raise placed(error, file, operation.origin, "volume: size") from None
     except ManifestError as error:
         raise placed(error, file, operation.origin, "volume") from None
@@ -81,7 +81,7 @@ def execute_on_base(
     target: bytes | None = None,
     compress_many: CompressMany = one_by_one,
 ) -> Executed:
-    """Carry out the operations of a plan that changes a volume; the caller commits."""
+    """Execute the operations of a plan that changes a volume; the caller commits."""
     operations = iter(plan.operations)
     first = next(operations, None)
     if not isinstance(first, OpenBase):

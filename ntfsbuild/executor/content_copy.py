@@ -1,4 +1,4 @@
-"""Content on its way into clusters that were taken for it."""
+"""Copies content to the clusters allocated for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TELL_EVERY_BYTES = 64 << 20
 
 
 class OpenedFile:
-    """A regular file of the host whose size is what was expected; the kernel copies it into a extent."""
+    """A regular file of the host with the expected size; the kernel copies it to an extent."""
 
     def __init__(self, content: HostFile) -> None:
         self.path = content.path
@@ -27,7 +27,7 @@ class OpenedFile:
             raise host_file.changed(self.path, content.size_bytes, self.size_bytes)
 
     def fill(self, extent: Extent, progress: ProgressCounter) -> None:
-        """Let the kernel copy what is data; holes stay holes of the image."""
+        """Let the kernel copy the data; holes become holes of the image."""
         size, end = self.size_bytes, 0
         for begin, next_end in host_file.extents(self._descriptor, os.fstat(self._descriptor), self.path):
             extent.zero(end, begin)
@@ -50,7 +50,7 @@ class OpenedFile:
 
 
 def fill_from_pieces(extent: Extent, content: Content, progress: ProgressCounter) -> None:
-    """Write a content piece by piece, zeros between them."""
+    """Write a content piece by piece, with zeros between the pieces."""
     end = 0
     for at, data in pieces(content):
         extent.zero(end, at)
@@ -64,12 +64,12 @@ def fill_from_pieces(extent: Extent, content: Content, progress: ProgressCounter
 
 
 def can_be_copied(content: Content) -> bool:
-    """Whether the kernel may copy it: nobody wants to know its digest."""
+    """Whether the kernel may copy it: only if its digest is not needed."""
     return isinstance(content, HostFile) and content.sha256 is None
 
 
 def refuse_own_image(content: Content, target: bytes | None) -> None:
-    """An image cannot be its own source, whatever the name is under which it is one."""
+    """Refuse an image that is its own source, under any name."""
     if isinstance(content, HostFile):
         ensure_path_is_no_output(content.path)
         if content.path == target:

@@ -1,4 +1,4 @@
-"""The operations of a plan, carried out through the one writer: on a new volume or an existing one."""
+"""Executes the operations of a plan with the writer, on a new volume or an existing one."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ _STEPS = (
 class Execution:
     """The state of one execution.
 
-    `base` says that an existing volume is changed; `formatter` makes a new one, whose tree comes before
-    its steps.
+    `base` means that an existing volume is changed; `formatter` makes a new one, whose tree comes before its
+    steps.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class Execution:
 
     @property
     def done(self) -> Executed:
-        """What was made until now."""
+        """The files and directories made so far."""
         return Executed(self._writer.geometry, self._progress.directories, self._progress.files)
 
     def _placed(self, operation: TreeOperation | Step, where: str) -> None:
-        """Do it; what the volume refuses is the manifest's fault, damage and a full volume are not."""
+        """Execute an operation; a refusal of the volume is a ManifestError, unless it is damaged or full."""
         try:
             if isinstance(operation, MakeFile):
                 self._make_file(operation)
@@ -172,7 +172,7 @@ class Execution:
                 assert_never(operation)
 
     def finish_tree(self) -> None:
-        """What is said of a directory's times holds after everything in it is done."""
+        """Set the given times of directories, after all their entries are made."""
         if not self._in_tree:
             return
         self._in_tree = False
@@ -246,7 +246,7 @@ class Execution:
         above = self._above if above_path == self._above_path else self._enter(above_path, path)
         assert above is not None
         if features is not NO_FEATURES or not self._above_is_plain:
-            # Of its directory it takes what that hands down; a link has no content to speak of.
+            # It inherits the form of its directory; a link has no content.
             is_plain = self._above_is_plain or features.traits.reparse is not None
             form: Form = "plain" if is_plain else "compressed"
             streams = self._streams.streams(content, features, form)
@@ -401,7 +401,7 @@ class Execution:
             self._progress.data_bytes += len(data)
 
     def _set(self, path: str, times: SomeTicks, attributes: int | None, now: int, features: Features) -> None:
-        """Set what is given; that it was set is a change of the record, unless its time is given, too."""
+        """Set the given metadata; this changes the record's change time, unless that is given, too."""
         if features is not NO_FEATURES:
             streams = self._streams.named_streams(features)
             self._writer.set_traits(
@@ -424,7 +424,7 @@ class Execution:
 
 
 def _gapless(content: Content, size_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """The pieces of a content with the zeros between them."""
+    """The pieces of a content, with zeros between them."""
     end = 0
     for at, data in pieces(content):
         yield from _zeros(end, at)

@@ -1,4 +1,4 @@
-"""How far an execution is, and its errors with their place in the manifest."""
+"""The progress of an execution, and its errors with their position in the manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROGRESS_EVERY_FILES = 512
 
 
 class Progress(NamedTuple):
-    """How far an execution has come."""
+    """The progress of an execution."""
 
     files: int
     files_total: int
@@ -20,7 +20,7 @@ class Progress(NamedTuple):
 
 
 class Executed(NamedTuple):
-    """What an execution made."""
+    """The result of an execution."""
 
     geometry: Geometry
     directories: int
@@ -31,7 +31,7 @@ Report: TypeAlias = Callable[[Progress], None]
 
 
 class ProgressCounter:
-    """Counts what was done, and reports it."""
+    """Counts executed operations, and reports the progress."""
 
     def __init__(self, report: Report | None, files_total: int) -> None:
         self._reporter = report
@@ -39,19 +39,19 @@ class ProgressCounter:
         self.files = self.directories = self.data_bytes = 0
 
     def report(self) -> None:
-        """Report how far it is."""
+        """Report the progress."""
         if self._reporter:
             self._reporter(Progress(self.files, self._files_total, self.data_bytes))
 
     def file_done(self) -> None:
-        """One file more."""
+        """Count one more file."""
         self.files += 1
         if not self.files % PROGRESS_EVERY_FILES:
             self.report()
 
 
 def placed(error: Exception, file: str, origin: int, path: str) -> ManifestError:
-    """The error with the place in the manifest that asked for the operation."""
+    """The error with the operation's position in the manifest."""
     if isinstance(error, ManifestError) and error.problems:
         return error
     if not origin:

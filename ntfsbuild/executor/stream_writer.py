@@ -1,4 +1,4 @@
-"""Contents turned into the streams of files that have more than one plain stream in clusters."""
+"""Makes streams from contents, for files that have more than one plain non-resident stream."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StreamWriter:
         self._target = target
 
     def streams(self, content: Content, features: Features, form: Form = "plain") -> list[Attribute]:
-        """All streams of a file, the main one first; `form` is what its directory hands down."""
+        """All streams of a file, the unnamed one first; `form` is inherited from its directory."""
         main = self.stream(
             "", content, features.form or form, features.valid_bytes, features.file_key, features.raw_bytes
         )
@@ -65,7 +65,7 @@ class StreamWriter:
         file_key: bytes | None = None,
         raw_bytes: int | None = None,
     ) -> Attribute:
-        """One stream; `raw_bytes` is its size where the content is ciphertext already."""
+        """One stream; `raw_bytes` is its size if the content is already ciphertext."""
         refuse_own_image(content, self._target)
         if form == "encrypted":
             made = self._encrypted(name, content, file_key, raw_bytes)
@@ -77,7 +77,7 @@ class StreamWriter:
             return made
         if valid_bytes > made.size_bytes:
             raise ManifestError(f"valid_data is {valid_bytes}, beyond the size of {made.size_bytes}")
-        if made.value is not None:  # What lies in the record is valid as a whole.
+        if made.value is not None:  # A resident stream is initialized completely.
             made = self._writer.maker.leave_record(made)
         return made._replace(initialized_bytes=valid_bytes)
 

@@ -1,1 +1,1 @@
-"""A new volume: its size, its system files, and what fills it."""
+"""A new volume: its size, its system files, and its files."""

@@ -1,9 +1,9 @@
-"""A volume made from nothing: an empty transaction on new clusters, and its end.
+"""Makes a new volume: an empty transaction on new clusters, and its commit.
 
-The layout, in ascending order: $Boot, $MFTMirr, $UpCase, $AttrDef, $MFT, the files' data as it comes,
-then at commit the directories' index blocks, $Secure, the MFT bitmap, the root's index blocks, $LogFile
-and $Bitmap.  What depends on the size of the volume comes last, so that the smallest one needs no second
-pass.
+The layout, in ascending order: $Boot, $MFTMirr, $UpCase, $AttrDef, $MFT, the files' data in the order of
+writing, then at commit the directories' index blocks, $Secure, the MFT bitmap, the root's index blocks,
+$LogFile and $Bitmap.  Structures that depend on the size of the volume come last, so that the smallest
+volume needs no second pass.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _ROOT_NAME = ".".encode("utf-16-le")
 
 
 class Formatter:
-    """Makes one volume; what is to be on it is made by `writer`, directories before what lies in them."""
+    """Makes one volume; `writer` makes its files, directories before their entries."""
 
     def __init__(self, storage: Storage, options: FormatOptions) -> None:
         self._options = options
@@ -87,7 +87,7 @@ class Formatter:
         self._commit = Commit(self._transaction)
         self._root_traits = NO_TRAITS
 
-    # ------------------------------------------------------------------ what there is from the beginning
+    # ------------------------------------------------------------------ the first structures
 
     def _load(self, state: FileState) -> FileState:
         self._transaction.states[state.number] = state
@@ -131,7 +131,7 @@ class Formatter:
         self._list_system(extend, (OBJECT_IDS, QUOTA, REPARSE_POINTS))
 
     def _list_system(self, directory: FileState, files: Sequence[SystemFile]) -> Directory:
-        """A directory that lists these files: their names are not for users to judge."""
+        """A directory that lists these files; their names are not checked."""
         entries = self._transaction.add_directory(directory)
         for file in files:
             meant = reference(file.record, system_sequence(file.record))
@@ -167,7 +167,7 @@ class Formatter:
         streams: Sequence[Attribute] = (),
         form: Form = "plain",
     ) -> None:
-        """The root's own metadata, before anything is made in it."""
+        """Set the root's own metadata, before files are made in it."""
         transaction, writer = self._transaction, self.writer
         root = transaction.state(file_record.ROOT)
         entries = transaction.directories[file_record.ROOT]
@@ -192,7 +192,7 @@ class Formatter:
     # ------------------------------------------------------------------ the end
 
     def commit(self) -> Geometry:
-        """Write everything that is still in memory; raises NoRoom where the volume is too small."""
+        """Write everything that is still in memory; raises NoRoom if the volume is too small."""
         transaction, writer, commit = self._transaction, self.writer, self._commit
         writer.plain_files.settle()
         commit.lay_out_files()
@@ -231,7 +231,7 @@ class Formatter:
         return geometry
 
     def _write_mft_bitmap(self) -> None:
-        """Put $MFT's $BITMAP into clusters; no record may be numbered after this."""
+        """Put $MFT's $BITMAP into clusters; afterwards no record may be taken."""
         transaction = self._transaction
         mft = transaction.mft_file
         bits = mft.bits
@@ -247,7 +247,7 @@ class Formatter:
         mft.state.put(named._replace(value=file.key(self._options.times)))
 
     def _name_root(self, root: FileState) -> None:
-        """Give the root its own name, and the entry that it has of itself."""
+        """Give the root its own name, and its entry in its own index."""
         traits = self._root_traits
         own, entry = (
             file_name_of(
@@ -264,7 +264,7 @@ class Formatter:
         self._transaction.directories[root.number].put(entry, root.reference)
 
     def _list_sizes(self, tail: Tail) -> None:
-        """Let the root list the sizes that the system files have."""
+        """Put the final sizes of the system files into the root's index."""
         entries = self._transaction.directories[file_record.ROOT]
         for file in self._system.in_root(tail, self._transaction.mft):
             meant = reference(file.record, system_sequence(file.record))
@@ -272,7 +272,7 @@ class Formatter:
         entries.changed = True
 
     def _find_tail(self, root: FileState) -> Tail:
-        """How many clusters the volume has; raises NoRoom where they are too few."""
+        """The number of clusters of the volume; raises NoRoom if they are too few."""
         used = self._clusters.next_lcn + self._root_clusters(root)
         options, cluster_bytes = self._options, self._options.cluster_bytes
         limit = options.geometry()
@@ -293,9 +293,9 @@ class Formatter:
         )
 
     def _root_clusters(self, root: FileState) -> int:
-        """The clusters that the root will take, found by packing it once for nothing.
+        """The number of clusters for the root's index, found by a trial packing.
 
-        Its index lists the sizes of $LogFile and $Bitmap, and its own size matters for theirs.
+        The index lists the sizes of $LogFile and $Bitmap, which depend on the size of the index.
         """
         scratch = NewClusters(self._options.cluster_bytes)
 
@@ -312,7 +312,7 @@ class Formatter:
 
 
 def _empty_stream(name: str) -> Attribute:
-    """A stream in clusters that has none yet."""
+    """A non-resident stream that has no clusters yet."""
     return Attribute(attribute.DATA, name, 0, 0, None)
 
 

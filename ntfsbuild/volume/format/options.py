@@ -1,4 +1,4 @@
-"""What a new volume is to be like, checked."""
+"""The parameters of a new volume, and their checks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FormatOptions:
         return None
 
     def problem_of(self, geometry: Geometry) -> str | None:
-        """Why a volume of that size cannot be, in words."""
+        """The reason why a volume cannot have that size, as text."""
         cluster = self.cluster_bytes
         if geometry.cluster_count <= MOST_CLUSTERS:
             return None
@@ -76,7 +76,7 @@ class FormatOptions:
         )
 
     def geometry(self) -> Geometry | None:
-        """The geometry of a volume of the size asked for; None where the size is yet to be found."""
+        """The geometry of a volume of the requested size; None if the size is not yet known."""
         return None if self.size_bytes is None else self._geometry(self.size_bytes)
 
     def geometry_of(self, clusters: int) -> Geometry:

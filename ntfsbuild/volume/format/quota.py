@@ -1,4 +1,4 @@
-"""$Quota of a new volume: the entries that Windows and mkntfs begin with."""
+"""$Quota of a new volume: the first entries, as Windows and mkntfs write them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _control = struct.Struct("<IIQQqqQ")
 
 
 def entries_by_owner(created_ticks: int) -> list[bytes]:
-    """The entries of $Q: the defaults, and what the Administrators own."""
+    """The entries of $Q: the defaults, and the quota of the Administrators."""
     control = _control.pack(2, _DEFAULT_LIMITS, 0, created_ticks, _NO_LIMIT, _NO_LIMIT, 0)
     return [
         view_entry(struct.pack("<I", _DEFAULTS_ID), control),
@@ -28,5 +28,5 @@ def entries_by_owner(created_ticks: int) -> list[bytes]:
 def entries_by_sid() -> list[bytes]:
     """The entries of $O: the owner id of the Administrators."""
     data = struct.pack("<I", _FIRST_OWNER_ID)
-    # Windows leaves the data's offset once more behind it.
+    # Windows repeats the data's offset behind it.
     return [view_entry(security.ADMINISTRATORS, data, padding=struct.pack("<I", 0x20))]

@@ -1,4 +1,4 @@
-"""How small a new volume can be, and how large its log and its bitmap are."""
+"""The smallest size of a new volume, and the sizes of its log and its bitmap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ntfsbuild.volume.geometry import bitmap_bytes
 
 
 class Tail(NamedTuple):
-    """What a volume of `clusters` clusters holds besides its files: the log and the cluster bitmap."""
+    """The last parts of a volume of `clusters` clusters: the log and the cluster bitmap."""
 
     clusters: int
     log_clusters: int

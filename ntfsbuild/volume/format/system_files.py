@@ -1,7 +1,7 @@
-"""The system files of a new volume: where they lie, what they hold, the records that describe them.
+"""The system files of a new volume: their clusters, their contents and their records.
 
-What stands in their records follows volumes that Windows 10 formatted: which of them carry their own
-security descriptor, their attributes, their names.  `specs/ondisk/system_files.md` has the table.
+Their records follow volumes that Windows 10 formatted: which of them have their own security descriptor,
+their attributes, their names.  `specs/ondisk/system_files.md` has the table.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ REPARSE_POINTS = _in_extend(file_record.REPARSE_POINTS, "$Reparse")
 
 
 class SystemFiles:
-    """Lays out the fixed system files at once, and the others when the volume is complete."""
+    """Places the fixed system files at once, and the others when the volume is complete."""
 
     def __init__(self, storage: WriteBuffer, clusters: NewClusters, options: FormatOptions) -> None:
         self._storage = storage
@@ -114,14 +114,14 @@ class SystemFiles:
         )
 
     def _put(self, data: bytes) -> Attribute:
-        """Write a stream to new clusters, zeros left out."""
+        """Write a stream to new clusters, without its zeros."""
         stream = self._take(len(data))
         self._write(stream, 0, data)
         self._zero(stream, len(data))
         return stream
 
     def _offset(self, stream: Attribute) -> int:
-        """Where a stream of one run lies on the volume."""
+        """The offset on the volume of a stream of one run."""
         ((lcn, _),) = stream.runs
         assert lcn is not None
         return lcn * self._cluster_bytes
@@ -137,14 +137,14 @@ class SystemFiles:
                 self._storage.zero(offset + start, len(piece))
 
     def _zero(self, stream: Attribute, at: int) -> None:
-        """Let a stream of one run read as zeros from byte `at` to the end of its clusters."""
+        """Fill a stream of one run with zeros from byte `at` to the end of its clusters."""
         size_bytes = stream.runs[0][1] * self._cluster_bytes
         self._storage.zero(self._offset(stream) + at, size_bytes - at)
 
     # ------------------------------------------------------------------ the last part
 
     def write_tail(self, tail: Tail) -> None:
-        """Write $LogFile and $Bitmap: the last clusters to be taken."""
+        """Write $LogFile and $Bitmap, which take the last clusters."""
         self._log = self._take(tail.log_clusters * self._cluster_bytes)
         self._bitmap = self._take(bitmap_bytes(tail.clusters))
         self._cluster_count = tail.clusters
@@ -155,7 +155,7 @@ class SystemFiles:
         self._write_bitmap()
 
     def _write_bitmap(self) -> None:
-        """Set the bits of what is taken, which is one extent, and those behind the last cluster."""
+        """Set the bits of the used clusters, which are one extent, and those behind the last cluster."""
         taken, size, total = self._clusters.next_lcn, self._bitmap.data_bytes, self._cluster_count
         full, rest = divmod(taken, 8)
         ones = b"\xff" * _CHUNK_BYTES
@@ -176,7 +176,7 @@ class SystemFiles:
         self._zero(self._bitmap, size)
 
     def in_root(self, tail: Tail, mft: Attribute) -> list[SystemFile]:
-        """The system files that the root lists, itself not among them, for a volume with that tail."""
+        """The system files that the root lists, without the root itself."""
         log = tail.log_clusters * self._cluster_bytes
         bitmap = bitmap_bytes(tail.clusters)
 
@@ -255,7 +255,7 @@ class SystemFiles:
             yield self._reserved(number, IN_USE)
 
     def _bad_clusters(self) -> list[Attribute]:
-        """A hole as large as the volume, which alone of all holes has no sparse flag."""
+        """A hole as large as the volume; unlike other holes it has no sparse flag."""
         hole = Attribute(
             attribute.DATA,
             "$Bad",
@@ -279,10 +279,10 @@ class SystemFiles:
         return state
 
     def free_states(self, used_records: int) -> Iterator[FileState]:
-        """Records that nobody uses, as Windows prepares them: their sequence number is their number.
+        """Unused records, as Windows prepares them: their sequence number is their record number.
 
-        A reader of $MFTMirr expects a record in every place of it.  Windows, too, prepares as many as the
-        first cluster of $MFT holds, and leaves zeros behind that.
+        A reader of $MFTMirr expects a valid record at every position.  Windows, too, prepares the records of
+        the first cluster of $MFT, and leaves zeros behind them.
         """
         mirrored = self._mirror.data_bytes // self._options.record_bytes
         free = range(file_record.FIRST_FREE, min(file_record.LAST_FREE + 1, mirrored))
@@ -290,7 +290,7 @@ class SystemFiles:
             yield self._reserved(number, 0)
 
     def write_boot(self, geometry: Geometry, mft_lcn: int) -> None:
-        """Write the boot sector at both its places, and give the image its size."""
+        """Write the boot sector and its backup, and set the size of the image."""
         cluster_bytes, record_bytes = geometry.cluster_bytes, geometry.record_bytes
         sector = BootSector(
             bytes_per_sector=geometry.sector_bytes,

@@ -1,8 +1,7 @@
-"""Who owns which clusters, by the records of $MFT alone: what is wrong with it before a change.
+"""Checks before a change which records own which clusters, and compares them with the bitmaps.
 
-Numbers in, findings out; nothing is read but $MFT and the two bitmaps.  A volume of 100,000 files is walked
-before each change, so that no object is made for an attribute, and what is right costs no more than the look
-at it; who else owns a cluster is found out only when two do.
+Only $MFT and the two bitmaps are read.  A volume of 100,000 files is checked before each change: therefore no
+object is made for an attribute, and the second owner of a cluster is searched only if there is one.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class ClusterOwners:
         self.names: dict[int, int] = {}  # How many $FILE_NAMEs name a directory, by its record.
 
     def add(self, piece: bytes) -> None:
-        """Take in the next records, whole ones, as they lie in $MFT."""
+        """Process the next records: raw bytes of $MFT, whole records."""
         size = self._record_bytes
         buffer = bytearray(piece)
         number = len(self._in_use)
@@ -79,7 +78,7 @@ class ClusterOwners:
             if non_resident:
                 self._map(buffer, at, at + length, number)
             elif type_code == _FILE_NAME:
-                place = at + buffer[at + 0x14]  # It lies behind its header of 0x18 bytes.
+                place = at + buffer[at + 0x14]  # The value follows a header of 0x18 bytes.
                 parent = int.from_bytes(buffer[place : place + 6], "little")
                 names[parent] = names.get(parent, 0) + 1
             at += length
@@ -124,10 +123,10 @@ class ClusterOwners:
     def findings(
         self, marked: bytes, taken: TakenClusters, volume_clusters: Iterable[tuple[int, int]]
     ) -> list[str]:
-        """What is wrong, at most 20 of it.
+        """The errors, at most 20.
 
-        `marked` is $MFT's $BITMAP.  `volume_clusters` are extents that the volume needs whatever its records
-        say, as begin and end.
+        `marked` is $MFT's $BITMAP.  `volume_clusters` are extents (begin, end) that the volume needs
+        independently of its records.
         """
         self._compare_marks(marked)
         for begin, end in (*self._extents(), *volume_clusters):
@@ -141,7 +140,7 @@ class ClusterOwners:
         return len(self._findings) >= MOST_FINDINGS
 
     def _compare_marks(self, marked: bytes) -> None:
-        """The bits of $MFT's $BITMAP against what the records say of themselves."""
+        """Compare the bits of $MFT's $BITMAP with the in-use flags of the records."""
         count = len(self._in_use)
         bits = b"".join(map(_BITS.__getitem__, marked[: -(-count // 8)])).ljust(count, b"\0")[:count]
         if bits == self._in_use:
@@ -153,7 +152,7 @@ class ClusterOwners:
                 self._say(f"record {number}: it is in use, and free in $MFT's $BITMAP")
 
     def _extents(self) -> Iterator[tuple[int, int]]:
-        """What the records own, joined, in order; clusters beyond the volume or with two owners are told."""
+        """The extents of all records, joined; runs beyond the volume or with two owners are reported."""
         runs = self._runs
         runs.sort()
         begin = end = 0
@@ -203,7 +202,7 @@ class ClusterOwners:
 
 
 class TakenClusters:
-    """Asks $Bitmap, of which `read` gives bytes; extents should come in ascending order."""
+    """Looks up extents in $Bitmap; `read` returns bytes of it.  Extents should come in ascending order."""
 
     def __init__(self, read: Callable[[int, int], bytes], size_bytes: int) -> None:
         self._read = read

@@ -1,4 +1,4 @@
-"""What the traits and streams of a file become in its record and in its names."""
+"""Turns the traits and streams of a file into attributes of its record and values of its names."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def ea_attributes(value: bytes) -> tuple[Attribute, Attribute]:
 def attribute_bits(attributes: Iterable[Attribute], *, directory: bool) -> int:
     """The FILE_ATTRIBUTE bits that follow from the attributes of a file.
 
-    It is compressed or encrypted as its main stream is, a directory as its index root says.  It is sparse
-    when any of its streams is, named ones too.
+    A file is compressed or encrypted if its unnamed stream is, a directory if its index root is.  It is
+    sparse if any of its streams is, including alternate data streams.
     """
     bits = 0
     for one in attributes:
@@ -91,7 +91,7 @@ def name_value(
 
 
 def tag_or_ea_bytes(attributes: Iterable[Attribute]) -> int:
-    """What $FILE_NAME says of values in the record: a reparse tag, else the packed size of $EA."""
+    """The reparse tag for $FILE_NAME, or the packed size of $EA if there is no reparse point."""
     packed = 0
     for one in attributes:
         if one.value is not None:
@@ -103,7 +103,7 @@ def tag_or_ea_bytes(attributes: Iterable[Attribute]) -> int:
 
 
 def listed_sizes(main: Attribute | None, cluster_bytes: int) -> tuple[int, int]:
-    """Allocated bytes and size as a listing shows them: those of the main stream."""
+    """Allocated bytes and size for $FILE_NAME: those of the unnamed stream."""
     if main is None:
         return 0, 0
     if main.value is not None:

@@ -1,7 +1,7 @@
-"""The clusters that a change takes and gives back: of a volume that exists, or of one that is made.
+"""Allocates and frees the clusters of a change, on an existing or a new volume.
 
-Both are taken from a cursor: `next_lcn` is the next free cluster, `limit_lcn` the end of the free extent in
-which it lies.  Who takes many small runs moves `next_lcn` on himself while there is room.
+Clusters are taken at a cursor: `next_lcn` is the next free cluster, `limit_lcn` the end of its free extent.
+A caller that takes many small runs advances `next_lcn` itself while there is room.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _some_free = re.compile(rb"[^\xff]+")
 
 
 class Clusters(Protocol):
-    """Where clusters come from."""
+    """The allocator of clusters."""
 
     cluster_bytes: int
     next_lcn: int
@@ -68,7 +68,7 @@ class NewClusters:
         return [(lcn, clusters)] if clusters else []
 
     def give_back(self, runs: Sequence[Run]) -> None:
-        """Refuse: a volume that is being made has nothing to free."""
+        """Refuse: a new volume has nothing to free."""
         assert not runs, "clusters of a new volume are not given back"
 
     def check(self, runs: Sequence[Run]) -> None:
@@ -80,12 +80,12 @@ class NewClusters:
 
 
 class FreeClusters:
-    """The free clusters of an existing volume: $Bitmap, read page by page as it is asked for.
+    """The free clusters of an existing volume: $Bitmap, read page by page when needed.
 
-    The cursor goes on from where it is, and once around: next fit.  What a change frees is taken again
-    before the commit only where nothing else is left: until then the old volume must still be there.
-    `read` gives bytes of $Bitmap's data; `declare` hears of every extent (LCN, clusters) that the old volume
-    has free and the cursor comes to.
+    The cursor advances from its position, and once around the volume: next fit.  Clusters freed by a change
+    are taken again before the commit only if no others are left: until then the old volume must stay intact.
+    `read` returns bytes of $Bitmap's data; `declare` is called with every extent (LCN, clusters) that is free
+    on the old volume when the cursor reaches it.
     """
 
     def __init__(
@@ -191,16 +191,16 @@ class FreeClusters:
         self.next_lcn, self.limit_lcn = first, after
 
     def _close_extent(self) -> None:
-        """Give back what the cursor has not come to."""
+        """Return the rest of the cursor's extent."""
         if self.limit_lcn > self.next_lcn:
             self._set(self.next_lcn, self.limit_lcn - self.next_lcn, False)
         self.limit_lcn = self.next_lcn
 
     def take(self, clusters: int) -> list[Run]:
-        """So many clusters, in one run if there is one large enough, else in the next ones there are.
+        """Take clusters: one run if there is one large enough, else the next free runs.
 
-        Those that the old volume holds come last.  Without them nothing could be deleted from a full
-        volume: the directory, too, is written anew.
+        Clusters that the old volume uses, and this change has freed, are taken last.  Without them nothing
+        could be deleted from a full volume, since the changed directory is rewritten, too.
         """
         if not clusters:
             return []

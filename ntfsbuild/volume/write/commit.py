@@ -1,4 +1,4 @@
-"""The commit of a change: files laid out, directories packed, everything written once."""
+"""The commit of a change: lays out files, packs directories, and writes everything once."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Store: TypeAlias = Callable[[bytes | bytearray], Sequence[Run]]
 
 
 class Commit:
-    """One commit of one transaction.  `run` does all of it; a formatter takes the steps one by one.
+    """One commit of one transaction.  `run` does all steps; a formatter calls them one by one.
 
-    By record numbers, in every step: which clusters something gets must not depend on what was read before.
+    Every step goes by record numbers: the clusters of a file must not depend on the order of reading.
     """
 
     def __init__(self, transaction: Transaction) -> None:
@@ -71,7 +71,7 @@ class Commit:
                 self.lay_out(state)
 
     def write_now(self, state: FileState) -> None:
-        """Write a new file that nothing more will happen to, and let go of it."""
+        """Write a new file that will not change any more, and forget it."""
         self.lay_out(state)
         self._write_file(*self._layouts.pop(state.number))
         del self._transaction.states[state.number]
@@ -119,7 +119,7 @@ class Commit:
         self._layouts[state.number] = (state, layout)
 
     def _settle_main(self, state: FileState) -> None:
-        """Let the main stream of a new file leave the record now if it is to: the names say what it takes."""
+        """Make a new file's unnamed stream non-resident now if needed: names contain its allocated size."""
         main = state.find(attribute.DATA)
         if main is None or main.value is None:
             return
@@ -146,7 +146,7 @@ class Commit:
         renew_entries(self._transaction, state)
 
     def _check_way(self, state: FileState, layout: Layout) -> None:
-        """Each record that says where a later part of $MFT lies must lie in the parts before that one."""
+        """Check that each record that maps a later part of $MFT lies in an earlier part."""
         for meant, (piece, *_) in zip(state.extensions, layout.records[1:], strict=True):
             end = ((meant & file_record.NUMBER_MASK) + 1) * self._mft.record_bytes
             if end > piece.lowest_vcn * self._transaction.geometry.cluster_bytes:
@@ -155,7 +155,7 @@ class Commit:
     # ------------------------------------------------------------------ indexes
 
     def pack_directories(self) -> None:
-        """Pack the indexes of all directories that changed but NTFS's own, and lay them out."""
+        """Pack the indexes of all changed directories except system directories, and lay them out."""
         transaction = self._transaction
         for number in sorted(transaction.directories):
             if number <= file_record.LAST_RESERVED:
@@ -244,7 +244,7 @@ class Commit:
         self._mark_free(number, sequence)
 
     def _mark_free(self, number: int, sequence: int) -> None:
-        """Leave what Windows leaves of a freed record: all its bytes, its sequence number raised."""
+        """Keep the bytes of a freed record, with its sequence number raised, as Windows does."""
         if self._mft.is_used(number):
             return  # A new file has it already.
         raw = bytearray(self._mft.read_raw(number))
@@ -321,7 +321,7 @@ class Commit:
             view = view[count:]
 
     def _forget(self) -> None:
-        """Begin anew: what was deleted is gone, what is loaded is what is on the disk."""
+        """Start a new change: the loaded files now equal those on disk, deleted ones are forgotten."""
         transaction = self._transaction
         transaction.begin_anew()
         if any(state.changed for state in transaction.states.values()):

@@ -1,4 +1,4 @@
-"""Compressing units in several processes: LZNT1 is slow in Python, and one unit knows nothing of another.
+"""Compresses units in several processes: LZNT1 is slow in Python, and units are independent of each other.
 
 The children are Python programs that read units from their standard input and write chunks to their
 standard output.  They end when their input does, so none outlives this process, however that ends.

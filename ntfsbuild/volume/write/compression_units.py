@@ -1,6 +1,6 @@
-"""Content to clusters in units of 16: holes where it is zero, compressed where that saves clusters.
+"""Stores content in compression units of 16 clusters: zeros become holes, the rest is compressed if smaller.
 
-Where new clusters come from is `store`'s matter: it puts data into them, the last one filled up with zeros.
+`store` allocates clusters and writes data to them; it pads the last cluster with zeros.
 """
 
 from __future__ import annotations

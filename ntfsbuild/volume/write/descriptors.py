@@ -1,4 +1,4 @@
-"""Entries of $SDS and of the indexes of $Secure: where they go, and what ends the stream."""
+"""Entries of $SDS and of the indexes of $Secure: their offsets, and the end of the stream."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def is_misread(entries: Sequence[SecurityEntry], word_at: Callable[[int], bytes]
 
 
 def fillers(last: SecurityEntry) -> Iterator[bytes]:
-    """Descriptors that nobody has, any of which makes the end readable; if it is too small, two of them.
+    """Unused descriptors, any of which makes the end readable; if it is too small, two of them.
 
     They are as long as the last entry: what ntfssecaudit then finds in its buffer is their own head.
     """

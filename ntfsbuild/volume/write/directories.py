@@ -1,4 +1,4 @@
-"""Indexes while they are changed: a directory by its names, a view index by its keys."""
+"""Indexes during a change: a directory by its names, a view index by its keys."""
 
 from __future__ import annotations
 
@@ -38,11 +38,10 @@ def name_in(key: bytes) -> bytes:
 
 
 class Directory:
-    """The entries of a directory: each its key (a $FILE_NAME value) and a file reference.
+    """The entries of a directory: each a key (a $FILE_NAME value) and a file reference.
 
-    They are found by name only when somebody asks: who lays many files into a directory appends to `keys`
-    and `references`, and what is wrong with the new names is seen when the index is packed.  `case` is
-    the volume's upper case.
+    The names are indexed at the first lookup.  A caller that adds many files appends to `keys` and
+    `references`; new names are then checked when the index is packed.  `case` is the volume's $UpCase.
     """
 
     __slots__ = (
@@ -93,7 +92,7 @@ class Directory:
     # ------------------------------------------------------------------ by name
 
     def _index(self) -> dict[bytes, int]:
-        """The places of the entries by their raw names, those included that came since."""
+        """The positions of the entries by their raw names, including those that were appended."""
         keys, places = self.keys, self._places
         for place in range(self._places_count, len(keys)):
             key = keys[place]
@@ -123,10 +122,10 @@ class Directory:
         return upcase.upper(name, self._case())
 
     def find(self, name: str, *, exactly: bool = False) -> tuple[bytes, int] | None:
-        """The key and the reference of a name: as it is spelled if it is there so, else in any case.
+        """The key and the reference of a name: the exact name if there is one, else ignoring case.
 
-        Of several such names it is the first in collation order, as it is for whoever reads the volume.
-        Only as it is spelled where that is asked for, and in a directory that tells cases apart.
+        Of several names that differ in case it is the first in collation order, as for every reader.  With
+        `exactly`, and in a case-sensitive directory, only the exact name is found.
         """
         places = self._index()
         place = places.get(name.encode("utf-16-le", "surrogatepass"))
@@ -142,7 +141,7 @@ class Directory:
         return key, self.references[place]
 
     def has_win32(self, name: str) -> bool:
-        """Whether a name of Win32 or DOS is here that differs from this one in case at most."""
+        """Whether the directory has a Win32 or DOS name that equals this one, ignoring case."""
         for raw_name in self._by_case().get(self._fold(name), ()):
             key = self.keys[self._places[raw_name]]
             if key is not None and key[_NAMESPACE_AT] != POSIX:
@@ -150,11 +149,11 @@ class Directory:
         return False
 
     def short_name(self, name: str) -> str:
-        """A short name for `name` that nothing here has, as Windows makes it."""
+        """An unused short name for `name`, as Windows makes it."""
         return ShortNames().make(name, self._by_case())
 
     def tell_cases_apart(self, whether: bool) -> None:
-        """Whether names that differ in case are different from here on."""
+        """Set whether the names are case-sensitive."""
         self._case_sensitive = whether
 
     # ------------------------------------------------------------------ changes
@@ -188,7 +187,7 @@ class Directory:
         self.changed = True
 
     def is_empty(self) -> bool:
-        """Whether nothing is in it."""
+        """Whether the directory is empty."""
         return not any(key is not None for key in self.keys)
 
     # ------------------------------------------------------------------ in order
@@ -202,9 +201,9 @@ class Directory:
             yield key, references[place]
 
     def in_order(self, path: Callable[[], str]) -> list[bytes]:
-        """Whole leaf entries in collation order: upper-cased code units, then as they are spelled.
+        """Whole leaf entries in collation order: by upper-cased code units, then by the exact name.
 
-        Raises ManifestError where a name that is new cannot stand; `path` is asked only then: the paths of
+        Raises ManifestError if a new name is not allowed.  `path` is called only then, since the paths of
         deep directories are long.
         """
         keys, references = self.keys, self.references
@@ -245,7 +244,7 @@ class Directory:
         spelled: Sequence[str],
         path: Callable[[], str],
     ) -> None:
-        """Raise ManifestError where a new name is one that is there, or differs from it in case alone."""
+        """Raise ManifestError if a new name equals an existing one, exactly or ignoring case."""
         tells_apart = self.posix_names or self._case_sensitive
         for one, other in pairwise(order):
             if folded[one] != folded[other] or (tells_apart and spelled[one] != spelled[other]):
@@ -267,7 +266,7 @@ class Directory:
         return [_text(name_in(keys[k])) for k in places]  # type: ignore[arg-type]
 
     def settle(self) -> None:
-        """After a commit: all names were judged, and what was removed is forgotten."""
+        """After a commit: all names are checked, and removed entries are forgotten."""
         if None in self.keys:
             kept = [(key, self.references[k]) for k, key in enumerate(self.keys) if key is not None]
             self.keys = [key for key, _ in kept]

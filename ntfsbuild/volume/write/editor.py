@@ -1,8 +1,8 @@
-"""A formatted volume of any maker, open for changing: everything in memory until `commit`.
+"""Changes an existing volume of any origin; metadata stay in memory until `commit`.
 
-File data goes straight to clusters that the old volume does not use.  Records, indexes and bitmaps are
-written once, at the commit, each whole: a directory that changed as a freshly packed tree, a file laid
-into as few records as it needs.  Times come from the caller, never from a clock.
+File data is written at once, to clusters that the old volume does not use.  Records, indexes and bitmaps are
+written once, at the commit: a changed directory as a newly packed B-tree, a file in as few records as it
+needs.  Times come from the caller, never from a clock.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from ntfsbuild.volume.write.existing import writer_of
 class VolumeEditor:
     """Changes a volume.  Paths begin with `/`; a parent directory must exist.
 
-    A change that is refused (VolumeError, ManifestError) has changed nothing; after one that broke off
-    in the middle (no room, damage, the host) the volume can no longer be committed.  What was changed can
-    be read before it is committed: by the methods here, and by all those of `volume`.
+    A refused change (VolumeError, ManifestError) has changed nothing.  After a change that failed halfway (no
+    room, damage, the host) the volume can no longer be committed.  Uncommitted changes can be read with the
+    methods here and those of `volume`.
     """
 
     def __init__(self, storage: ChangeableStorage, *, force: bool = False, check: bool | None = None) -> None:
-        """`force` lets a dirty volume pass; `check` holds all records against the bitmaps before."""
+        """`force` allows a dirty volume; `check` compares all records with the bitmaps first."""
         self._storage = storage
         self._writer = writer_of(storage, force=force, check=check)
         self._transaction = self._writer.transaction
@@ -44,9 +44,9 @@ class VolumeEditor:
         self._writer.commit()
 
     def close(self) -> None:
-        """Give up what is not committed, and close the image.
+        """Discard uncommitted changes, and close the image.
 
-        Every method raises ClosedVolume from here on, but for `close` itself.
+        From then on every method except `close` raises ClosedVolume.
         """
         if self._writer is not CLOSED:
             storage = self._transaction.storage
@@ -80,7 +80,7 @@ class VolumeEditor:
         return self.volume.label
 
     def listdir(self, path: str = "/", *, system: bool = False) -> list[DirectoryItem]:
-        """What a directory holds; see `Volume.listdir`."""
+        """The entries of a directory; see `Volume.listdir`."""
         return self.volume.listdir(path, system=system)
 
     def walk(self, path: str = "/", *, system: bool = False) -> Iterator[tuple[str, DirectoryItem]]:
@@ -88,15 +88,15 @@ class VolumeEditor:
         return self.volume.walk(path, system=system)
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory of that name."""
+        """Whether a file or directory has this path."""
         return self.volume.exists(path)
 
     def stat(self, path: str = "/") -> FileInfo:
-        """Everything that the records of a file or directory say of it."""
+        """The metadata in the records of a file or directory."""
         return self.volume.stat(path)
 
     def traits(self, path: str) -> Traits:
-        """What a file or directory has besides content, times and attributes."""
+        """The metadata of a file or directory besides times and attributes."""
         return self.volume.traits(path)
 
     def read(self, path: str, stream: str = "") -> bytes:
@@ -124,7 +124,7 @@ class VolumeEditor:
         writer.make_file(entries, name, [stream], times, attributes, traits, keep_open=True)
 
     def _stream(self, content: bytes, *, compressed: bool) -> Attribute:
-        """The main stream of a file: in memory, or in clusters where no record could hold it."""
+        """The unnamed stream of a file: in memory, or in clusters if it is too large for a record."""
         empty = self._writer.maker.resident("", "compressed" if compressed else "plain", b"")
         with self._transaction.whole_change():
             return self._transaction.stream_writer.write(empty, 0, content)
@@ -154,11 +154,10 @@ class VolumeEditor:
         attributes: int | None = None,
         traits: Traits = NO_TRAITS,
     ) -> None:
-        """Overwrite a file as Windows does: it keeps its record, its names and who may do what with it.
+        """Overwrite a file as Windows does: it keeps its record, its names and its security descriptor.
 
-        Named streams go, and so does what makes it more than a plain file: reparse point, extended
-        attributes, encryption.  Times and attributes that are not given stay, but for what follows from
-        the change.
+        Alternate data streams, reparse point, extended attributes and encryption are removed.  Times and
+        attributes that are not given stay, unless the overwriting itself changes them.
         """
         form = self._writer.forms.of_overwritten(self._writer.names.file_at(path))
         stream = self._stream(content, compressed=form == "compressed")
@@ -173,40 +172,40 @@ class VolumeEditor:
         posix_names: bool = False,
         short_name: str | None = None,
     ) -> None:
-        """One more name for a file."""
+        """Make a hard link: one more name for a file."""
         self._writer.names.link(path, to, now, posix_names=posix_names, short_name=short_name)
 
     def rename(
         self, path: str, to: str, now: int, *, replace: bool = False, posix_names: bool = False
     ) -> None:
-        """Give a file or a directory another name, perhaps in another directory.
+        """Rename a file or a directory, or move it to another directory.
 
-        With `replace` it may take the place of a file, a directory that of an empty directory.
+        With `replace` a file may replace an existing file, a directory an existing empty directory.
         """
         self._writer.names.rename(path, to, now, replace=replace, posix_names=posix_names)
 
     def remove(self, path: str, now: int, *, recursive: bool = False) -> None:
-        """Take a name away; with its last one the file goes, and its clusters are free."""
+        """Remove a name; with its last name the file is deleted, and its clusters are freed."""
         self._writer.names.remove(path, now, recursive=recursive)
 
     # ------------------------------------------------------------------ contents
 
     def write(self, path: str, at: int, data: bytes | memoryview, now: int, stream: str = "") -> None:
-        """Write at byte `at` of a stream; a named one is made when the file has none of that name."""
+        """Write at byte `at` of a stream; a missing alternate data stream is created."""
         _refuse_impossible(at, at + len(data))
         self._writer.write(path, at, data, now, stream)
 
     def append(self, path: str, data: bytes | memoryview, now: int, stream: str = "") -> None:
-        """Write behind the end."""
+        """Append data to a stream."""
         self.write(path, self._writer.stream_bytes(path, stream), data, now, stream)
 
     def truncate(self, path: str, size_bytes: int, now: int, stream: str = "") -> None:
-        """Cut or extend a stream; what is added reads as zeros."""
+        """Cut or extend a stream; added bytes are zeros."""
         _refuse_impossible(size_bytes)
         self._writer.truncate(path, size_bytes, now, stream)
 
     def remove_stream(self, path: str, stream: str, now: int) -> None:
-        """Take a named stream away."""
+        """Remove an alternate data stream."""
         if not stream:
             raise VolumeError(f"{path}: the main stream cannot be taken away")
         self._writer.remove_stream(path, stream, now)
@@ -222,7 +221,7 @@ class VolumeEditor:
         changed: int | None = None,
         accessed: int | None = None,
     ) -> None:
-        """Set those of the four times that are given."""
+        """Set the given times, up to four."""
         self._writer.set_times(path, created=created, modified=modified, changed=changed, accessed=accessed)
 
     def set_attributes(self, path: str, attributes: int, mask: int, now: int) -> None:
@@ -230,17 +229,17 @@ class VolumeEditor:
         self._writer.set_attributes(path, attributes, mask, now)
 
     def set_traits(self, path: str, traits: Traits, now: int) -> None:
-        """Give a file or directory what traits say, and leave it the rest."""
+        """Set the given traits of a file or directory, and keep the others."""
         self._writer.set_traits(path, traits, now)
 
     def set_label(self, label: str) -> None:
-        """Name the volume."""
+        """Set the label of the volume."""
         if wrong := what_is_wrong_with_label(label):
             raise ManifestError(f"the label {wrong}")
         self._writer.set_label(label)
 
     def set_volume_object_id(self, value: bytes) -> None:
-        """The object id of the volume itself, of 16 or 64 bytes."""
+        """Set the object id of the volume itself, of 16 or 64 bytes."""
         self._writer.set_volume_object_id(value)
 
 

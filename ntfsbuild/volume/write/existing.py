@@ -1,4 +1,4 @@
-"""The writer of an existing volume: opened, and refused where a change would not be safe."""
+"""Opens the writer of an existing volume; refuses volumes that cannot be changed safely."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ntfsbuild.volume.write.writer import Writer
 def writer_of(
     storage: ChangeableStorage, *, force: bool = False, check: bool | None = None, like: Writer | None = None
 ) -> Writer:
-    """The writer of the volume in a storage; raises VolumeError where that must not be changed.
+    """The writer of the volume in a storage; raises VolumeError if the volume must not be changed.
 
-    `force` lets a volume pass that is marked dirty.  `check` says whether all records are held against the
-    bitmaps; where it is None, that is done on volumes of up to 100,000 records.  `like` is a writer of the
-    same bytes elsewhere, of which a copy was made: what it has checked holds.
+    `force` allows a volume that is marked dirty.  `check` tells whether all records are compared with the
+    bitmaps; None does so on volumes of up to 100,000 records.  `like` is a writer of the original, of which
+    the storage is a copy: its checks are not repeated.
     """
     transaction = _change_of(storage)
     refuse_unsafe(transaction, force=force)
@@ -33,7 +33,7 @@ def writer_of(
 
 
 def _change_of(storage: ChangeableStorage) -> Transaction:
-    """A transaction on the volume that a storage holds."""
+    """A transaction on the volume in a storage."""
     buffer = WriteBuffer(storage)
     disk = DiskCatalog(buffer)
     disk.damage.refuses = True

@@ -13,7 +13,7 @@ _OBJECT_IDS, _REPARSE_POINTS = ("$ObjId", "$O"), ("$Reparse", "$R")
 
 
 def list_object_id(transaction: Transaction, state: FileState, value: bytes) -> None:
-    """List a file under its object id, of 16 or 64 bytes; each can be there once."""
+    """Add a file under its object id, of 16 or 64 bytes; each id is unique on the volume."""
     from ntfsbuild.ondisk import object_id  # Late, as below: few files have any.
 
     view = _view(transaction, *_OBJECT_IDS)
@@ -26,14 +26,14 @@ def list_object_id(transaction: Transaction, state: FileState, value: bytes) -> 
 
 
 def unlist_object_id(transaction: Transaction, state: FileState) -> None:
-    """Take a file out of the index of object ids."""
+    """Remove a file from the index of object ids."""
     found = state.find(attribute.OBJECT_ID)
     if found is not None and found.value is not None:
         _remove(transaction, _OBJECT_IDS, found.value[:16])
 
 
 def list_reparse_point(transaction: Transaction, state: FileState, value: bytes) -> None:
-    """List a file under the tag of its reparse point."""
+    """Add a file under the tag of its reparse point."""
     from ntfsbuild.ondisk.reparse_point import index_key
 
     view = _view(transaction, *_REPARSE_POINTS)
@@ -42,7 +42,7 @@ def list_reparse_point(transaction: Transaction, state: FileState, value: bytes)
 
 
 def unlist_reparse_point(transaction: Transaction, state: FileState) -> None:
-    """Take a file out of the index of reparse points."""
+    """Remove a file from the index of reparse points."""
     found = state.find(attribute.REPARSE_POINT)
     if found is not None:
         tag = transaction.stream_writer.read_part(found, 0, 4)
@@ -50,14 +50,14 @@ def unlist_reparse_point(transaction: Transaction, state: FileState) -> None:
 
 
 def _view(transaction: Transaction, owner: str, index: str) -> ViewIndex | None:
-    """An index of a file in $Extend, where there is one."""
+    """An index of a file in $Extend, if there is one."""
     extend = transaction.state(file_record.EXTEND)
     found = transaction.directory(extend.reference).find(owner)
     return None if found is None else transaction.view(transaction.file(found[1]).number, index)
 
 
 def _remove(transaction: Transaction, index: tuple[str, str], key: bytes) -> None:
-    """Take a key out of an index, where there is such an index."""
+    """Remove a key from an index, if there is such an index."""
     view = _view(transaction, *index)
     if view is not None:
         view.remove(key)

@@ -1,4 +1,4 @@
-"""Clusters taken for one stream, filled by whoever has its content."""
+"""Clusters allocated for one stream; the caller writes the content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ntfsbuild.volume.read.records import Attribute
 
 
 class Extent:
-    """Clusters of one stream, in as many runs as it takes, and the bytes that are to lie in them."""
+    """Clusters of one stream, in one or more runs, and the size of its content."""
 
     __slots__ = ("_cluster_bytes", "_storage", "runs", "size_bytes")
 
@@ -36,12 +36,12 @@ class Extent:
             view = view[count:]
 
     def zero(self, at: int, end: int) -> None:
-        """Let bytes `at` to `end` of the stream read as zeros."""
+        """Fill bytes `at` to `end` of the stream with zeros."""
         for offset, count in self._places(at, end - at):
             self._storage.zero(offset, count)
 
     def copy_from(self, descriptor: int, at: int, size_bytes: int) -> int:
-        """Copy from the same place of an open host file; returns how many bytes there were."""
+        """Copy from the same offset of an open host file; returns the number of bytes copied."""
         assert at + size_bytes <= self.size_bytes
         copied = 0
         for offset, count in self._places(at, size_bytes):
@@ -52,7 +52,7 @@ class Extent:
         return copied
 
     def finish(self) -> None:
-        """Clear what is left of the last cluster."""
+        """Fill the rest of the last cluster with zeros."""
         self.zero(self.size_bytes, run_list.clusters_of(self.runs) * self._cluster_bytes)
 
     def stream(self, name: str = "") -> Attribute:

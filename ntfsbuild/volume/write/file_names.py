@@ -1,4 +1,4 @@
-"""The $FILE_NAME values of files that are being changed: in their records, and in their directories."""
+"""The $FILE_NAME values of changed files, in their records and in their directories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 
 
 def renew_entries(transaction: Transaction, state: FileState) -> None:
-    """Let the entries of a file in its directories say what it is now."""
+    """Update the entries of a file in its directories."""
     for value in state.names():
         parent = int.from_bytes(value[:8], "little")
         raw_name = value[NAME_AT : NAME_AT + 2 * value[0x40]]
@@ -34,7 +34,7 @@ def file_name_of(
     namespace: int,
     own_times: SomeTicks | None = None,
 ) -> bytes:
-    """A $FILE_NAME value with the times, sizes and attributes that a file has now."""
+    """A $FILE_NAME value with the current times, sizes and attributes of a file."""
     now = state.information()
     times = now.created_ticks, now.modified_ticks, now.changed_ticks, now.accessed_ticks
     file_attributes = now.attributes

@@ -1,4 +1,4 @@
-"""How streams lie in their clusters: plain, sparse, compressed, encrypted; and how that is changed."""
+"""The forms of streams (plain, sparse, compressed, encrypted), and changes of the form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _INHERITED = attribute.COMPRESSION_MASK | attribute.ENCRYPTED
 
 
 class Forms:
-    """Finds out in which form a new stream lies, and gives existing ones another form."""
+    """Chooses the form of new streams, and changes the form of existing ones."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -34,23 +34,23 @@ class Forms:
         self.maker = StreamMaker(self._streams.store, self.cluster_bytes)
 
     def inherited(self, above: FileState) -> Form:
-        """How the content of a new file in a directory is to lie."""
+        """The form of a new file in a directory, inherited from the directory."""
         compressed = above.information().attributes & _COMPRESSED
         return "compressed" if compressed and self.compresses else "plain"
 
     @staticmethod
     def of_overwritten(state: FileState) -> Form:
-        """How the content of a file that is overwritten is to lie: compressed if it is."""
+        """The form of an overwritten file: compressed if it was compressed."""
         main = state.find(attribute.DATA)
         return "compressed" if main is not None and main.flags & attribute.COMPRESSION_MASK else "plain"
 
     @property
     def compresses(self) -> bool:
-        """Whether NTFS can compress on this volume."""
+        """Whether NTFS allows compression on this volume."""
         return self.cluster_bytes <= 4096
 
     def set_inherited_form(self, state: FileState, form: Form) -> None:
-        """Set the form that files get which are made in a directory."""
+        """Set the form that new files inherit from a directory."""
         root = state.find(attribute.INDEX_ROOT, "$I30")
         assert root is not None
         state.put(root._replace(flags=root.flags & ~_INHERITED | FLAGS[form]))
@@ -63,7 +63,7 @@ class Forms:
         self._transaction.stream_writer.replace_value(state, attribute.LOGGED_UTILITY_STREAM, EFS_NAME, b"")
 
     def convert(self, state: FileState, form: Form) -> None:
-        """Let the main stream lie in another form; of a directory, hand it down."""
+        """Change the form of a file's unnamed stream, or the form that new files inherit from a directory."""
         if state.is_directory:
             if form != "encrypted":
                 self._drop_efs(state)
@@ -94,7 +94,7 @@ class Forms:
         state.put(made)
 
     def encrypt(self, state: FileState, file_key: bytes) -> None:
-        """Let all streams lie encrypted that do not yet; of a directory, hand it down, too."""
+        """Encrypt all streams that are not yet encrypted; new files inherit encryption from a directory."""
         from ntfsbuild.crypto import encrypt_units  # Late: few files are encrypted.
 
         if state.is_directory:
@@ -121,12 +121,12 @@ class Forms:
             state.put(self.maker.mapped(one.name, "encrypted", runs, one.size_bytes))
 
     def set_valid_data(self, state: FileState, valid_bytes: int) -> None:
-        """Let only so much of the main stream have been written."""
+        """Set the initialized size of the unnamed stream."""
         main = state.find(attribute.DATA)
         if main is None or valid_bytes > main.size_bytes:
             size = "no content" if main is None else f"{main.size_bytes} bytes"
             raise VolumeError(f"valid_data is {valid_bytes}, and it has {size}")
-        if main.value is not None:  # What lies in the record is valid as a whole.
+        if main.value is not None:  # A resident stream is initialized completely.
             main = self.maker.leave_record(main)
         state.put(main._replace(initialized_bytes=valid_bytes))
 
@@ -138,7 +138,7 @@ class Forms:
 
 
 def refuse_external(state: FileState, path: str, streams: StreamReader) -> None:
-    """Raise VolumeError where the unnamed stream of a file is not what it holds."""
+    """Raise VolumeError if the content of a file is not in its unnamed stream."""
     tag = reparse_tag_of(state.attributes, streams)
     if tag and (why := where_content_is(tag, state.information().attributes)):
         raise VolumeError(f"{path}: {why}")

@@ -1,4 +1,4 @@
-"""The index attributes of a record: in the root while they fit, else in blocks of their own."""
+"""The index attributes of a record: entries are in the root while they fit, else in index blocks."""
 
 from __future__ import annotations
 

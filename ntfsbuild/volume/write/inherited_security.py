@@ -1,4 +1,4 @@
-"""Which descriptor a new file or directory has: its own, with what its directory hands down."""
+"""The security descriptor of a new file or directory: its own entries, and those inherited."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ntfsbuild.ondisk import security
 
 
 class InheritedSecurity:
-    """Answers for a whole volume; what was asked once is not computed again."""
+    """Computes inherited descriptors of a volume, with a cache."""
 
     def __init__(self) -> None:
         # What comes of the usual root is known: most volumes need no more than that.
@@ -18,7 +18,7 @@ class InheritedSecurity:
         }
 
     def descriptor(self, above: bytes, explicit: bytes | None, *, directory: bool) -> bytes:
-        """The descriptor under a directory that has `above`; `explicit` is what it says of its own."""
+        """The descriptor in a directory with descriptor `above`; `explicit` is the file's own one."""
         key = above, explicit, directory
         known = self._known.get(key)
         if known is None:

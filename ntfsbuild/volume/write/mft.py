@@ -1,6 +1,6 @@
-"""$MFT while it is written: numbers for new records, room for them, records put in their places.
+"""Writes $MFT: allocates record numbers, grows $MFT, and writes records.
 
-Records that are complete when they get their number are gathered, and written in large pieces.
+Records that are complete when they get their number are buffered, and written in large pieces.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _header = FileRecordHeader.LAYOUT
 class Growth(NamedTuple):
     """How $MFT grows: by `records` at least.
 
-    That of a new volume grows by the half, and only when records are written: it has no free ones before
-    the last.
+    On a new volume $MFT grows by half, and only when records are written: it has no free records before the
+    last one in use.
     """
 
     records: int = _GROW_RECORDS
@@ -43,9 +43,9 @@ AS_WINDOWS_GROWS = Growth()
 
 
 class Mft:
-    """Allocates and writes records.  `state` is $MFT's own file, changed as it grows.
+    """Allocates and writes records.  `state` is the file $MFT itself, which changes when it grows.
 
-    Of an existing volume, records that are free keep the sequence numbers that they have.
+    On an existing volume, free records keep their sequence numbers.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Mft:
         return number
 
     def _close_run(self) -> None:
-        """Give back the numbers of the run that nobody took."""
+        """Return the unused numbers of the current run."""
         if self._next < self._after:
             self._bitmap.mark(self._next, self._after, False)
             for number, sequence in zip(
@@ -318,7 +318,7 @@ class Mft:
         )
 
     def append(self, number: int, record: bytes) -> None:
-        """Put a whole record that nobody has written before; its update sequence is put in here."""
+        """Write a complete new record; this method applies the update sequence."""
         if number != self._chunk_end or not self._chunk:
             self.flush()
             self._chunk_first = number

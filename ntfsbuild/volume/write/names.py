@@ -1,4 +1,4 @@
-"""Names on a volume that is being changed: made, moved, taken away; a file goes with its last one."""
+"""Creates, renames and removes names; a file is deleted with its last name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PAIRED = (file_name.WIN32, file_name.DOS)
 
 
 class Names:
-    """Finds the files that a change is about, and changes their names."""
+    """Finds the files of a change, and changes their names."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -38,7 +38,7 @@ class Names:
     # ------------------------------------------------------------------ finding
 
     def file_at(self, path: str, stream: str = "") -> FileState:
-        """The file whose content is to be changed; a directory only where a named stream is meant."""
+        """The file whose content is to be changed; a directory only for an alternate data stream."""
         state = self._user_state(path)
         if state.is_directory and not stream:
             raise VolumeError(f"{path}: is a directory")
@@ -56,7 +56,7 @@ class Names:
         return way[-1][1]
 
     def _user_way(self, path: str) -> list[tuple[str, FileState]]:
-        """Name and state of each step, none for the root; NTFS's own files are nobody's to change."""
+        """Name and state of each step, none for the root; changing a system file is refused."""
         way = [(name, self._transaction.file(meant)) for name, meant in self.paths.way(path)]
         for _, state in way:
             if state.number <= file_record.LAST_RESERVED or state.flags & file_record.IN_EXTEND:
@@ -71,19 +71,19 @@ class Names:
         return found
 
     def find_stream(self, state: FileState, name: str) -> Attribute | None:
-        """A $DATA stream by its name: as it is spelled if it is there so, else in any case."""
+        """A $DATA stream by its name: the exact name if there is one, else ignoring case."""
         found = state.find(attribute.DATA, name)
         return stream_named(state.attributes, name, self._transaction.case) if found is None else found
 
     def place_for(self, path: str, *, posix_names: bool = False) -> tuple[FileState, str]:
-        """The directory that a new name goes into, and the name, which nothing has yet."""
+        """The directory of a new name, and the name, which must be unused."""
         parent, name, found = self._place(path, posix_names)
         if found is not None:
             raise VolumeError(f"{path}: is there already")
         return parent, name
 
     def _place(self, path: str, posix_names: bool) -> tuple[FileState, str, bytes | None]:
-        """The directory and the name that a path means, and the key of what has that name."""
+        """The directory and the name of a path, and the key of the existing entry, if any."""
         above, _, name = path.rstrip("/").rpartition("/")
         if wrong := names.what_is_wrong(name, posix=posix_names):
             raise ManifestError(f"{path}: {wrong}")
@@ -98,7 +98,7 @@ class Names:
         return parent, name, found[0] if found else None
 
     def refuse_link(self, state: FileState, path: str) -> None:
-        """Raise VolumeError where a directory is a link: nothing can be made in it."""
+        """Raise VolumeError if a directory is a link: no file can be made in it."""
         if state.information().attributes & _REPARSE_POINT and is_name_surrogate(
             reparse_tag_of(state.attributes, self._transaction.streams)
         ):
@@ -118,9 +118,9 @@ class Names:
         own_times: SomeTicks | None = None,
         entry_times: SomeTicks | None = None,
     ) -> None:
-        """Give a file a name in a directory, with a short one beside it where that is said.
+        """Give a file a name in a directory, and a short name if one is given.
 
-        `own_times` are those of $FILE_NAME, `entry_times` those of the entry, where they are not the file's.
+        `own_times` are those of $FILE_NAME, `entry_times` those of the entry, if they differ from the file's.
         """
         transaction = self._transaction
         entries = transaction.directory(parent.reference)
@@ -163,9 +163,9 @@ class Names:
         *,
         keeps_times: bool = False,
     ) -> None:
-        """One more name for a file, in a directory; traits are those of a name: a short one, times.
+        """One more name for a file, in a directory; `traits` has its short name and its times.
 
-        With `keeps_times` the file is a new one, and what was said of its times holds with all its names.
+        With `keeps_times` the file is new, and the name does not change its given times.
         """
         more = len(names_of(name, traits.short_name))
         if len(state.names()) + more > MOST_NAMES:
@@ -189,9 +189,9 @@ class Names:
     def rename(
         self, path: str, to: str, now: int, *, replace: bool = False, posix_names: bool = False
     ) -> None:
-        """Give a file or a directory another name, perhaps in another directory.
+        """Rename a file or a directory, or move it to another directory.
 
-        With `replace` it may take the place of a file, a directory that of an empty directory.
+        With `replace` a file may replace an existing file, a directory an existing empty directory.
         """
         state, parent, names_here = self.name_at(path)
         into, name, there = self._place(to, posix_names)
@@ -210,7 +210,7 @@ class Names:
             self._transaction.touch(parent, now, modified=True)
 
     def set_short_name(self, path: str, short_name: str, now: int) -> None:
-        """Give a name another short one beside it, or none."""
+        """Change or remove the short name of a name."""
         state, parent, here = self.name_at(path)
         long_name = next(value for value in here if value[_NAMESPACE_AT] != file_name.DOS)
         self.take_names(state, parent, here)
@@ -237,7 +237,7 @@ class Names:
             into = self._transaction.file(int.from_bytes(into.names()[0][:8], "little"))
 
     def remove(self, path: str, now: int, *, recursive: bool = False) -> None:
-        """Take a name away; with its last one the file goes, and its clusters are free."""
+        """Remove a name; with its last name the file is deleted, and its clusters are freed."""
         state, parent, names_here = self.name_at(path)
         below: list[tuple[FileState, FileState, bytes]] = []
         if state.is_directory and not self._transaction.directory(state.reference).is_empty():
@@ -301,7 +301,7 @@ class Names:
         return named
 
     def take_names(self, state: FileState, parent: FileState, values: list[bytes]) -> None:
-        """Take these $FILE_NAME values of a directory away from a file."""
+        """Remove these $FILE_NAME values of a directory from a file."""
         entries = self._transaction.directory(parent.reference)
         for value in values:
             entries.remove(value)

@@ -1,7 +1,7 @@
-"""Files with one plain stream and the usual metadata, packed at once: what almost every file is.
+"""Makes files with one plain stream and the usual metadata, as almost all files are.
 
-This is the hot path, of new volumes and of existing ones.  A file's record is written when its content is
-there; in memory stays only its entry in the directory.
+This is the hot path, for new and for existing volumes.  A file's record is written right after its content;
+only its directory entry stays in memory.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class PlainFiles:
     def _store_landed(
         self, directory: Directory, raw_name: bytes, size: int, times: Ticks4, attributes: int
     ) -> None:
-        """The same where no free extent is large enough."""
+        """The same if no free extent is large enough."""
         data = bytes(self._buffer.landing()[:size])
         extent = self._transaction.stream_writer.take_extent(size)
         extent.write(0, data)

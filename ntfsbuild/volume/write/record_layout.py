@@ -1,7 +1,7 @@
-"""The attributes of a file laid into its records: one while they fit, else several with a list.
+"""Distributes the attributes of a file over its records: one while they fit, else several with a list.
 
-The order of measures is that of Windows: large values leave the record first, then attributes go to
-extension records, named by an $ATTRIBUTE_LIST in the base record.
+The order is that of Windows: first large values become non-resident, then attributes go to extension
+records, which an $ATTRIBUTE_LIST in the base record names.
 """
 
 from __future__ import annotations
@@ -97,11 +97,11 @@ def lay_out(
     *,
     is_mft: bool = False,
 ) -> Layout:
-    """Lay attributes into records with `room` bytes for them each.
+    """Distribute attributes over records with room for `room` bytes of them each.
 
-    `leave` is asked to put values into clusters; `reference_of` numbers the records that a list names,
-    and is asked for as many as there turn out to be.  Of $MFT itself, all but the later pieces of $DATA
-    stay in the base record: whoever reads it must find the way to the others.
+    `leave` makes a value non-resident; `reference_of` returns the reference of each record that the list
+    names.  For $MFT itself all but the later pieces of $DATA stay in the base record: a reader must be able
+    to find the other records.
     """
     ordered = sorted(attributes, key=sort_key)
     packed = [pack(one, cluster_bytes) for one in ordered]
@@ -169,7 +169,7 @@ class _Spread:
         return Piece(one.type_code, one.name, 0, pack(one, self._cluster_bytes))
 
     def _place_all(self, pieces: list[Piece], number: int) -> None:
-        """Each in the record of the one before or in a later one: The Sleuth Kit counts on it."""
+        """Put each piece into the record of the previous piece or a later one, for The Sleuth Kit."""
         for piece in pieces:
             number = self._place(piece, number)
 

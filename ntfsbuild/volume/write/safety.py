@@ -1,4 +1,4 @@
-"""Whether a volume may be changed: what says that somebody else has not finished with it."""
+"""Checks whether a volume may be changed: dirty flag, hibernation, $LogFile, bitmaps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Restart(NamedTuple):
 def refuse_unsafe(transaction: Transaction, *, force: bool) -> None:
     """Raise VolumeError for a volume that is dirty, hibernated, cut off, or of an unknown version.
 
-    `force` lets a dirty flag pass, nothing else.
+    `force` allows a dirty flag, nothing else.
     """
     _refuse_cut_off(transaction)
     found = transaction.state(file_record.VOLUME).find(attribute.VOLUME_INFORMATION)
@@ -59,10 +59,10 @@ def refuse_unsafe(transaction: Transaction, *, force: bool) -> None:
 
 
 def refuse_misowned(transaction: Transaction, *, check: bool | None) -> None:
-    """Raise CorruptVolume where clusters that something owns could be taken by a change.
+    """Raise CorruptVolume if a change could take clusters that already have an owner.
 
-    System files are looked at always.  All records of $MFT are where `check` says so, or says nothing and
-    there are at most 100,000: a change of a large volume else takes no longer than of a small one.
+    System files are always checked.  All records of $MFT are checked if `check` is true, or if it is None and
+    there are at most 100,000: otherwise changes of large volumes would become slow.
     """
     for number in range(file_record.MFT, file_record.EXTEND + 1):
         transaction.state(number)  # It is held against $Bitmap when it is loaded.
@@ -107,7 +107,7 @@ def _refuse_cut_off(transaction: Transaction) -> None:
 
 
 def _refuse_log(transaction: Transaction) -> None:
-    """A log that is to be replayed would undo what is written now."""
+    """Refuse a log that is still to be replayed: the replay would undo this change."""
     stream = transaction.state(file_record.LOG_FILE).stream("")
     pages = [
         bytearray(transaction.stream_writer.read_part(stream, at, _LOG_PAGE_BYTES))

@@ -1,4 +1,4 @@
-"""$Secure while it is changed: the id of a descriptor, filed if it is new; $SDS is written at the end."""
+"""Changes $Secure: finds the id of a descriptor, or adds the descriptor; $SDS is written at the end."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class Secure:
         return known
 
     def id_in(self, above: FileState, explicit: bytes | None, *, directory: bool) -> int:
-        """The id of the descriptor of something in a directory; `explicit` is what it says of its own."""
+        """The id of the descriptor of a file in a directory; `explicit` is the file's own one."""
         handing = self.descriptor_of(above)
         return self.id_of(self._inherited.descriptor(handing, explicit, directory=directory))
 
     def file_inherited(self, above: FileState, explicit: bytes | None) -> None:
-        """File the descriptor that files get in a directory that is made in another one."""
+        """Add the descriptor that files will inherit from a new directory."""
         own = self._inherited.descriptor(self.descriptor_of(above), explicit, directory=True)
         self.id_of(self._inherited.descriptor(own, None, directory=False))
 
@@ -132,10 +132,10 @@ class Secure:
     # ------------------------------------------------------------------ the stream
 
     def settle(self) -> None:
-        """Write the new entries, and leave an end of $SDS that every reader understands.
+        """Write the new entries, and an end of $SDS that every reader understands.
 
-        A further entry, which nobody uses, where ntfssecaudit would misread the last one; zeros behind the
-        last first copy of each block, where Windows leaves what lay there before.
+        If ntfssecaudit would misread the last entry, an unused entry is added.  Behind the last entry of each
+        block zeros are written, where Windows leaves old bytes.
         """
         if not self._new:
             return

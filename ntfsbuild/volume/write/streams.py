@@ -1,7 +1,8 @@
-"""Changing the bytes of an attribute: in the record, in clusters, over holes and compressed units.
+"""Changes the bytes of an attribute: resident, in clusters, sparse or compressed.
 
-A stream leaves its record when it outgrows it, and comes back only when it is cut to nothing: so does
-Windows, which makes a stream anew when a file is overwritten but never pulls clusters back into a record.
+A stream becomes non-resident when its record is too small for it, and resident again only when it is cut to
+zero bytes.  So does Windows: it makes a new stream when a file is overwritten, but never makes an existing
+stream resident again.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _HOLEY = attribute.SPARSE | attribute.COMPRESSION_MASK
 
 
 class Streams:
-    """Changes attributes of one volume; each method returns the attribute as it is afterwards.
+    """Changes attributes of one volume; each method returns the changed attribute.
 
-    Encrypted streams are their caller's to refuse.
+    The caller must refuse encrypted streams.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Streams:
     # ------------------------------------------------------------------ changes
 
     def replace_value(self, state: FileState, type_code: int, name: str, value: bytes) -> None:
-        """Put a value in place of an attribute of a file, or take it away where there is none."""
+        """Replace the value of an attribute of a file, or remove the attribute if there is no value."""
         old = state.drop(type_code, name)
         if old is not None:
             self.free(old)
@@ -129,7 +130,7 @@ class Streams:
         )
 
     def truncate(self, one: Attribute, size_bytes: int) -> Attribute:
-        """Cut or extend to `size_bytes`; what is added reads as zeros."""
+        """Cut or extend to `size_bytes`; added bytes are zeros."""
         if one.value is not None:
             if size_bytes <= self._record_bytes:
                 return one._replace(value=one.value[:size_bytes].ljust(size_bytes, b"\0"))

@@ -1,4 +1,4 @@
-"""What files and directories have besides content, times and names, put into their attributes."""
+"""Writes the traits of files and directories (metadata besides times and names) to their attributes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMESPACE_AT = 0x41
 
 
 class TraitWriter:
-    """Gives files what traits say, and derives the bits that follow from what a file is."""
+    """Sets the traits of files, and derives the FILE_ATTRIBUTE bits that follow from them."""
 
     def __init__(self, transaction: Transaction, secure: Secure) -> None:
         self._transaction = transaction
@@ -31,7 +31,7 @@ class TraitWriter:
         self._secure = secure
 
     def apply_traits(self, state: FileState, traits: Traits) -> None:
-        """Give a file what traits say, but for its security and its names."""
+        """Set the given traits of a file, except its security descriptor and its names."""
         if traits.reparse is not None:
             self._set_reparse(state, traits.reparse)
         if traits.object_id is not None:
@@ -51,9 +51,9 @@ class TraitWriter:
             self._transaction.directory(state.reference).tell_cases_apart(traits.case_sensitive)
 
     def derive_attribute_bits(self, state: FileState, *, kept: int = 0) -> None:
-        """Let the FILE_ATTRIBUTE bits that follow from streams and traits say what the file is.
+        """Update the FILE_ATTRIBUTE bits that follow from streams and traits.
 
-        Bits in `kept` are not taken away: Windows leaves a file sparse whose sparse stream is gone.
+        Bits in `kept` are not cleared: on Windows a file stays sparse when its sparse stream is removed.
         """
         bits = attribute_bits(state.attributes, directory=state.is_directory)
         old = state.information().attributes
@@ -129,14 +129,14 @@ class TraitWriter:
     # ------------------------------------------------------------------ times of names
 
     def set_entry_times(self, state: FileState, here: Iterable[bytes], times: SomeTicks) -> None:
-        """Let the entries of these names have times of their own."""
+        """Give the directory entries of these names their own times."""
         for value in here:
             parent = int.from_bytes(value[:8], "little")
             self._transaction.entry_times.set(state.number, parent, value[NAME_AT:], times)
         self._transaction.stale.add(state.number)
 
     def set_name_times(self, state: FileState, here: Iterable[bytes], times: SomeTicks) -> None:
-        """Let these $FILE_NAMEs of the record have these times; the entries go on following the file."""
+        """Set the times of these $FILE_NAMEs in the record; the directory entries keep the file's times."""
         for value in here:
             parent = int.from_bytes(value[:8], "little")
             state.remove_name(value)

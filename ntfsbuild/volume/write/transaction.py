@@ -1,6 +1,6 @@
-"""A change of a volume while it is made: what is loaded and what is different, until it is committed.
+"""The transaction of a change: the loaded and changed files, until they are committed.
 
-It has the face of a catalog, so that whoever reads through it finds the volume as it will be.
+It has the interface of a catalog: a reader that uses it sees the volume after the change.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _ARCHIVE = int(FileAttributes.ARCHIVE)
 
 
 class Transaction:
-    """The unit of work: nothing of it is on the disk before the commit but data in free clusters.
+    """The unit of work: before the commit it writes nothing except data in free clusters.
 
-    `disk` is the volume as it was; of a volume that is being made there is none.
+    `disk` is the volume before the change; a new volume has none.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Transaction:
 
     @contextlib.contextmanager
     def whole_change(self) -> Iterator[None]:
-        """What is done inside is done whole, or the volume can no longer be committed."""
+        """A context: if an error interrupts it, the volume can no longer be committed."""
         if self._broken:
             raise VolumeError("an earlier change broke off: the volume cannot be committed any more")
         try:
@@ -92,7 +92,7 @@ class Transaction:
             self._broken = True
             raise
 
-    # ------------------------------------------------------------------ the face of a catalog
+    # ------------------------------------------------------------------ the interface of a catalog
 
     @property
     def mft(self) -> Attribute:
@@ -112,7 +112,7 @@ class Transaction:
         return file_record.reference(file_record.ROOT, file_record.ROOT)
 
     def record(self, number: int) -> Record:
-        """A record as it will be: that of a file that is loaded holds all that the file has."""
+        """A record after the change; for a loaded file it has all attributes of the file."""
         state = self.states.get(number)
         if state is not None:
             return state.record()
@@ -230,20 +230,20 @@ class Transaction:
                 case_sensitive=state.information().is_case_sensitive,
             )
             self._check_count(state, len(loaded.keys))
-            # The names of a plan were judged when it was made; whoever else makes some judges them first.
+            # Names are not checked here: those of a plan were checked with the plan, others by the caller.
             loaded.posix_names = True
             self.directories[state.number] = loaded
         return loaded
 
     def accounted(self, names: dict[int, int] | None) -> None:
-        """Take it that all records were held against the bitmaps; `names` is how many a directory has."""
+        """Note that all records were compared with the bitmaps; `names` counts names by directory."""
         self.free_is_proven = True
         self.counted_names = None if names is None else dict(names)
         for number, loaded in self.directories.items():
             self._check_count(self.states[number], len(loaded.keys))
 
     def _check_count(self, state: FileState, listed: int) -> None:
-        """A directory that lists fewer names than files have in it has lost some, of more some are stale."""
+        """Compare the entries of a directory with its files' names: entries may be lost or stale."""
         if self.counted_names is not None and listed != (have := self.counted_names.get(state.number, 0)):
             self.damage.lose(
                 self.path_of(state),
@@ -281,7 +281,7 @@ class Transaction:
         return made
 
     def forget(self, state: FileState) -> None:
-        """Let go of a file that is deleted; its record is freed, and what it holds written back so."""
+        """Forget a deleted file; its record is freed, and its content written back as a free record."""
         self.directories.pop(state.number, None)
         self.stale.discard(state.number)
         self.entry_times.forget(state.number)
@@ -293,7 +293,7 @@ class Transaction:
         self.mft_file.give_back(state.number, state.sequence)
 
     def begin_anew(self) -> None:
-        """After a commit: what was deleted is gone, what is loaded is what is on the disk."""
+        """After a commit: loaded files equal those on disk, deleted ones are forgotten."""
         self.counted_names = None
         self.deleted.clear()
         self._deleted_numbers.clear()

@@ -1,4 +1,4 @@
-"""Many small writes in ascending order gathered into few large ones, in front of any storage."""
+"""Joins many small writes in ascending order to few large ones, in front of any storage."""
 
 from __future__ import annotations
 
@@ -113,15 +113,15 @@ class WriteBuffer:
         return self._storage.size_bytes
 
     def declare_free(self, offset: int, size_bytes: int) -> None:
-        """Say that a region was free at the last commit, so that its content may be lost."""
+        """Declare that a region was free at the last commit, so that its content may be lost."""
         self._storage.declare_free(offset, size_bytes)
 
     def commit(self) -> None:
-        """Make everything take effect that was changed since the last commit."""
+        """Commit all changes since the last commit."""
         self.flush()
         self._storage.commit()
 
     def close(self) -> None:
-        """Give up what is not committed, and let go of the image."""
+        """Discard uncommitted changes, and close the image."""
         self._filled, self._is_closed = 0, True
         self._storage.close()

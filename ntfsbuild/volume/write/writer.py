@@ -1,7 +1,7 @@
-"""The one writer: the parts of a change put together, for volumes that exist and for new ones.
+"""The writer of all volumes, existing and new: it combines the parts of a change.
 
-Paths begin with `/`.  Nothing here judges a name twice: who calls has judged those of a plan, and
-`VolumeEditor` judges those of its callers.
+Paths begin with `/`.  Names are not checked again here: those of a plan were checked with the plan, and
+`VolumeEditor` checks those of its callers.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Writer:
             return self.transaction.stream_writer.take_extent(size_bytes)
 
     def commit(self) -> None:
-        """Write everything; afterwards the volume is the new one, and can be changed further."""
+        """Commit all changes; afterwards the volume can be changed further."""
         with self.transaction.whole_change():
             self.plain_files.settle()
             self.secure.settle()
@@ -112,7 +112,7 @@ class Writer:
     # ------------------------------------------------------------------ making
 
     def directory_at(self, path: str) -> Directory:
-        """The entries of the directory at a path, into which files are to be made."""
+        """The entries of the directory at a path, in which files will be made."""
         state = self.names.settable_at(path)
         if not state.is_directory:
             raise VolumeError(f"{path}: is not a directory")
@@ -196,7 +196,7 @@ class Writer:
     def _security_id(self, above: FileState, explicit: bytes | None, *, directory: bool) -> int:
         """The id of the descriptor of something new in a directory."""
         if directory and self.transaction.disk is None:
-            # A new volume files what a directory hands down with it, whether a file comes or not.
+            # On a new volume the descriptor that files inherit is added at once, even for an empty directory.
             self.secure.file_inherited(above, explicit)
         if explicit is not None or directory:
             return self.secure.id_in(above, explicit, directory=directory)
@@ -236,11 +236,10 @@ class Writer:
         file_attributes: int | None = None,
         traits: Traits = NO_TRAITS,
     ) -> None:
-        """Overwrite a file as Windows does: it keeps its record, its names and who may do what with it.
+        """Overwrite a file as Windows does: it keeps its record, its names and its security descriptor.
 
-        Named streams go, and so does what makes it more than a plain file: reparse point, extended
-        attributes, encryption.  Times and attributes that are not given stay, but for what follows from
-        the change.
+        Alternate data streams, reparse point, extended attributes and encryption are removed.  Times and
+        attributes that are not given stay, unless the overwriting itself changes them.
         """
         state = self.names.file_at(path)
         transaction, old = self.transaction, state.information()
@@ -261,7 +260,7 @@ class Writer:
             self.set_traits(path, traits, ticks[2])
 
     def _put_streams(self, state: FileState, streams: Sequence[Attribute]) -> None:
-        """Put streams in place of those of the same names."""
+        """Replace the streams of the same names."""
         for one in streams:
             old = self.names.find_stream(state, one.name)
             if old is not None:
@@ -272,12 +271,12 @@ class Writer:
     # ------------------------------------------------------------------ contents
 
     def stream_bytes(self, path: str, stream: str = "") -> int:
-        """The size of a stream; 0 where there is none."""
+        """The size of a stream; 0 if there is none."""
         found = self.names.find_stream(self.names.file_at(path, stream), stream)
         return found.size_bytes if found else 0
 
     def write(self, path: str, at: int, data: bytes | memoryview, now: int, stream: str = "") -> None:
-        """Write at byte `at` of a stream; a named one is made when the file has none of that name."""
+        """Write at byte `at` of a stream; a missing alternate data stream is created."""
         state = self.names.file_at(path, stream)
         found = self.names.find_stream(state, stream)
         if found is None:
@@ -299,7 +298,7 @@ class Writer:
             self._changed(state, now)
 
     def remove_stream(self, path: str, stream: str, now: int) -> None:
-        """Take a named stream away."""
+        """Remove an alternate data stream."""
         assert stream
         state = self.names.file_at(path, stream)
         found = self.names.existing_stream(state, stream, path)
@@ -309,7 +308,7 @@ class Writer:
             self._changed(state, now)
 
     def _refuse_unreadable(self, state: FileState, stream: Attribute, path: str) -> None:
-        """What cannot be read cannot be changed in part."""
+        """Refuse a change of a part of content that cannot be read."""
         if stream.flags & attribute.ENCRYPTED:
             raise VolumeError(f"{path}: the content is encrypted, and no key was given")
         if not stream.name:
@@ -331,7 +330,7 @@ class Writer:
         file_key: bytes | None = None,
         valid_bytes: int | None = None,
     ) -> None:
-        """Give a file or directory what is said, and leave it the rest; `file_key` encrypts it."""
+        """Set the given metadata of a file or directory, and keep the rest; `file_key` encrypts it."""
         state = self.names.settable_at(path)
         is_root = state.number == file_record.ROOT
         if is_root and traits.short_name is not None:
@@ -374,7 +373,7 @@ class Writer:
         changed: int | None = None,
         accessed: int | None = None,
     ) -> None:
-        """Set those of the four times that are given."""
+        """Set the given times, up to four."""
         state = self.names.settable_at(path)
         given = named_ticks((created, modified, changed, accessed))
         existing = state.information()
@@ -397,7 +396,7 @@ class Writer:
         self.transaction.stale.add(state.number)
 
     def set_label(self, label: str) -> None:
-        """Name the volume."""
+        """Set the label of the volume."""
         assert what_is_wrong_with_label(label) is None
         with self.transaction.whole_change():
             state = self.transaction.state(file_record.VOLUME)
@@ -413,7 +412,7 @@ class Writer:
 
 
 def empty_index_root(cluster_bytes: int, form: Form = "plain") -> Attribute:
-    """The `$I30` of a directory that holds nothing."""
+    """The `$I30` of an empty directory."""
     empty = index_builder.pack_small([])
     root = index_builder.root_value(empty, attribute.FILE_NAME, COLLATE_FILE_NAME, cluster_bytes)
     return Attribute(attribute.INDEX_ROOT, INDEX_NAME, FLAGS[form], 0, root)
