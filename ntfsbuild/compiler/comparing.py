@@ -67,7 +67,7 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
             same = has is not None if value == MADE_SHORT_NAME else (has or NO_SHORT_NAME) == value
         elif name in _TIMES:
             same = _same_times(value, has or found.times)
-        elif name in ("ea", "unix"):  # One value on the disk: what is said of it is set together.
+        elif name in ("ea", "unix"):  # Both are in $EA, and are set together.
             same = _all_ea(said, there, directory=found.is_directory) == (there.ea or b"")
         elif name in _BYTES:
             same = value == (has or b"")
@@ -79,7 +79,7 @@ def _lacking_traits(base: Base, found: BaseEntry, said: Traits, above: bytes | N
 
 
 def _all_ea(said: Traits, there: Traits, *, directory: bool) -> bytes:
-    """The value of $EA that comes of what is said of a file that has `there`."""
+    """The value of $EA after the traits `said` are set on a file that has the traits `there`."""
     ea = (there.ea if said.ea is None else said.ea) or b""
     if said.unix is None:
         return ea

@@ -181,7 +181,7 @@ def _all_bytes(planned: PlannedDirectory, name: str) -> int:
 
 
 def _descriptor_bytes(directories: list[PlannedDirectory]) -> int:
-    """About what the security descriptors of the tree take: a directory has some more that it hands down."""
+    """An estimate of the bytes of the tree's security descriptors, with those that files inherit."""
     shared = {planned.rules.security or b"" for planned in directories}
     entries = {entry.features.security or b"" for one in directories for entry in one.entries.values()}
     own = [planned.features.traits.security or b"" for planned in directories]

@@ -1,4 +1,4 @@
-"""Features with everything resolved: handed down by directories, sources read, keys made."""
+"""Resolves features: inherits from directories, reads sources, makes keys."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _COPIED = (
 )
 
 
-# What WSL finds in a special file when nobody takes it from the source; a host's umask is its own business.
+# Modes of special files, if the manifest does not take them from the source; the host's umask is not used.
 _SPECIAL_MODES: Final[dict[LinkKind, int]] = {
     "socket": stat.S_IFSOCK | 0o644,
     "fifo": stat.S_IFIFO | 0o644,
@@ -71,7 +71,7 @@ _SPECIAL_MODES: Final[dict[LinkKind, int]] = {
 
 
 class Rules(NamedTuple):
-    """What a directory hands down to what lies in it."""
+    """The features that files and directories inherit from a directory."""
 
     form: Form | None = None
     encrypt: EncryptTo | None = None
@@ -85,7 +85,7 @@ class Rules(NamedTuple):
         return self == _NO_RULES
 
     def narrowed(self, spec: FeatureSpec, defaults: Defaults) -> Rules:
-        """What a directory with this description hands down."""
+        """The rules inherited from a directory with this description."""
         if spec is NO_FEATURE_SPEC and defaults.security is None and defaults.short_names is None:
             return self
         rules = self
@@ -93,7 +93,7 @@ class Rules(NamedTuple):
             rules = rules._replace(form="compressed" if spec.compressed else None, encrypt=None)
         if isinstance(spec.encrypted, EncryptTo):
             rules = rules._replace(form="encrypted", encrypt=spec.encrypted)
-        elif isinstance(spec.encrypted, EncryptedRaw):  # There is nobody to encrypt for.
+        elif isinstance(spec.encrypted, EncryptedRaw):  # Raw encryption names no user to encrypt for.
             rules = rules._replace(form=None, encrypt=None)
         elif spec.encrypted is False:
             rules = rules._replace(form=None if rules.encrypt else rules.form, encrypt=None)
@@ -259,7 +259,7 @@ class FeaturePlanner:
 
 
 def attributes_of(said: int | None, features: Features, usual: int) -> int:
-    """The attributes of something new; where nobody says them, that there are EAs is one, as on Windows."""
+    """The FILE_ATTRIBUTE bits of a new file, by default with that of extended attributes, as on Windows."""
     if said is not None:
         return said
     return usual | (_OF_EA if features.traits.ea or features.traits.unix else 0)
@@ -272,7 +272,7 @@ def _said_form(sparse: bool, compressed: bool) -> Form:
 
 
 def form_of_directory(spec: FeatureSpec, rules: Rules) -> Form | None:
-    """What a directory hands down by its flags; `rules` are those of the one above."""
+    """The form that files inherit from a directory; `rules` are those of its parent."""
     if spec.encrypted:
         return "encrypted"
     if spec.compressed is not None:
@@ -315,7 +315,7 @@ def _with_unix(traits: Traits, spec: FeatureSpec, source: UnixMetadata | None) -
 def link_spec(
     link: SourceLink, rule: LinksRule, asked: Callable[[], UnixMetadata | None], rules: Rules
 ) -> FeatureSpec:
-    """A link of a source as if the manifest had described it; `asked` tells what its source says of it."""
+    """A link of a source as if the manifest had described it; `asked` returns its UNIX metadata."""
     unix = asked() if rules.unix_from_source or link.kind in ("char", "block") else None
     if link.kind != "symlink":
         special = UnixSpec(None, None, _SPECIAL_MODES[link.kind], unix.dev if unix else None)

@@ -1,4 +1,4 @@
-"""A tree laid over a volume that is there: what is made, replaced, kept, taken away."""
+"""Applies a tree to an existing volume: makes, replaces, keeps and removes files."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Overlay:
         self._targets: dict[str, BaseEntry | None] = {}  # Of hard links.
         self._described: set[str] = set()  # The directories of the tree.
         self._descriptors: dict[str, bytes] = {}  # Of directories that say theirs, as they will be.
-        # What is said of the times of directories and of files that get more names, by their paths in the
-        # tree: it holds although something else changes them.
+        # The given times of directories, and of files that get more names, by their paths in the tree: they
+        # are set after the operations that would change them.
         self._said: dict[str, SetMetadata] = {}
 
     def operations(self, directories: list[PlannedDirectory], links: list[HardLink]) -> list[TreeOperation]:
@@ -97,7 +97,7 @@ class Overlay:
                 linked[link] = SetMetadata(one.path, False, _NO_TIMES, None, self._ticks, link.position, own)
 
     def _after_links(self, linked: dict[HardLink, TreeOperation]) -> Iterator[TreeOperation]:
-        """A further name changes a file: what is said of its times holds nevertheless."""
+        """Set the given times of files again after further names have changed them."""
         ticks_of = {
             link.target: one.times[2] if isinstance(one, LinkFile) else self._ticks
             for link, one in linked.items()
@@ -311,7 +311,7 @@ class Overlay:
 
 
 def _agree(found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
-    """Whether what is said of times and attributes holds already."""
+    """Whether a file already has the given times and attributes."""
     if attributes is not None:
         others = (found.attributes ^ attributes) & _SETTABLE
         if others & found.attributes & _OF_EA and found.traits().ea:

@@ -21,7 +21,7 @@ from ntfsbuild.plan.model import (
 
 _GROW_RECORDS = 64
 _UNIT_CLUSTERS = 16
-# $SDS has blocks, each followed by its mirror: whoever begins one takes all of the mirror before it, too.
+# $SDS has blocks, each followed by its mirror: a new block takes the whole mirror before it, too.
 _BLOCK_BYTES, _LARGEST_DESCRIPTOR_BYTES, _DESCRIPTOR_HEAD_BYTES = 256 << 10, 64 << 10, 36
 _ENTRY_BYTES = 0x10 + 0x42 + 8 + 6  # Of a directory's entry without its name, with a child.
 _RESIDENT_BYTES, _RESIDENT_NAME_UNITS = 256, 100  # So much stays in the record of a new file, surely.

@@ -113,7 +113,7 @@ class StepPlanner:
             if step.sha256 is not None and isinstance(content, HostFile):
                 content = content._replace(sha256=step.sha256)
             if isinstance(content, HostFile):
-                size_of(content)  # Whether it is there is said before anything is done.
+                size_of(content)  # A missing source is reported before anything is done.
             return self._pin(content)
         except ManifestError as error:
             self._say(number, step.position, "source", str(error))

@@ -8,15 +8,15 @@ from ntfsbuild.manifest.model import Times, TimesSpec
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 
-# Where nobody says a time, not even SOURCE_DATE_EPOCH: 1980-01-01, the oldest that every tool can show.
+# The default without SOURCE_DATE_EPOCH: 1980-01-01, the oldest time that every tool can show.
 DEFAULT_TICKS = 119_600_064_000_000_000
 
 
 class TimesRule(NamedTuple):
-    """Times as they hold at one place of the tree.
+    """The default times at one place of the tree.
 
-    `ticks` hold where the source is not asked or has none; with `from_source`, a source's own time
-    takes the place of every one that is not `said`.
+    `ticks` are used if the source has no times or they are not wanted; with `from_source`, the source's time
+    replaces every time that the manifest does not give (`said`).
     """
 
     ticks: Ticks4
@@ -24,7 +24,7 @@ class TimesRule(NamedTuple):
     said: tuple[bool, bool, bool, bool] = (False, False, False, False)
 
     def narrowed(self, spec: TimesSpec) -> TimesRule:
-        """The rule further in, where `spec` is said."""
+        """The rule for a deeper place, for which the manifest gives `spec`."""
         if spec is None:
             return self
         if spec == "source":
@@ -36,7 +36,7 @@ class TimesRule(NamedTuple):
         return TimesRule(ticks, self.from_source, said)  # type: ignore[arg-type]
 
     def said_of(self, ticks: Ticks4, *, from_source: bool = False) -> SomeTicks:
-        """Those of four times that somebody said, or that a source has; None for the others."""
+        """The times given by the manifest or by a source; None for the others."""
         if from_source:
             return ticks
         one, two, three, four = (mine if said else None for mine, said in zip(ticks, self.said, strict=True))

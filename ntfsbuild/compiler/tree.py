@@ -87,8 +87,8 @@ class PlannedDirectory:
         self.only_removes = False  # It need not be there for what it says.
         self.absent: dict[str, AbsentEntry] = {}  # What must not be there, in a source neither.
         self.features = NO_FEATURES
-        self.said_features = NO_FEATURES  # Without what is only handed down.
-        self.rules = Rules()  # What it hands down to the files in it.
+        self.said_features = NO_FEATURES  # Without inherited features.
+        self.rules = Rules()  # Inherited by the files in it.
         self.short_names: dict[str, str] = {}  # Of what lies in it, directories included.
         self.linked: frozenset[str] = frozenset()  # Files in it that get more names.
 
@@ -201,7 +201,7 @@ class TreePlanner:
         times = rule.of_source(source_ticks)
         names_rule = defaults.names or here.names
         planned = PlannedDirectory(here.path, position, times, names_rule == "posix")
-        # A default is not meant for directories that are there already and only on the way.
+        # A default does not apply to existing directories that are only part of a path.
         if entry and isinstance(entry.times, Times):
             said = entry.times
             planned.said_times = said.created, said.modified, said.changed, said.accessed
@@ -223,7 +223,7 @@ class TreePlanner:
         return planned, below
 
     def _plan_features(self, planned: PlannedDirectory, here: _Pending) -> None:
-        """What a directory has of its own, and what it hands down."""
+        """Set a directory's own features, and those that its files inherit."""
         entry, spec = here.entry, here.entry.features if here.entry else NO_FEATURE_SPEC
         planned.rules = here.rules.narrowed(spec, entry.defaults if entry else Defaults())
         tree = planned.layers[-1].tree if planned.layers else None

@@ -83,7 +83,7 @@ def _used(archive: Archive) -> Archive:
     _opened[archive.path] = archive
     _listed[archive.path] = archive.identity
     while len(_opened) > _OPEN_MAX:
-        del _opened[next(iter(_opened))]  # Closed as soon as nobody reads it any more.
+        del _opened[next(iter(_opened))]  # Closed when its last reader is gone.
     return archive
 
 

@@ -20,8 +20,8 @@ PIECE_BYTES = 1 << 20
 # The kernel takes no longer path in one call (PATH_MAX, 4096 with the final NUL).
 PATH_BYTES_MAX = 4095
 
-# A FIFO must not block and a symbolic link must not be followed: whoever named this path looked at it
-# before, and resolved the links that are allowed.
+# A FIFO must not block, and a symbolic link must not be followed: the caller has checked the path, and
+# resolved the links that are allowed.
 OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _LOOK_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
 _STEP_FLAGS = _LOOK_FLAGS | os.O_DIRECTORY
@@ -60,7 +60,7 @@ def open_path(path: bytes, flags: int) -> int:
 def open_given(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], what: str) -> int:
     """A file descriptor of `what` a user named: links are followed, and a pipe may stand for a file.
 
-    A FIFO that nobody writes reads as empty, instead of waiting for somebody.
+    A FIFO without a writer reads as empty, instead of waiting for one.
     """
     name = os.fsdecode(path)
     try:
@@ -169,7 +169,7 @@ def _looked_at(path: bytes) -> os.stat_result:
 
 
 def has_holes(path: bytes) -> bool:
-    """Whether a file has parts that take no room, as far as its file system tells."""
+    """Whether a file has holes, according to its file system."""
     fd, status = _opened(path)
     try:
         return sum(end - begin for begin, end in extents(fd, status, path)) < status.st_size

@@ -27,7 +27,7 @@ class Fill(NamedTuple):
 
 
 class HostFile(NamedTuple):
-    """A file of the host.  Size and digest are None until somebody (the user, a saved plan) says them."""
+    """A file of the host.  Size and digest are None unless the manifest or a saved plan gives them."""
 
     path: bytes
     size_bytes: int | None

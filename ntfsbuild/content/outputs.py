@@ -16,8 +16,8 @@ from ntfsbuild.errors import ManifestError
 
 AnyPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
-# Of the outputs of what is going on, each with its name.  Whoever opens a source asks `ensure_no_output`:
-# which files are sources is known only when they are found, in directories, archives and steps.
+# Device, inode and name of each current output.  Code that opens a source calls `ensure_no_output`: which
+# files are sources is known only when they are found, in directories, archives and steps.
 _outputs: list[tuple[tuple[int, int], str]] = []
 
 
@@ -61,7 +61,7 @@ def _as(name: str, path: AnyPath) -> str:
 
 
 def _identity(path: AnyPath, *, follow_symlinks: bool = True) -> tuple[int, int] | None:
-    """Device and inode of what is there; None where nothing is, which is for others to judge."""
+    """Device and inode of an existing file; None if there is none, which the caller must handle."""
     try:
         found = os.stat(path, follow_symlinks=follow_symlinks)
     except (OSError, ValueError):

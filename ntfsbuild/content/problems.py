@@ -1,4 +1,4 @@
-"""How faults of a source are told: shown names, and the error that carries many of them."""
+"""Reports errors of a source: names for messages, and the exception that carries several errors."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _ZEROS = bytes(1 << 20)
 
 
 def size_of(content: Content) -> int:
-    """How many bytes the content has; a host file whose size nobody said is asked for it."""
+    """The size of the content in bytes; for a host file without a given size the host is asked."""
     match content:
         case Inline(data):
             return len(data)
@@ -89,7 +89,7 @@ def is_content(
 ) -> bool:
     """Whether a stream of that size with these pieces reads as a content; holes need not be read.
 
-    Of the content, only `valid_bytes` count where that is said: zeros follow.
+    If `valid_bytes` is given, only that many bytes of the content count, and zeros follow.
     """
     if isinstance(content, HostFile) and content.size_bytes is None and content.sha256 is None:
         size, found = host_file.sized_pieces(content.path)

@@ -118,7 +118,7 @@ class TarTree:
     def mtime_ticks(self, name: str) -> int | None:
         """When a file of this directory was last modified; "" is the directory itself.
 
-        None for a directory that the archive has no member for: nobody knows.
+        None for a directory that has no member in the archive.
         """
         if not name:
             return self._ticks

@@ -20,9 +20,9 @@ _ATTEMPTS = 8
 class ImageFile:
     """Bytes at offsets of a window; what lies outside of it can be neither read nor written.
 
-    An open image is locked: shared while it is read, so that nobody changes it meanwhile, exclusively
-    while it is changed.  Who opens it for changing undoes a change that was interrupted; who opens it for
-    reading reads what was there before that change, and writes nothing.
+    An open image is locked: shared for reading, so that it does not change meanwhile, exclusively for
+    changing.  Opening for changing undoes an interrupted change.  Opening for reading shows the data before
+    that change, and writes nothing.
     """
 
     def __init__(self, file: OpenFile, *, writable: bool, journal_path: str | None = None) -> None:
@@ -77,7 +77,7 @@ class ImageFile:
 
     @classmethod
     def _undo_interrupted(cls, path: str | os.PathLike[str], journal_path: str | None) -> None:
-        """Let somebody who is about to replace the image undo what another process left behind."""
+        """Undo an interrupted change of another process before the image is replaced."""
         try:
             cls.open(path, writable=True, journal_path=journal_path).close()
         except HostError as error:

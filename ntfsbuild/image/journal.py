@@ -28,8 +28,8 @@ _ZEROS = bytes(CHUNK_BYTES)
 class JournaledStorage:
     """An image file that is open for writing, whose changes take effect with `commit`, all of them.
 
-    Until then whoever opens the image finds, or restores, what it was.  The window of the image must
-    stay as it is from here on.
+    Until then every opening of the image shows, or restores, the old data.  The window of the image must not
+    change any more.
     """
 
     def __init__(self, file: ImageFile, *, staged_bytes_max: int = STAGED_BYTES_MAX) -> None:
@@ -195,7 +195,7 @@ class JournaledStorage:
             self._flush()
             if self._writer or self._wrote_past:
                 self._file.sync()
-            self._filled.clear()  # From here on the change may be there, whatever is said of it.
+            self._filled.clear()  # From here on the change may be on disk, even if an error follows.
             if self._writer:
                 self._writer.remove()
             self._forget()

@@ -55,8 +55,8 @@ class JournalWriter:
     def create(cls, path: str, image: OpenFile, header: JournalHeader) -> JournalWriter:
         """Make the file, which must not exist; nothing of it has to be on the medium yet.
 
-        Who may read the image may read it; nobody but its owner may write it.  Where the host allows that,
-        it belongs to the owner of the image, who else could not undo the change.
+        Its read permissions are those of the image; only its owner may write it.  If the host allows that, it
+        belongs to the owner of the image, who otherwise could not undo the change.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS
         like = os.fstat(image.descriptor)
@@ -150,9 +150,9 @@ class Journal(NamedTuple):
 
 
 def open_journal(path: str, image: OpenFile) -> int | None:
-    """A descriptor of the journal of an image, None where there is none.
+    """A descriptor of the journal of an image, None if there is none.
 
-    Raises VolumeError where somebody else may have put it there, to have the image overwritten.
+    Raises VolumeError if another user may have made the journal, to have the image overwritten.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)

@@ -1,7 +1,7 @@
-"""Opening an image so that nobody changes it under a reader, and only one process changes it.
+"""Opens and locks an image: no process changes it during a read, and only one process changes it.
 
-The lock is flock's, on the image itself: it goes with the process, however that ends, and it does not
-hinder programs that do not ask for it.
+The lock is flock's, on the image itself: it ends with the process in any case, and does not affect programs
+that do not use it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def open_locked(path: str | os.PathLike[str], *, writable: bool, exclusive: bool
         except BaseException:
             close(descriptor)
             raise
-        close(descriptor)  # Another file took its place while we waited for nobody.
+        close(descriptor)  # The image was replaced between opening and locking.
     raise HostError(f"{os.fspath(path)}: is being replaced again and again")
 
 

@@ -68,7 +68,7 @@ def find_volume(read: Read, size_bytes: int, number: int | None = None) -> Windo
 
 
 def narrow_to_volume(file: ImageFile, *, offset: int | None = None, partition: int | None = None) -> None:
-    """Make the window of an image the volume in it: where it is said to be, or where it is found."""
+    """Set the window of an image to the volume in it, at the given place or where it is found."""
     if offset is not None:
         file.narrow(offset)
         return

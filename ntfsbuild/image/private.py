@@ -1,4 +1,4 @@
-"""A copy of an image that nobody else knows yet: changed as it is, until a renaming makes it the image."""
+"""A private copy of an image: changed directly, until a rename makes it the image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class PrivateImage(ImageFile):
         super().__init__(OpenFile(descriptor, shown), writable=True)
 
     def declare_free(self, offset: int, size_bytes: int) -> None:
-        """Do nothing: nobody misses anything of a copy."""
+        """Do nothing: a private copy needs no protection."""
 
     def commit(self) -> None:
         """Do nothing: the renaming is the commit."""

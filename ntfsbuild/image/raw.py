@@ -42,9 +42,9 @@ class ChangeableStorage(Storage, Protocol):
 
 
 class RawImage(OpenFile):
-    """A new image, sparse: regions that nobody writes take no room and read as zeros.
+    """A new sparse image: regions that are not written take no space and read as zeros.
 
-    It is written to an open, empty file, which stays its opener's to close.
+    It is written to an open, empty file, which the caller must close.
     """
 
     def zero(self, offset: int, size_bytes: int) -> None:

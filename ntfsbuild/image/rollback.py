@@ -72,7 +72,7 @@ def _put_back(image: OpenFile, file: OpenFile, regions: list[SavedRegion]) -> No
 
 
 def _check_belongs(image: OpenFile, file: OpenFile, journal: Journal) -> None:
-    """Find out whether what would be put back fits what is there."""
+    """Check that the saved data matches the current data of the image."""
     header = journal.header
     if image.size() != header.image_bytes:
         raise _stranger(image, file, f"it was one of {header.image_bytes} bytes, not {image.size()}")
@@ -98,9 +98,9 @@ def _first_sector(image: OpenFile, file: OpenFile, journal: Journal) -> bytes:
 
 
 def _foreign_pieces(image: OpenFile, file: OpenFile, regions: list[SavedRegion]) -> set[int]:
-    """Where pieces begin that hold neither what was saved nor what was to be written.
+    """The offsets of pieces that hold neither saved data nor data of the change.
 
-    A region may have been saved more than once, and what is there be any of its states.
+    A region may have been saved more than once, and the image may hold any of its states.
     """
     wrong: set[int] = set()
     for region in regions:

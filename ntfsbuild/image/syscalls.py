@@ -50,7 +50,7 @@ def fsync_folder(folder: str) -> None:
 
 def name_file(descriptor: int, path: str) -> None:
     """Give a file that has no name (`O_TMPFILE`) one."""
-    # With a (needless) directory Python calls linkat, which alone follows links as it is told.
+    # With a (needless) directory Python calls linkat; only linkat obeys the flag for following links.
     os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
 
 

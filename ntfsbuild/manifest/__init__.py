@@ -4,7 +4,7 @@ source.py    YAML into plain data, a position for every node      (the door to y
 schema.py    the structure, checked against the JSON Schema       (the door to jsonschema)
 structure.py the same as yes or no, without jsonschema
 loading.py   the sections; volume.py, tree.py, clock.py, steps.py: their meaning, and what they share
-features.py  what is said besides content, times and attributes; it names the modules that read it
+features.py  the keys besides content, times and attributes; it names the modules that read them
 model.py     what comes out of it
 """
 
@@ -19,7 +19,7 @@ __all__ = ["Manifest", "load", "loads"]
 
 def load(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Manifest:
     """Read and check a manifest; a ManifestError carries everything that is wrong with it."""
-    from ntfsbuild.manifest.loading import load_file  # Late: who only reads volumes needs no YAML.
+    from ntfsbuild.manifest.loading import load_file  # Imported late: a reader of volumes needs no YAML.
 
     return load_file(path)
 

@@ -84,7 +84,7 @@ def _entries_of(unix: UnixSpec | Literal["source"] | None) -> list[extended_attr
 
 
 def read_unix(values: Values, node: Node, place: Place, link: Link) -> UnixSpec | Literal["source"] | None:
-    """What is said under `unix`, and what `wsl` says of it."""
+    """The value of `unix`, completed by that of `wsl`."""
     kind = _type_of(place, link)
     special = UnixSpec(None, None, kind | _SPECIAL_PERMISSIONS, link.device) if link.special else None
     if not values.has(node, "unix"):
@@ -105,7 +105,7 @@ def read_unix(values: Values, node: Node, place: Place, link: Link) -> UnixSpec 
 
 
 def _type_of(place: Place, link: Link) -> int:
-    """The file type that belongs into a mode; 0 where it is not known, or nobody's business."""
+    """The file type bits of a mode; 0 if they are unknown or not needed."""
     if link.special:
         return _SPECIAL_TYPES[link.special]
     if link.key:

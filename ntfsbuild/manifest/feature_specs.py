@@ -39,7 +39,7 @@ class EncryptTo(NamedTuple):
 
 
 class EncryptedRaw(NamedTuple):
-    """Encryption by somebody else: the $EFS value; the content is ciphertext of a file of `size_bytes`.
+    """Existing encryption: the $EFS value; the content is ciphertext of a file of `size_bytes`.
 
     A stream has the $EFS of its file.
     """

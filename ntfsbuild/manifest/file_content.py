@@ -40,7 +40,7 @@ def _emptied(value: Any) -> Any:
 
 
 def read_content(values: Values, node: Node) -> tuple[Content, bytes | None]:
-    """The content that a file's mapping describes, and the SHA-256 that it must have, if it is said."""
+    """The content that a file's mapping describes, and the SHA-256 that it must have, if one is given."""
     sha256 = values.read(node, "sha256", parse_sha256)
     if values.has(node, "data"):
         return _read_segments(values, node), sha256
@@ -114,7 +114,7 @@ def _read_piece(values: Values, node: Node, sha256: bytes | None = None) -> Piec
 
 
 def read_bytes(values: Values, node: Node) -> bytes | None:
-    """What stands under `text`, `hex` or `base64`; None if it is wrong, no bytes if nothing is said."""
+    """The bytes of `text`, `hex` or `base64`; None if the value is wrong, empty if no key is given."""
     if values.has(node, "text"):
         encoding = node.data["encoding"] if values.has(node, "encoding") else "utf-8"
         return values.read(node, "text", parse_text(encoding))

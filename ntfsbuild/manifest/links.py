@@ -68,7 +68,7 @@ def read_link(values: Values, node: Node, place: Place) -> Link:
     value = values.child(node, first)
     if not values.has(node, first):
         return Link(first)
-    if value.data is None:  # Only a step can take away what is there.
+    if value.data is None:  # Only a step can remove an existing reparse point.
         return Link(first, reparse=b"")
     return _READERS[first](values, node, place)
 
@@ -151,7 +151,7 @@ def parse_tag(value: int | str) -> int:
 
 
 def _target(make: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """A parser of targets; what is wrong with one is said in a manifest's quotes."""
+    """A parser of targets; its errors quote the target as other errors of manifests do."""
 
     def parse(text: str) -> bytes:
         try:

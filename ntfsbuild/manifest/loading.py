@@ -92,7 +92,7 @@ def _abridged(problems: list[Problem]) -> list[Problem]:
 
 
 def _section(values: Values, root: Node, key: str) -> Node | None:
-    """A section that is there and is a mapping, checked against the definition of its name."""
+    """An existing section that is a mapping, checked against the definition of its name."""
     section = _mapping(values, root, key)
     if section:
         values.check(key, section)

@@ -155,7 +155,7 @@ class TruncateStepSpec(NamedTuple):
 
 
 class RenameStepSpec(NamedTuple):
-    """Move a file or a directory; with `replace` it takes the place of what is there."""
+    """Move a file or a directory; with `replace` it replaces an existing one."""
 
     path: str
     to: str

@@ -18,7 +18,7 @@ _FORMS = frozenset(["sparse", "compressed", "encrypted"])
 
 
 class StorageSpec(NamedTuple):
-    """What is said under `STORAGE_KEYS`."""
+    """The values of the `STORAGE_KEYS`."""
 
     sparse: bool | Literal["auto"] | None = None
     compressed: bool | None = None

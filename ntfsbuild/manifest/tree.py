@@ -113,7 +113,7 @@ class TreeReader:
         self._rest: list[tuple[_Draft, Node]] = []
 
     def read(self, tree: Node | None) -> tuple[DirectoryEntry, str]:
-        """The root directory, and the digest of all that is said of it and below it."""
+        """The root directory, and the digest of its entry and all entries below it."""
         root = self._new_draft(self._positions[tree.at if tree else 0])
         if tree:
             self._read_directory(root, tree)
@@ -245,7 +245,7 @@ class TreeReader:
             values.say_of_key(said, "a directory that is a link is empty: there is no place for source")
 
     def _check_alone(self, node: Node) -> None:
-        """Refuse what is said of a thing that is absent."""
+        """Refuse other keys in an entry with `absent`."""
         for key in islice(node.data, _SAID_MAX):
             if key != "absent":
                 self._values.say_of_key(

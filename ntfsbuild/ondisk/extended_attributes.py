@@ -11,7 +11,7 @@ from ntfsbuild.ondisk.layout import OnDisk, align, u8, u16, u32
 
 Entry: TypeAlias = tuple[str | bytes, bytes, int]  # Name, value, flags.
 
-NEED_EA = 0x80  # Whoever does not understand this one shall not open the file.
+NEED_EA = 0x80  # A program that does not understand this one must not open the file.
 
 MAX_NAME_BYTES = 255
 MAX_VALUE_BYTES = 0xFFFF

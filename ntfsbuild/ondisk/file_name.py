@@ -41,7 +41,7 @@ _MOST_LEVELS = 256
 def path_upwards(at: int, root: int, named: Callable[[int], tuple[int, str] | None]) -> tuple[str, bool]:
     """The path of a record, found from its names upwards, and whether these lead to the root.
 
-    `named` tells the parent and the name of a record, None where it has none; `?` then stands for the rest.
+    `named` returns the parent and the name of a record, None if it has none; `?` then replaces the rest.
     """
     parts: list[str] = []
     while at != root:

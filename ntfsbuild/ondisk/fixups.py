@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ntfsbuild.errors import CorruptVolume
 
 STRIDE = 512
-_BEHIND_ITS_PLACE = 8  # Where the array is said to be, and how long.
+_BEHIND_ITS_PLACE = 8  # After the fields for the array's offset and length.
 _SMALLEST_USA_OFFSET = 0x28  # Behind the fields of a record, and of an index block.
 FIRST_NUMBER = 1  # The update sequence number of everything that we write for the first time.
 
@@ -47,7 +47,7 @@ class UpdateFault(NamedTuple):
 
 
 def undo(buffer: bytearray) -> UpdateFault | None:
-    """Take the update sequence out of one structure; what is torn stays as it is, the first is told."""
+    """Undo the update sequence of one structure; torn sectors stay unchanged, the first is returned."""
     usa_offset = buffer[4] | buffer[5] << 8
     usa_count = buffer[6] | buffer[7] << 8
     if (

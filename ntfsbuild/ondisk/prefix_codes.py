@@ -8,7 +8,7 @@ from ntfsbuild.errors import CorruptVolume
 
 _SYMBOL_SHIFT = 5  # In a table: the symbol above its length in bits.
 _LENGTH_MASK = (1 << _SYMBOL_SHIFT) - 1
-_WORDS_BEHIND = 2  # Decoders look that far ahead; bits from there on are zeros that nobody may need.
+_WORDS_BEHIND = 2  # Decoders look that far ahead; the bits from there on are zeros, and may not be needed.
 
 
 class PrefixCode:

@@ -34,9 +34,9 @@ _GUID = re.compile(r"\{?([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-
 
 
 def parse(text: str, *, domain: str = DOMAIN) -> bytes:
-    """The self-relative descriptor that a text says; names such as DA mean somebody of `domain`.
+    """The self-relative descriptor for an SDDL text; names such as DA are relative to `domain`.
 
-    It lies as Windows lays it out.  White space between parts is ignored, and so is the case of words.
+    Its layout is that of Windows.  White space between parts and the case of words are ignored.
     """
     scanner = Scanner(text, domain)
     control = 0

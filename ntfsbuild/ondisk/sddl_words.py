@@ -8,7 +8,7 @@ from typing import NoReturn
 from ntfsbuild.ondisk.security import sid
 from ntfsbuild.ondisk.security_descriptor import MOST_SUB_AUTHORITIES
 
-# Names such as DA mean somebody of a domain.  This one belongs to nobody, whoever has another says so.
+# Names such as DA are relative to a domain.  This default domain does not exist; `domain` names another one.
 DOMAIN = "S-1-5-21-0-0-0"
 
 _AUTHORITIES = {
@@ -108,7 +108,7 @@ KINDS = {
     "TL": 0x14,
     "FL": 0x15,
 }
-# Both say 0x40; which of them, the kind of the entry tells.
+# Both are 0x40; the type of the entry decides.
 FLAGS = {
     "OI": 0x01,
     "CI": 0x02,
@@ -149,7 +149,7 @@ _NUMBER = re.compile(r"([+-]?)(0x[0-9a-f]{1,16}|0[0-7]{1,22}|[0-9]{1,20})(?![0-9
 
 
 class Scanner:
-    """A text and a place in it; what is wrong is said with the number of the character, from 1 on."""
+    """A text and a position in it; errors carry the number of the character, counted from 1."""
 
     def __init__(self, text: str, domain: str = DOMAIN) -> None:
         self.text = text

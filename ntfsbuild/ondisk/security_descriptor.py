@@ -35,7 +35,7 @@ _OBJECT_TYPE, _INHERITED_TYPE = 1, 2  # Which of the two GUIDs an object entry h
 
 
 class Entry(NamedTuple):
-    """An access control entry; of a kind that nobody knows, `data` is all that follows its head."""
+    """An access control entry (ACE); for an unknown type, `data` is all bytes after its header."""
 
     kind: int
     flags: int

@@ -1,6 +1,6 @@
-"""What a directory hands down: the security descriptor of what is made in it.
+"""Inheritance: the security descriptor of a new file or directory, from that of its parent.
 
-`specs/ondisk/security.md` has the rules.  A descriptor that is not sound raises ValueError.
+`specs/ondisk/security.md` has the rules.  A damaged descriptor raises ValueError.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ _SACL = _Bits(sd.SACL_PRESENT, sd.SACL_INHERIT_REQUESTED, sd.SACL_AUTO_INHERITED
 
 
 def inherited(parent: bytes, *, directory: bool) -> bytes:
-    """The descriptor of something new that says nothing of its own: Administrators own it.
+    """The descriptor of a new file without a descriptor of its own; its owner is Administrators.
 
-    It has the entries that `parent` hands down, all marked as inherited.  Where there are none, it has
-    the list that an administrator's process gives: full control for Administrators and SYSTEM.
+    It has the entries inherited from `parent`, all marked as inherited.  If there are none, it has the
+    default DACL of an administrator's process: full control for Administrators and SYSTEM.
     """
     bare = Descriptor(0, security.ADMINISTRATORS, security.ADMINISTRATORS)
     above = sd.unpack(parent)
@@ -68,11 +68,11 @@ def inherited(parent: bytes, *, directory: bool) -> bytes:
 
 
 def handed_down(explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
-    """The descriptor of something new that has `explicit` as its own, in a directory that has `parent`.
+    """The descriptor of a new file with its own descriptor `explicit`, in a directory with `parent`.
 
-    A list that asks for it (AR) and is not protected (P) is its explicit entries as they are given, then
-    what is inherited; entries given as inherited are found anew.  A list that is not there goes with the
-    other one.  What asks for nothing is stored byte for byte, but with an owner and a group.
+    An ACL that requests inheritance (AR) and is not protected (P) becomes its explicit entries as given, then
+    the inherited ones; given entries marked as inherited are computed anew.  A missing ACL follows the other
+    one.  Without a request the descriptor is stored byte for byte, but with an owner and a group.
     """
     own = sd.unpack(explicit)
     dacl, sacl = _asks(own, _DACL), _asks(own, _SACL)
@@ -174,7 +174,7 @@ def _to_directory(entry: Entry, own: Descriptor) -> Iterator[Entry]:
 
 
 def _effective(entry: Entry, own: Descriptor, goes_on: int) -> Entry:
-    """The entry as it is in force: rights that a file has, and somebody in place of the creator."""
+    """The effective entry: generic rights mapped to file rights, CREATOR OWNER and GROUP replaced."""
     mask, sid = entry.mask, entry.sid
     if entry.kind not in _OTHER_MASKS:
         for generic, meant in _GENERIC.items():

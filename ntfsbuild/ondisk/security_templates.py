@@ -18,7 +18,7 @@ _WINDOWS_FOLDER = (
     f"(A;;0x1200a9;;;{_ALL_RESTRICTED_PACKAGES})(A;OICIIO;GXGR;;;{_ALL_RESTRICTED_PACKAGES})"
 )
 
-# Lists without P and AI are stored as they stand here; those with P keep off what is handed down.
+# Lists without P and AI are stored as they stand here; those with P block inheritance.
 TEMPLATES: dict[str, str] = {
     # No list at all: everybody may do everything, also change the owner.
     "none": f"{_ADMINISTRATORS_OWN}D:NO_ACCESS_CONTROL",

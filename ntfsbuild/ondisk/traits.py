@@ -11,18 +11,18 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 
 SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]
-# How a stream lies in its clusters.  What is sparse and compressed lies there as if it were compressed alone:
+# The form of a stream in its clusters.  A sparse and compressed stream is stored like a compressed one:
 # Windows leaves both flags when a compressed stream is made sparse.
 Form: TypeAlias = Literal["plain", "sparse", "compressed", "sparse_compressed", "encrypted"]
 
 FORMS: Final[tuple[Form, ...]] = ("plain", "sparse", "compressed", "sparse_compressed", "encrypted")
 COMPRESSED_FORMS: Final[frozenset[Form]] = frozenset(["compressed", "sparse_compressed"])
-NO_SHORT_NAME: Final = ""  # One that is there is taken away; None leaves it.
+NO_SHORT_NAME: Final = ""  # Removes an existing one; None leaves it.
 MADE_SHORT_NAME: Final = "*"  # No name can be this: the volume makes one as Windows does.
 
 
-# The integers of $STANDARD_INFORMATION that can be said of a file, and the bits of each.  The manifest, a
-# plan, a capture and what is shown of a file name them as here.
+# The integers of $STANDARD_INFORMATION that can be set, and the bits of each.  Manifests, plans, captures and
+# listings use these names.
 INFORMATION_BITS: Final = {
     name: 8 * StandardInformation.FIELDS[name].codec.size_bytes
     for name in ("owner_id", "quota_charged", "usn", "version_max", "version", "class_id")
@@ -30,18 +30,18 @@ INFORMATION_BITS: Final = {
 
 
 class Traits(NamedTuple):
-    """None says nothing: a new file has the default, a file that is there keeps what it has.
+    """The traits of a file.  None: a new file gets the default, an existing file keeps its value.
 
-    `short_name` equal to the long name makes one name of both.  `name_times` are those of $FILE_NAME,
-    `entry_times` those of the entry in the directory; what they leave out is as in $STANDARD_INFORMATION.
+    `short_name` equal to the long name makes one $FILE_NAME of both.  `name_times` are those of $FILE_NAME,
+    `entry_times` those of the directory entry; times that are None are as in $STANDARD_INFORMATION.
     """
 
-    security: bytes | None = None  # Self-relative; AR in it asks for what the directory hands down.
+    security: bytes | None = None  # Self-relative; AR in it requests inherited entries.
     short_name: str | None = None
-    reparse: bytes | None = None  # The value of $REPARSE_POINT; empty takes it away.
-    ea: bytes | None = None  # The value of $EA, but for what `unix` says; empty takes it away.
-    unix: bytes | None = None  # WSL's entries of $EA; others that are there stay.
-    object_id: bytes | None = None  # 16 or 64 bytes; empty takes it away.
+    reparse: bytes | None = None  # The value of $REPARSE_POINT; empty removes it.
+    ea: bytes | None = None  # The value of $EA without `unix`; empty removes it.
+    unix: bytes | None = None  # WSL's entries of $EA; other existing entries stay.
+    object_id: bytes | None = None  # 16 or 64 bytes; empty removes it.
     efs: bytes | None = None  # The value of $EFS.
     name_times: SomeTicks | None = None
     entry_times: SomeTicks | None = None

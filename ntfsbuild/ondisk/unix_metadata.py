@@ -24,7 +24,7 @@ MODE_TYPES = {
 
 
 class UnixMetadata(NamedTuple):
-    """What is said; `mode` is `st_mode` with the type of the file, `dev` is (major, minor)."""
+    """The given values; `mode` is `st_mode` with the type of the file, `dev` is (major, minor)."""
 
     uid: int | None = None
     gid: int | None = None
@@ -35,7 +35,7 @@ class UnixMetadata(NamedTuple):
 def extended_attributes(
     uid: int | None, gid: int | None, mode: int | None, dev: tuple[int, int] | None = None
 ) -> list[Entry]:
-    """The entries of $EA for what is said, in the order in which Linux writes them."""
+    """The entries of $EA for the given values, in the order of Linux."""
     said = zip(_NAMES, (uid, gid, mode, dev), strict=True)
     return [(name, _value(name, value), 0) for name, value in said if value is not None]
 
@@ -71,7 +71,7 @@ def merged(ea: bytes, unix: bytes) -> bytes:
 def typed(unix: bytes, tag: int, *, directory: bool) -> bytes:
     """With the type of the file in a mode that has none; `tag` is that of its reparse point, or 0.
 
-    What a mode has to say of other reparse points is nobody's business.
+    The modes of other reparse points are not checked.
     """
     if tag:
         kind = MODE_TYPES.get(tag, _LINK if tag == reparse_tags.SYMLINK else 0)

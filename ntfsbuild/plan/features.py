@@ -24,10 +24,10 @@ class NamedStream(NamedTuple):
 class Features(NamedTuple):
     """The features of one file or directory.
 
-    `form` is that of the main stream (None: as its directory hands it down, or as it is); of a directory,
-    what it hands down to the files in it.  `file_key`
-    encrypts what has that form.  `raw_bytes` says that the content is ciphertext of a file of that size.
-    A file that later operations give more names to is `linked`.
+    `form` is the form of the unnamed stream (None: inherited from the directory, or unchanged); for a
+    directory the form that its files inherit.  `file_key` encrypts streams of the form `encrypted`.  With
+    `raw_bytes` the content is ciphertext of a file of that size.  `linked` means that later operations give
+    the file more names.
     """
 
     traits: Traits = NO_TRAITS

@@ -94,7 +94,7 @@ class LinkFile(NamedTuple):
     features: Features = NO_FEATURES  # Of a name: its short name, and times of its own.
 
 
-# ---------------------------------------------------------------------- on a volume that is there
+# ---------------------------------------------------------------------- on an existing volume
 
 
 class OpenBase(NamedTuple):
@@ -213,7 +213,7 @@ class DeleteStep(NamedTuple):
 
 
 class MkdirStep(NamedTuple):
-    """Create a directory in one that is there."""
+    """Create a directory in an existing directory."""
 
     path: str
     times: Ticks4
