@@ -75,7 +75,7 @@ def content_in_holes(volume: VolumeEditor) -> Expected:
     whole = bytearray(volume.read("/units"))
     whole[70_000:70_004] = b"hole"
     volume.write("/units", 70_000, b"hole", NOW)
-    size = volume.stream_bytes("/holes only")
+    size = volume.stat("/holes only").streams[0].size_bytes
     volume.truncate("/holes only", 3 * size, NOW)
     return {
         "units": content(bytes(whole)) | {"attributes": HIDDEN | SPARSE | ARCHIVE},
