@@ -61,7 +61,7 @@ def _stream(read: Callable[[int, int], bytes]) -> Stream:
 
 
 def item(path: str, kind: str = "file", main: Stream | None = None, target: str = "") -> Item:
-    return Item(path, kind, TICKS, READONLY, main, (), target)  # type: ignore[arg-type]
+    return Item(path, kind, TICKS, READONLY, main, (), target, is_linked=True)  # type: ignore[arg-type]
 
 
 def put(root: Path, *items: Item) -> list[tuple[str, str]]:
