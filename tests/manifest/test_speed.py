@@ -11,6 +11,7 @@ import yaml
 
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest import loads, source
+from tests import depth
 
 COUNT = 5_000
 TEXT = '"content of file {0}\\n"'
@@ -37,6 +38,10 @@ def seconds(action: Callable[[], object]) -> float:
     return min(times)
 
 
+timed = pytest.mark.skipif(not depth.LONG, reason="a ratio of times is for a quiet machine: make test-long")
+
+
+@timed
 @pytest.mark.skipif(source.CParser is None, reason="PyYAML was built without libyaml")
 @pytest.mark.parametrize(("kind", "ratio_max"), [("text", 1.0), ("mapping", 1.4), ("steps", 1.2)])
 def test_it_takes_no_longer_than_parsing(kind: str, ratio_max: float) -> None:
@@ -101,6 +106,7 @@ def test_thousands_of_faulty_features_are_said_soon(place: str, fault: str) -> N
     assert time.process_time() - begin < 5
 
 
+@timed
 @pytest.mark.parametrize(
     "features",
     [
