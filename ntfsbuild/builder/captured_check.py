@@ -36,7 +36,7 @@ def check_captured(manifest: Path, note: Note) -> None:
             too_small = next((one for one in error.problems if one.path == "volume: size"), None)
             if too_small:
                 mended = _SIZE.sub(_AUTO, text, count=1)
-                note("/$Bitmap", f"its size cannot be said, the smallest is taken: {too_small.message}")
+                note("/$Bitmap", f"its size cannot be expressed, the smallest is taken: {too_small.message}")
             else:
                 mended = "".join(_without(text.splitlines(keepends=True), error, note))
             if mended == text:
@@ -87,5 +87,5 @@ def _without(lines: list[str], error: ManifestError, note: Note) -> Iterator[str
         if key is None or found is None:
             yield from lines[number:end]
         else:
-            note("/" if key == "." else f"/{key.rstrip('/')}", f"it cannot be said: {found.message}")
+            note("/" if key == "." else f"/{key.rstrip('/')}", f"it cannot be expressed: {found.message}")
         number = end

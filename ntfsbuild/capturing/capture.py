@@ -27,8 +27,8 @@ from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.info import DirectoryItem
 
 _NOT_SAID = {
-    "/$Extend/$UsnJrnl": "the journal of changes ($UsnJrnl) cannot be said",
-    "/$Extend/$Deleted": "what NTFS keeps in $Extend besides object ids and reparse points cannot be said",
+    "/$Extend/$UsnJrnl": "the journal of changes ($UsnJrnl) cannot be expressed",
+    "/$Extend/$Deleted": "the content of $Extend but object ids and reparse points cannot be expressed",
 }
 
 
@@ -88,15 +88,15 @@ def _volume(volume: Volume, note: Note) -> Data:
     }
     if geometry.record_bytes not in RECORD_SIZES or geometry.record_bytes < sector:
         del said["record"]
-        note("/$MFT", f"records of {geometry.record_bytes} bytes cannot be said")
+        note("/$MFT", f"records of {geometry.record_bytes} bytes cannot be expressed")
     if sector != geometry.sector_bytes:
-        note("/$Boot", f"sectors of {geometry.sector_bytes} bytes cannot be said: they have {sector}")
+        note("/$Boot", f"sectors of {geometry.sector_bytes} bytes cannot be expressed: they have {sector}")
     if cluster != geometry.cluster_bytes:
-        note("/$Boot", f"clusters of {geometry.cluster_bytes} bytes cannot be said: they have {cluster}")
+        note("/$Boot", f"clusters of {geometry.cluster_bytes} bytes cannot be expressed: they have {cluster}")
     index_block_bytes = volume.locator().index_block_bytes
     if index_block_bytes != INDEX_BLOCK_BYTES:
         there = f"index blocks of {index_block_bytes} bytes"
-        note("/$Boot", f"{there} cannot be said: they have {INDEX_BLOCK_BYTES}")
+        note("/$Boot", f"{there} cannot be expressed: they have {INDEX_BLOCK_BYTES}")
     problem = what_is_wrong_with_label(label) if is_text(label) else "has half a surrogate pair"
     if problem:
         said["label"] = ""
@@ -129,7 +129,7 @@ def _sayable(walked: Iterable[tuple[str, DirectoryItem]], note: Note) -> Iterato
         if is_text(path):
             yield path, 0 if has_key_of_directory(item) else item.record
         else:
-            note(path, "its name has half a surrogate pair: it cannot be said, nor what is in it")
+            note(path, "its name has half a surrogate pair: it cannot be expressed, nor what is in it")
             left_out = path + "/"
 
 

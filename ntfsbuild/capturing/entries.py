@@ -104,7 +104,9 @@ class Entries:
     def _can_be_said(self, path: str, stream: str) -> bool:
         if is_text(stream):
             return True
-        self._note(path, f"the name of its stream {stream!r} has half a surrogate pair: it cannot be said")
+        self._note(
+            path, f"the name of its stream {stream!r} has half a surrogate pair: it cannot be expressed"
+        )
         return False
 
     def _main_stream(self, file: File, info: FileInfo) -> Data:
@@ -156,10 +158,10 @@ class Entries:
         others = [name for name in names if name not in ATTRIBUTES]
         if others:
             names = [name for name in names if name in ATTRIBUTES]
-            self._note(path, f"its attributes {', '.join(others)} cannot be said")
+            self._note(path, f"its attributes {', '.join(others)} cannot be expressed")
         sparse = any(stream.form in _SPARSE_FORMS for stream in info.streams)
         if sparse != bool(info.attributes & FileAttributes.SPARSE):
-            self._note(path, "that it is sparse cannot be said otherwise than its streams make it")
+            self._note(path, "its sparse bit cannot be expressed without a sparse stream")
         usual = ["hidden", "system"] if path == "/" else [] if info.is_directory else ["archive"]
         usual += ["recall_on_open"] if traits.ea else []
         return {} if names == usual else {"attributes": names}
@@ -187,9 +189,7 @@ class Entries:
             self._note(path, f"its security descriptor: {error}")
             return {}
         if made != own:
-            self._note(
-                path, "its descriptor asks for what its directory hands down, and was stored with that"
-            )
+            self._note(path, "its descriptor requests inheritance and was stored as inherited")
         return {"security": {"hex": own.hex()}}
 
     def _compression(self, path: str, above: str, info: FileInfo, said: Mapping[str, Any]) -> Data:

@@ -248,9 +248,7 @@ class TreeReader:
         """Refuse other keys in an entry with `absent`."""
         for key in islice(node.data, _SAID_MAX):
             if key != "absent":
-                self._values.say_of_key(
-                    self._values.child(node, key), "nothing can be said of what is absent"
-                )
+                self._values.say_of_key(self._values.child(node, key), "an absent entry takes no other key")
 
     def _check_childless(self, directory: _Draft) -> None:
         """Once all of a directory is read: has it children, which it must not have?"""

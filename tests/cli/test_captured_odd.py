@@ -140,6 +140,8 @@ def test_what_the_writer_refuses_is_taken_out_and_told(tmp_path: Path) -> None:
     )
     check_captured(manifest, lambda path, why: notes.append((path, why)))
     assert [path for path, _ in notes] == ["/a/../b", "/c", f"/{'d' * 300}", "/e", "/$Bitmap"]
-    assert all(why.startswith(("it cannot be said: ", "its size cannot be said")) for _, why in notes)
+    assert all(
+        why.startswith(("it cannot be expressed: ", "its size cannot be expressed")) for _, why in notes
+    )
     assert '"f"' in manifest.read_text()
     builder.check(manifest)

@@ -1,4 +1,4 @@
-"""capture: what is built from the captured manifest is what was captured, and what cannot be said is told."""
+"""capture: the captured manifest builds what was captured; what a manifest cannot express is listed."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
         volume.commit()
     found = captured(image, tmp_path / "captured")
     assert [one["why"] for one in found["notes"]] == [
-        "its name has half a surrogate pair: it cannot be said, nor what is in it"
+        "its name has half a surrogate pair: it cannot be expressed, nor what is in it"
     ]
     text = (tmp_path / "captured/manifest.yaml").read_text("utf-8")
     assert '"c.txt"' in text and "b.txt" not in text
