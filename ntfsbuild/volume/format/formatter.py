@@ -182,7 +182,7 @@ class Formatter:
         if traits is NO_TRAITS and not streams and form == "plain":
             return
         writer.traits.lengthen(root)
-        writer.traits.apply_traits(root, traits)
+        writer.traits.apply_to_new(root, traits)
         for one in streams:
             root.put(one)
         writer.forms.set_inherited_form(root, form)

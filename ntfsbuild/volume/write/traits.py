@@ -50,6 +50,14 @@ class TraitWriter:
                 raise VolumeError("only directories tell names apart by case")
             self._transaction.directory(state.reference).tell_cases_apart(traits.case_sensitive)
 
+    def apply_to_new(self, state: FileState, traits: Traits) -> None:
+        """Set the traits of a new file; its bit of extended attributes stays as its creator gives it."""
+        given = state.information().attributes & EA_BIT
+        self.apply_traits(state, traits)
+        if traits.ea or traits.unix:
+            bits = state.information().attributes & ~EA_BIT | given
+            state.change_information({"attributes": bits})
+
     def derive_attribute_bits(self, state: FileState, *, kept: int = 0) -> None:
         """Update the FILE_ATTRIBUTE bits that follow from streams and traits.
 

@@ -207,7 +207,7 @@ class Writer:
 
     def _name(self, state: FileState, parent: FileState, name: str, now: int, traits: Traits) -> None:
         """What comes when a new file has its streams: traits, bits, and last the name that shows them."""
-        self.traits.apply_traits(state, traits)
+        self.traits.apply_to_new(state, traits)
         self.traits.derive_attribute_bits(state)
         self.names.add_name(
             state,
