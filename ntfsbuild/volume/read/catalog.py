@@ -108,9 +108,9 @@ class DiskCatalog:
         self.index_block_bytes = boot.index_block_bytes
         self._index_unit = vcn_unit(boot.geometry.cluster_bytes, boot.index_block_bytes)
         self.streams = StreamReader(storage, boot.geometry)
-        self.mft = self._find_mft(boot.mft_lcn)
         self._ahead_records = 0
         self._chunk, self._chunk_first = b"", 0
+        self.mft = self._find_mft(boot.mft_lcn)  # Reads records, where $MFT has several.
         self._names: dict[int, _Names] = {}
         self._asked: dict[int, int] = {}  # Number of lookups in a large directory.
 
