@@ -9,10 +9,10 @@ from typing import assert_never
 
 from ntfsbuild.content import host_file
 from ntfsbuild.content.model import EMPTY, Content, HostFile, Inline
-from ntfsbuild.content.problems import host_failure, shown, wrong_digest
+from ntfsbuild.content.problems import host_failure, wrong_digest
 from ntfsbuild.content.read import pieces, read, size_of
 from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
-from ntfsbuild.executor.content_copy import OpenedFile, can_be_copied, fill_from_pieces, refuse_own_image
+from ntfsbuild.executor.content_copy import can_be_copied, refuse_own_image
 from ntfsbuild.executor.progress import Executed, ProgressCounter, Report, placed
 from ntfsbuild.executor.stream_writer import StreamWriter
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -302,16 +302,7 @@ class Execution:
         if not can_be_copied(content):
             self._make_from_pieces(above, name, content, times, attributes)
             return
-        opened = OpenedFile(content)
-        try:
-            if opened.size_bytes < LANDING_BYTES:
-                raise ManifestError(
-                    f"{shown(content.path)} holds more than its size, {opened.size_bytes} bytes, says"
-                )
-            extent = self._writer.take_extent(opened.size_bytes)
-            opened.fill(extent, self._progress)
-        finally:
-            opened.close()
+        extent = self._streams.extent_of(content, LANDING_BYTES)
         self._writer.plain_files.make_mapped(above, name, extent.stream(), times, attributes)
 
     def _make_from_pieces(
@@ -323,8 +314,7 @@ class Execution:
             plain_files.make(above, name, read(content), times, attributes)
             self._progress.data_bytes += size
             return
-        extent = self._writer.take_extent(size)
-        fill_from_pieces(extent, content, self._progress)
+        extent = self._streams.extent_of(content)
         plain_files.make_mapped(above, name, extent.stream(), times, attributes)
 
     # ------------------------------------------------------------------ steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ntfsbuild.content.model import Content, HostFile
+from ntfsbuild.content.problems import shown
 from ntfsbuild.content.read import Piece, pieces, read, size_of, valid_pieces
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.executor.content_copy import (
@@ -21,6 +22,7 @@ from ntfsbuild.ondisk.traits import COMPRESSED_FORMS, Form
 from ntfsbuild.plan.features import Features
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.compression_units import CompressMany
+from ntfsbuild.volume.write.extent import Extent
 from ntfsbuild.volume.write.writer import Writer
 
 IN_MEMORY_BYTES = 128 << 10
@@ -87,17 +89,29 @@ class StreamWriter:
             data = read(content)
             self._progress.data_bytes += len(data)
             return self._writer.maker.resident(name, "plain", data)
-        if isinstance(content, HostFile) and can_be_copied(content):
-            opened = OpenedFile(content)
-            try:
-                extent = self._writer.take_extent(opened.size_bytes)
-                opened.fill(extent, self._progress)
-            finally:
-                opened.close()
-        else:
-            extent = self._writer.take_extent(size)
-            fill_from_pieces(extent, content, self._progress)
+        extent = self.extent_of(content)
         return self._writer.maker.mapped(name, "plain", extent.runs, extent.size_bytes)
+
+    def extent_of(self, content: Content, already_bytes: int = 0) -> Extent:
+        """The content in new clusters; the kernel copies a file of the host if its digest is not needed.
+
+        `already_bytes` of the file were read before: one that says it is smaller is refused.
+        """
+        if not isinstance(content, HostFile) or not can_be_copied(content):
+            extent = self._writer.take_extent(size_of(content))
+            fill_from_pieces(extent, content, self._progress)
+            return extent
+        opened = OpenedFile(content)
+        try:
+            if opened.size_bytes < already_bytes:
+                raise ManifestError(
+                    f"{shown(content.path)} holds more than its size, {opened.size_bytes} bytes, says"
+                )
+            extent = self._writer.take_extent(opened.size_bytes)
+            opened.fill(extent, self._progress)
+        finally:
+            opened.close()
+        return extent
 
     def _in_units(self, name: str, content: Content, form: Form, valid_bytes: int | None) -> Attribute:
         """In units of 16 clusters; what lies behind the valid data is nowhere there."""
