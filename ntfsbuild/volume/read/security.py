@@ -87,3 +87,19 @@ class SecurityReader:
             found[: SecurityEntry.SIZE] == entry.pack() and security.descriptor_hash(descriptor) == entry.hash
         )
         return descriptor if is_sound else None
+
+
+def descriptor_of_file(
+    number: int,
+    security_id: int,
+    filed_of: Callable[[int], bytes | None],
+    own_of: Callable[[], bytes | None],
+) -> bytes | None:
+    """The descriptor of the file in a record: that of its id in $Secure, else its own attribute's value."""
+    filed = filed_of(security_id) if security_id else None
+    if filed is not None:
+        return filed
+    own = own_of()
+    if own is None and security_id:
+        raise CorruptVolume(f"record {number}: $Secure has no descriptor for its id {security_id:#x}")
+    return own

@@ -13,6 +13,7 @@ from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume.read.indexes import NameEntry, name_of_value, times_of
 from ntfsbuild.volume.read.records import Attribute, Record
+from ntfsbuild.volume.read.security import descriptor_of_file
 
 EFS_NAME = "$EFS"
 _LARGEST_BYTES = 1 << 20  # No trait is larger; a limit, since damage must not fill the memory.
@@ -98,16 +99,12 @@ class _Reader:
         return None
 
     def _security(self) -> bytes | None:
-        security_id = self._found.information.security_id
-        filed = self._sources.descriptor(security_id) if security_id else None
-        if filed is not None:
-            return filed
-        own = self._value(attribute.SECURITY_DESCRIPTOR)
-        if own is None and security_id:
-            raise CorruptVolume(
-                f"record {self._found.record.number}: $Secure has no descriptor for its id {security_id:#x}"
-            )
-        return own
+        return descriptor_of_file(
+            self._found.record.number,
+            self._found.information.security_id,
+            self._sources.descriptor,
+            lambda: self._value(attribute.SECURITY_DESCRIPTOR),
+        )
 
     def _object_id(self) -> bytes | None:
         value = self._value(attribute.OBJECT_ID)

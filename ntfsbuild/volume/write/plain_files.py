@@ -89,10 +89,13 @@ class PlainFiles:
             self._buffer.landing()[:size] = data
             self._make_landed(directory, raw_name, size, times, attributes)
         else:
-            extent = self._transaction.stream_writer.take_extent(size)
-            extent.write(0, data)
-            extent.finish()
-            self.make_mapped(directory, name, extent.stream(), times, attributes)
+            self._store(directory, name, data, times, attributes)
+
+    def _store(self, directory: Directory, name: str, data: bytes, times: Ticks4, attributes: int) -> None:
+        extent = self._transaction.stream_writer.take_extent(len(data))
+        extent.write(0, data)
+        extent.finish()
+        self.make_mapped(directory, name, extent.stream(), times, attributes)
 
     def landing(self) -> memoryview:
         """Memory for the content of the next file; see `make_from_landing`."""
@@ -131,7 +134,8 @@ class PlainFiles:
         lcn = clusters.next_lcn
         if clusters.limit_lcn - lcn < count:
             if not clusters.open_extent(count):
-                self._store_landed(directory, raw_name, size, times, attributes)
+                name = raw_name.decode("utf-16-le", "surrogatepass")
+                self._store(directory, name, bytes(self._buffer.landing()[:size]), times, attributes)
                 return
             lcn = clusters.next_lcn
         clusters.next_lcn = lcn + count
@@ -139,17 +143,6 @@ class PlainFiles:
         self._buffer.take_landed(lcn * cluster_bytes, size, room_bytes)
         mapping = encode_run(lcn, count)
         self._add_mapped(directory, raw_name, size, room_bytes, mapping, times, attributes)
-
-    def _store_landed(
-        self, directory: Directory, raw_name: bytes, size: int, times: Ticks4, attributes: int
-    ) -> None:
-        """The same if no free extent is large enough."""
-        data = bytes(self._buffer.landing()[:size])
-        extent = self._transaction.stream_writer.take_extent(size)
-        extent.write(0, data)
-        extent.finish()
-        name = raw_name.decode("utf-16-le", "surrogatepass")
-        self.make_mapped(directory, name, extent.stream(), times, attributes)
 
     def _make_resident(
         self, directory: Directory, raw_name: bytes, data: bytes, times: Ticks4, attributes: int

@@ -10,7 +10,7 @@ from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_record, security
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.security import SecurityEntry
-from ntfsbuild.volume.read.security import BY_ID, STREAM
+from ntfsbuild.volume.read.security import BY_ID, STREAM, descriptor_of_file
 from ntfsbuild.volume.write.descriptors import fillers, hash_entry, id_entry, is_misread, place_of_next
 from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.inherited_security import InheritedSecurity
@@ -84,16 +84,14 @@ class Secure:
 
     def descriptor_of(self, state: FileState) -> bytes:
         """The descriptor that a file has."""
-        security_id = state.information().security_id
-        filed = self._transaction.descriptor_of(security_id) if security_id else None
-        if filed is not None:
-            return filed
-        own = state.find(attribute.SECURITY_DESCRIPTOR)
-        if own is None and security_id:
-            raise CorruptVolume(
-                f"record {state.number}: $Secure has no descriptor for its id {security_id:#x}"
-            )
-        return self._transaction.streams.read(own) if own is not None else security.DEFAULT_DIRECTORY
+        transaction, own = self._transaction, state.find(attribute.SECURITY_DESCRIPTOR)
+        found = descriptor_of_file(
+            state.number,
+            state.information().security_id,
+            transaction.descriptor_of,
+            lambda: None if own is None else transaction.streams.read(own),
+        )
+        return security.DEFAULT_DIRECTORY if found is None else found
 
     @functools.cached_property
     def _filed(self) -> _Filed:
