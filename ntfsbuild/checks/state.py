@@ -9,7 +9,6 @@ from ntfsbuild.checks.findings import Findings
 from ntfsbuild.checks.storage import Extents, Source
 from ntfsbuild.ondisk import attribute as attributes
 from ntfsbuild.ondisk import upcase
-from ntfsbuild.ondisk.file_record import NUMBER_MASK
 from ntfsbuild.ondisk.runs import Run
 
 I30 = "$I30".encode("utf-16-le")
@@ -180,15 +179,6 @@ class Examination:
     def extents(self, stream: Stream) -> Extents:
         """Where a non-resident stream lies."""
         return Extents(self.source, stream.runs, self.geometry.cluster_bytes)
-
-    def is_there(self, reference: int) -> bool:
-        """Whether a reference names a base record that is in use."""
-        number = reference & NUMBER_MASK
-        return (
-            number < self.records
-            and self.kinds[number] & (EXTENSION | 1) == 1
-            and self.sequences[number] == reference >> 48
-        )
 
     def folded(self, name: bytes) -> bytes:
         """A key that orders names as indexes do, their case aside."""

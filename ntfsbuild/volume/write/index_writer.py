@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ntfsbuild.ondisk import attribute
-from ntfsbuild.ondisk.index import COLLATE_FILE_NAME, IndexHeader, IndexRoot
+from ntfsbuild.ondisk.index import IndexHeader, IndexRoot
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.volume.write import index_builder
@@ -27,11 +27,6 @@ class SortedIndex(NamedTuple):
     indexed_type: int
     collation: int
     entries: Sequence[bytes]
-
-
-def directory_index(entries: Sequence[bytes]) -> SortedIndex:
-    """The `$I30` index of a directory."""
-    return SortedIndex("$I30", attribute.FILE_NAME, COLLATE_FILE_NAME, entries)
 
 
 class IndexWriter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.index import COLLATE_ULONG
 from ntfsbuild.volume.read.records import Attribute, parse_attribute
-from ntfsbuild.volume.write.index_writer import IndexWriter, SortedIndex, directory_index
+from ntfsbuild.volume.write.index_writer import IndexWriter, SortedIndex
 from tests.volume.write.memory import CLUSTER, MemoryStorage, storing
 from tests.volume.write.test_index_builder import entry
 
@@ -53,8 +53,3 @@ def test_what_is_written_fits_the_room() -> None:
     writer = IndexWriter(storing(MemoryStorage()), CLUSTER)
     for count in range(60):
         assert sum(map(len, writer.attributes([index("$I30", count)], 600))) <= 600
-
-
-def test_a_directory_sorts_names() -> None:
-    made = directory_index([])
-    assert (made.name, made.indexed_type, made.collation) == ("$I30", attribute.FILE_NAME, 1)
