@@ -1,6 +1,6 @@
 """The Linux kernel's ntfs3, in a virtual machine: no root, no loop device, no module on this machine.
 
-`read_many` boots once for up to a few dozen images, which are never written.  `write` lets the
+`read_many` runs it once for up to a few dozen images, which are never written.  `write` lets the
 driver write to an image in place; what it leaves there is for the other readers to judge.
 """
 
@@ -22,7 +22,7 @@ WARNING_LEVEL = 4
 
 
 def read_many(images: Sequence[Path]) -> list[Reading]:
-    """One reading for each image, in as few boots as it takes."""
+    """One reading for each image, in as few runs as it takes."""
     readings: list[Reading] = []
     for start in range(0, len(images), DISKS_MAX):
         some = images[start : start + DISKS_MAX]
@@ -47,7 +47,7 @@ class Values:
 
 
 def values(images: Sequence[Path]) -> list[dict[str, Values]]:
-    """Of each image the values of all files by path, in one boot."""
+    """Of each image the values of all files by path, in one run."""
     session = boot(images, write=False, values=True)
     found: list[dict[str, Values]] = []
     for disk in range(len(images)):

@@ -1,5 +1,6 @@
 """What the virtual machine runs: busybox, the modules, this very Python and the agent, in one cpio."""
 
+import functools
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ from tests.oracle.tools import run, text
 
 GUEST = Path(__file__).with_name("guest")
 NEEDED = (
-    "base64, binascii, collections.abc, ctypes, errno, fcntl, hashlib, json, os, stat, struct, threading, "
+    "base64, collections.abc, ctypes, errno, fcntl, hashlib, json, os, stat, struct, threading, "
     "time, traceback"
 )
 LIST_MODULES = f"""
@@ -32,10 +33,7 @@ def initramfs(kernel: Kernel) -> Path:
     """Built once for each kernel, Python and agent."""
     busybox = Path(shutil.which("busybox") or "/bin/busybox")
     python = Path(os.path.realpath(sys.executable))
-    scripts = [GUEST / name for name in ("init", "agent.py", "changes.py")]
-    parts = [Path(__file__), *scripts, busybox, python, *kernel.modules]
-    key = repr([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in parts]).encode()
-    final = cache_folder() / f"{hashlib.sha256(key).hexdigest()[:24]}.cpio"
+    final = cache_folder() / f"{_key(kernel, busybox, python)[:24]}.cpio"
     if not final.exists():
         for old in final.parent.glob("*.cpio"):
             old.unlink(missing_ok=True)
@@ -44,6 +42,13 @@ def initramfs(kernel: Kernel) -> Path:
             out.write(content)
         os.replace(out.name, final)
     return final
+
+
+@functools.cache
+def _key(kernel: Kernel, busybox: Path, python: Path) -> str:
+    scripts = [GUEST / name for name in ("init", "agent.py", "changes.py")]
+    parts = [Path(__file__), *scripts, busybox, python, *kernel.modules]
+    return hashlib.sha256(b"".join(hashlib.sha256(part.read_bytes()).digest() for part in parts)).hexdigest()
 
 
 def _build(kernel: Kernel, busybox: Path, python: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import gzip
 import lzma
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from tests.oracle.tools import run, text
 
 WANTED = ("virtio_pci", "virtio_blk", "virtio_console", "ntfs3")
+LOADED_LATER = "virtio_blk"  # The guest loads it with its task: see `saved.py`.
 PACKAGES = r"^linux-image-[0-9]+\.[0-9.]+.*-cloud-amd64$"
 
 
@@ -35,9 +37,10 @@ def cache_folder() -> Path:
     return Path(base, "ntfsbuild-tests", "ntfs3-vm")
 
 
+@functools.cache
 def kernel() -> Kernel:
     """The newest kernel of the cache; an empty cache is filled with the newest that apt knows."""
-    with _locked(cache_folder()) as cache:
+    with locked(cache_folder()) as cache:
         for order in sorted(cache.glob("*/order"), key=lambda path: _natural(path.parent.name), reverse=True):
             modules = tuple(order.parent / name for name in order.read_text().split())
             return Kernel(order.parent.name, order.parent / "vmlinux", modules)
@@ -46,7 +49,7 @@ def kernel() -> Kernel:
 
 
 @contextlib.contextmanager
-def _locked(cache: Path) -> Iterator[Path]:
+def locked(cache: Path) -> Iterator[Path]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -114,7 +117,8 @@ def _load_order(folder: Path) -> dict[str, bytes] | None:
         order[name] = content
         return complete
 
-    return order if all(add(name) for name in WANTED) else None
+    usable = all(add(name) for name in WANTED) and LOADED_LATER in order
+    return order if usable else None
 
 
 def _module_name(path: Path) -> str:

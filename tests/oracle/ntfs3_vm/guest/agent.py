@@ -5,7 +5,6 @@ failed system call is reported and nothing is fatal but a failed mount of that d
 standard library.  Names travel as the bytes that the kernel gives, undecodable ones escaped.
 """
 
-import binascii
 import ctypes
 import errno
 import fcntl
@@ -24,6 +23,7 @@ from changes import Change, perform, unpack
 
 MOUNT_POINT = b"/mnt"
 CHUNK = 1 << 20
+DISK_DRIVER = "/modules/virtio_blk.ko"
 HASHED_MAX = 256 << 20  # Of larger files both ends of each extent are read, and nothing is hashed.
 CROWD = 5_000  # In a directory of more entries, only some names are looked up, and fewer files opened.
 LOOKED_UP, OPENED = 5, 20
@@ -49,7 +49,7 @@ class Port:
     """The way out; lines are sent in blocks, at the latest every second."""
 
     def __init__(self) -> None:
-        self.fd = _open_port()
+        self.fd = os.open(_port("oracle"), os.O_WRONLY)
         self.lock = threading.Lock()
         self.lines: list[bytes] = []
         self.size = self.sent = self.entries = self.disk = 0
@@ -79,14 +79,14 @@ class Port:
             data = data[os.write(self.fd, data) :]
 
 
-def _open_port() -> int:
+def _port(name: str) -> str:
     top = "/sys/class/virtio-ports"
     for _ in range(200):
         for port in os.listdir(top) if os.path.isdir(top) else []:
-            if _text(f"{top}/{port}/name") == "oracle":
-                return os.open("/dev/" + port, os.O_WRONLY)
+            if _text(f"{top}/{port}/name") == name:
+                return "/dev/" + port
         time.sleep(0.05)
-    raise SystemExit("oracle: no virtio port")
+    raise SystemExit(f"oracle: no virtio port {name}")
 
 
 class KernelLog:
@@ -424,14 +424,6 @@ def _write(disk: Disk, changes: list[Change] | None) -> None:
     disk.read("after")
 
 
-def _changes() -> list[list[Change]] | None:
-    device = _device("changes")
-    if not device:
-        return None
-    with open(f"/dev/{device}", "rb") as f:
-        return unpack(f.read())
-
-
 def _beat(port: Port, log: KernelLog, stop: threading.Event) -> None:
     while not stop.wait(1.0):
         log.drain()
@@ -439,19 +431,33 @@ def _beat(port: Port, log: KernelLog, stop: threading.Event) -> None:
         port.flush()
 
 
+def _task() -> dict[str, object]:
+    """One line, once the host has it; until then this machine may be saved, and go on with other disks."""
+    pieces, fd = [b""], os.open(_port("task"), os.O_RDONLY)
+    while not pieces[-1].endswith(b"\n"):
+        if piece := os.read(fd, CHUNK):
+            pieces.append(piece)
+        else:
+            time.sleep(0.05)
+    task: dict[str, object] = json.loads(b"".join(pieces))
+    return task
+
+
 def main() -> None:
-    with open("/proc/cmdline") as f:
-        argument = next(word for word in f.read().split() if word.startswith("oracle="))
-    task = json.loads(binascii.a2b_hex(argument.removeprefix("oracle=")))
     os.makedirs(MOUNT_POINT, exist_ok=True)
     port = Port()
     log = KernelLog(port)
+    os.write(port.fd, b"up\n")
+    task = _task()
+    time.clock_settime(time.CLOCK_REALTIME, task["now"] / 10**9)
+    os.spawnv(os.P_WAIT, "/bin/busybox", ["busybox", "insmod", DISK_DRIVER])
     log.drain()  # What the kernel said while it booted is not about the disks.
     port.put("begin", release=os.uname().release)
+    port.flush()
     stop = threading.Event()
     beat = threading.Thread(target=_beat, args=(port, log, stop), daemon=True)
     beat.start()
-    changes = _changes()
+    changes = None if task["changes"] is None else unpack(task["changes"])
     for number in range(task["disks"]):
         try:
             disk = Disk(number, port, log, task["values"])

@@ -5,7 +5,6 @@ library.
 """
 
 import base64
-import json
 import os
 from collections.abc import Sequence
 
@@ -54,14 +53,13 @@ def _perform(top: bytes, verb: str, name: str, *more) -> None:  # type: ignore[n
             raise ValueError(verb)
 
 
-def pack(disks: Sequence[Sequence[Change]]) -> bytes:
-    """The changes of several disks as they travel into the VM, a whole number of sectors."""
-    text = json.dumps([[list(map(_to_json, change)) for change in changes] for changes in disks])
-    return text.encode().ljust(-(-len(text) // 4096) * 4096)
+def pack(disks: Sequence[Sequence[Change]]) -> list[object]:
+    """The changes of several disks as JSON can take them into the VM."""
+    return [[list(map(_to_json, change)) for change in changes] for changes in disks]
 
 
-def unpack(data: bytes) -> list[list[Change]]:
-    return [[tuple(map(_from_json, change)) for change in changes] for changes in json.loads(data)]
+def unpack(disks: list[list[list[object]]]) -> list[list[Change]]:
+    return [[tuple(map(_from_json, change)) for change in changes] for changes in disks]
 
 
 def _to_json(item: object) -> object:
