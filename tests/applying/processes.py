@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.applying.bench import Bench
-from tests.cli.conftest import ROOT, environment
+from tests.command import ROOT, environment, run
 
 Done = subprocess.CompletedProcess[str]
 
@@ -26,19 +26,20 @@ with Volume.open(sys.argv[1], sys.argv[2]) as volume:
 
 def ntfsbuild(*arguments: str | Path, killed_at: int | None = None) -> Done:
     """Run the command line, and kill it at one of its calls."""
-    killing = [] if killed_at is None else ["-m", "tests.image.faults", str(killed_at)]
-    program = ["ntfsbuild"] if killing else ["-m", "ntfsbuild"]
-    command = [sys.executable, *killing, *program, *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        preexec_fn=_as_in_a_terminal,
-    )
+    if killed_at is None:
+        done = run(*arguments, cwd=ROOT)
+    else:
+        command = [sys.executable, "-m", "tests.image.faults", str(killed_at), "ntfsbuild", *arguments]
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+            preexec_fn=_as_in_a_terminal,
+        )
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

@@ -14,7 +14,7 @@ from tests.applying.bench import MODES, Bench
 from tests.applying.contents import write_manifest
 from tests.applying.processes import apply_arguments, holding
 from tests.applying.processes import ntfsbuild as run
-from tests.cli.conftest import ROOT, environment
+from tests.command import ROOT, environment
 
 KIND = "ours-4096"
 

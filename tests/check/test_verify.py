@@ -17,7 +17,8 @@ from ntfsbuild.checks.rules import RULES
 from ntfsbuild.errors import VolumeError
 from tests.check import base, matrix_files, matrix_records, matrix_volume
 from tests.check.mutating import Image
-from tests.cli.conftest import ROOT, Run, _folder, _run  # noqa: F401  Fixtures.
+from tests.cli.conftest import Run, _folder, _run  # noqa: F401  Fixtures.
+from tests.command import ROOT
 from tests.foreign.real_volumes import VOLUMES, unpack
 from tests.images import MANIFESTS
 from tests.oracle import menagerie, specimen

@@ -1,17 +1,15 @@
-"""The command line as a user has it: a process of its own, in a folder with a manifest."""
+"""The command line as a user has it, in a folder with a manifest."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import command
+from tests.command import Done
 
 MANIFEST = """\
 ntfsbuild: 1
@@ -28,15 +26,7 @@ tree:
   Grüße.txt: {text: "ü", attributes: [readonly, archive]}
 """
 
-Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("SOURCE_DATE_EPOCH", "NO_COLOR")
-    }
-    return kept | {"PYTHONPATH": str(ROOT)} | changes
 
 
 @pytest.fixture(name="folder")
@@ -53,16 +43,9 @@ def _folder(tmp_path: Path) -> Path:
 def _run(folder: Path) -> Run:
     """Run `ntfsbuild` there; its output as text, never a traceback."""
 
-    def run(
-        *arguments: str | Path, cwd: Path | None = None, **options: Any
-    ) -> subprocess.CompletedProcess[str]:
-        env = environment(**options.pop("env", {}))
-        command = [sys.executable, "-m", "ntfsbuild", *map(os.fspath, arguments)]
-        options = {"capture_output": True} | options
-        done = subprocess.run(
-            command, cwd=cwd or folder, env=env, text=True, encoding="utf-8", check=False, **options
-        )
-        assert "Traceback" not in (done.stderr or "") or "--debug" in arguments
+    def run(*arguments: str | Path, **options: Any) -> Done:
+        done = command.run(*arguments, **{"cwd": folder} | options)
+        assert "Traceback" not in done.stderr or "--debug" in arguments
         return done
 
     return run

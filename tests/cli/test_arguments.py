@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ntfsbuild.cli import main
-from tests.cli.conftest import Done, Run
+from tests.cli.conftest import Run
+from tests.command import Done, start
 
 
 @pytest.fixture(name="denied")
@@ -71,10 +72,10 @@ def test_an_empty_path(run: Run, arguments: list[str], what: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["build", "validate", "plan", "execute"])
-def test_a_pipe_that_nobody_writes(folder: Path, run: Run, command: str) -> None:
+def test_a_pipe_that_nobody_writes(folder: Path, command: str) -> None:
     os.mkfifo(folder / "fifo")
     output = ["-o", "disk.img"] if command in ("build", "execute") else []
-    done = run(command, "fifo", *output, timeout=60)
+    done = start(command, "fifo", *output, cwd=folder, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("fifo:1:1: ")
 

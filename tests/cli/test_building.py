@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from ntfsbuild.cli import main
-from tests.cli.conftest import MANIFEST, Run, environment
+from tests.cli.conftest import MANIFEST, Run
+from tests.command import environment, start
 
 
 def digest(path: Path) -> str:
@@ -277,14 +278,14 @@ def test_a_build_that_is_stopped_leaves_nothing(folder: Path, number: signal.Sig
     assert (folder / "disk.img").read_text() == "old"
 
 
-def test_a_file_size_limit_leaves_nothing(folder: Path, run: Run) -> None:
+def test_a_file_size_limit_leaves_nothing(folder: Path) -> None:
     (folder / "disk.img").write_text("old")
     before = sorted(os.listdir(folder))
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
-    done = run("build", "disk.yaml", "-o", "disk.img", preexec_fn=limit)
+    done = start("build", "disk.yaml", "-o", "disk.img", cwd=folder, preexec_fn=limit)
     assert done.returncode == 4
     assert done.stderr.startswith("ntfsbuild: disk.img: File too large")
     assert sorted(os.listdir(folder)) == before
@@ -308,9 +309,9 @@ def test_a_full_disk_leaves_nothing(folder: Path, run: Run) -> None:
         subprocess.run(["umount", folder / "full"], check=True)
 
 
-def test_an_output_that_is_full(run: Run) -> None:
+def test_an_output_that_is_full(folder: Path) -> None:
     with open("/dev/full", "w") as full:
-        done = run("plan", "disk.yaml", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+        done = start("plan", "disk.yaml", cwd=folder, stdout=full, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (4, "ntfsbuild: No space left on device\n")
 
 

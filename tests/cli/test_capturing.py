@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ntfsbuild.volume.opening import Volume
+from tests.command import run
 from tests.foreign.real_volumes import VOLUMES, unpack
 from tests.images import same_bytes
 
 IMAGES = Path(__file__).parents[2] / "specs/images"
 WITH_STEPS = {"everything", "history"}  # These come back with the same meaning.
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ntfsbuild", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def captured(image: Path, folder: Path, *options: str) -> dict[str, Any]:

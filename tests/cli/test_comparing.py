@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+
+from tests.command import run
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/diff.schema.json").read_text())
 TREE = """\
@@ -44,8 +44,7 @@ CHANGES = {
 
 
 def diff(*arguments: object) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "ntfsbuild", "diff", "--json", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("diff", "--json", *arguments)
     assert not done.stderr, done.stderr
     found = json.loads(done.stdout)
     jsonschema.validate(found, SCHEMA)
@@ -90,7 +89,7 @@ def test_what_is_there_on_one_side_only(tmp_path: Path) -> None:
 
 def test_an_image_is_what_its_manifest_says(tmp_path: Path) -> None:
     a, image = write(tmp_path, "a.yaml", TREE), tmp_path / "a.img"
-    subprocess.run([sys.executable, "-m", "ntfsbuild", "build", "-q", a, "-o", image], check=True)
+    assert run("build", "-q", a, "-o", image).returncode == 0
 
     assert diff(a, image) == (0, {"same": True, "differences": []})
     assert diff(image, image, "--layout") == (0, {"same": True, "differences": []})
@@ -119,19 +118,17 @@ def test_the_first_different_byte_is_told(tmp_path: Path) -> None:
 
 def test_what_is_no_image_is_an_error(tmp_path: Path) -> None:
     nothing = write(tmp_path, "nothing.img", "no volume")
-    command = [sys.executable, "-m", "ntfsbuild", "diff", str(nothing), str(nothing)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("diff", nothing, nothing)
     assert done.returncode == 3 and "Traceback" not in done.stderr
 
 
 def test_verify_compares_with_a_manifest(tmp_path: Path) -> None:
     a, b = write(tmp_path, "a.yaml", TREE), write(tmp_path, "b.yaml", TREE.replace("NOTE: hi", "NOTE: ho"))
     image = tmp_path / "a.img"
-    subprocess.run([sys.executable, "-m", "ntfsbuild", "build", "-q", a, "-o", image], check=True)
+    assert run("build", "-q", a, "-o", image).returncode == 0
     schema = json.loads((Path(__file__).parents[2] / "schemas/verify.schema.json").read_text())
     for manifest, code, fields in ((a, 0, []), (b, 1, ["ea"])):
-        command = [sys.executable, "-m", "ntfsbuild", "verify", "--json", image, "--against", manifest]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run("verify", "--json", image, "--against", manifest)
         found = json.loads(done.stdout)
         jsonschema.validate(found, schema)
         assert (done.returncode, found["clean"]) == (code, True)
@@ -143,7 +140,7 @@ def test_volumes_inside_of_images(tmp_path: Path) -> None:
     disks = []
     for name in ("one.img", "two.img"):
         bare, disk = tmp_path / "bare.img", tmp_path / name
-        subprocess.run([sys.executable, "-m", "ntfsbuild", "build", "-q", manifest, "-o", bare], check=True)
+        assert run("build", "-q", manifest, "-o", bare).returncode == 0
         disk.write_bytes(bytes(1 << 20) + bare.read_bytes())
         bare.unlink()
         disks.append(disk)

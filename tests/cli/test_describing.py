@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import ntfsbuild
-from tests.cli.conftest import ROOT, Run, environment
+from tests.cli.conftest import Run
+from tests.command import ROOT, environment
 
 COMMANDS = [
     "apply",

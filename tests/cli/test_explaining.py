@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 
 from ntfsbuild.builder.explanation import explain
 from ntfsbuild.errors import NtfsBuildError
+from tests.command import run
 
 STREAMS = ", ".join(f"stream{number:03}: some content" for number in range(100))
 FILES = ", ".join(f'"a name of a file {number:03}.txt": x' for number in range(100))
@@ -35,14 +34,13 @@ def _image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explain")
     (folder / "a.yaml").write_text(MANIFEST)
     image = folder / "a.img"
-    command = [sys.executable, "-m", "ntfsbuild", "build", "-q", folder / "a.yaml", "-o", image]
-    subprocess.run(command, check=True)
+    assert run("build", "-q", folder / "a.yaml", "-o", image).returncode == 0
     return image
 
 
 def explained(image: Path, target: object) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "ntfsbuild", "explain", "--json", str(image), str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run("explain", "--json", image, target)
+    assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
@@ -129,8 +127,7 @@ def test_an_index_block_is_told(image: Path) -> None:
     ("target", "code"), [("nothing", 2), ("/no/such", 3), ("99999999", 2), ("0xffffffffff", 2)]
 )
 def test_what_is_not_there_is_an_error(image: Path, target: str, code: int) -> None:
-    command = [sys.executable, "-m", "ntfsbuild", "explain", str(image), target]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("explain", image, target)
     assert done.returncode == code and "Traceback" not in done.stderr
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ntfsbuild.builder.safe_names import MAX_BYTES, numbered, safe_name
+from tests.command import run
 from tests.oracle.tools import missing
 
 Extract = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -35,11 +35,6 @@ tree:
   Old: {junction: 'C:\\Users'}
   fifo: {wsl: fifo}
 """
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ntfsbuild", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(name="image")
@@ -66,9 +61,7 @@ def test_everything_comes_out(image: Path, tmp_path: Path) -> None:
     assert not os.stat(out / "d/a.txt").st_mode & 0o222
     assert (out / "d/a.txt").stat().st_mtime_ns == 1_704_104_430_123_456_700
     assert (out / "d").stat().st_mtime_ns == 1_580_601_600 * 10**9
-    image_content = subprocess.run(
-        [sys.executable, "-m", "ntfsbuild", "cat", image, "/d/z/b.bin"], capture_output=True, check=True
-    )
+    image_content = run("cat", image, "/d/z/b.bin", text=False)
     assert (out / "d/z/b.bin").read_bytes() == image_content.stdout
     assert os.path.samefile(out / "one", out / "two")
     assert os.readlink(out / "link") == "d/z" and os.readlink(out / "up") == "../../../etc"

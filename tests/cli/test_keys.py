@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from ntfsbuild.crypto import derive_efs_id, derive_file_key, encrypt_units, load
 from ntfsbuild.errors import CorruptVolume, ManifestError, VolumeError
 from ntfsbuild.ondisk.efs import Efs, decode_efs, encode_efs
 from ntfsbuild.volume.opening import Volume
-from tests.cli.conftest import environment
+from tests.command import Done, run
 from tests.crypto.identities import PASSPHRASE, RECOVERY, USER, identity
 from tests.foreign.test_efs_opens import SEED, SID, SIZES, UNIT, content, sealed
 from tests.oracle import specimen
@@ -67,9 +65,8 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def cat(folder: Path, image: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "ntfsbuild", "cat", str(image), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, check=False)
+def cat(folder: Path, image: Path, *arguments: str) -> Done:
+    done = run("cat", image, *arguments, cwd=folder, text=False)
     assert b"Traceback" not in done.stderr
     return done
 
@@ -125,21 +122,20 @@ def test_what_does_not_open(
     assert message in done.stderr.decode()
 
 
-def test_who_may_read_it_is_said(folder: Path, image: Path) -> None:
+def test_who_may_read_it_is_said(image: Path) -> None:
     with Volume.open(image) as volume:
         assert volume.traits("/513.bin").efs == sealed("513.bin")
-    command = [sys.executable, "-m", "ntfsbuild", "stat", str(image), "513.bin"]
-    options = {"cwd": folder, "env": environment(), "check": True, "capture_output": True, "text": True}
-    facts = json.loads(subprocess.run([*command, "--json"], **options).stdout)
+    facts = json.loads(run("stat", image, "513.bin", "--json").stdout)
     assert facts["streams"][0]["form"] == "encrypted"
     users, [agent] = facts["efs"]["users"], facts["efs"]["recovery"]
     assert [one["display_name"] for one in users] == ["alice(alice@host)", "bob(bob@host)"]
     assert [one["wrapped_key_bytes"] for one in (*users, agent)] == [256, 384, 256]
     assert users[0]["sid"] == "S-1-5-21-1-2-3-1001" == _sid_text(SID)
     assert users[0]["thumbprint"] == load_key(identity("alice", USER, 2048).pfx, PASSPHRASE).thumbprint.hex()
-    text = subprocess.run(command, **options).stdout
+    text = run("stat", image, "513.bin").stdout
     assert "efs:        users: alice(alice@host), bob(bob@host); recovery agents: agent(agent@host)\n" in text
-    done = subprocess.run([*command[:-1], "damaged", "--json"], **options)
+    done = run("stat", image, "damaged", "--json")
+    assert done.returncode == 0
     assert "malformed" in json.loads(done.stdout)["efs"]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,9 @@ from ntfsbuild.content.model import Fill
 from ntfsbuild.content.read import read
 from ntfsbuild.ondisk import security
 from ntfsbuild.report.listing import tree_lines
-from tests.cli.conftest import ROOT, Run, environment
+from tests.cli.conftest import Run
+from tests.command import ROOT
+from tests.command import run as run_in
 
 SCHEMA = json.loads((ROOT / "schemas/listing.schema.json").read_text(encoding="utf-8"))
 
@@ -165,8 +165,7 @@ def test_cat(folder: Path, run: Run, image: Path) -> None:
     assert run("cat", "disk.img", "hello.txt").stdout == "Hello, NTFS\n"
     assert run("cat", "disk.img", "/docs/deep/er/a.txt").stdout == "nested"
     noise = read(Fill(3 << 20, 7))
-    command = [sys.executable, "-m", "ntfsbuild", "cat", "disk.img", "noise.bin"]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, check=True)
+    done = run_in("cat", "disk.img", "noise.bin", cwd=folder, text=False)
     assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(noise).digest()
     assert run("cat", image, "noise.bin", "-o", "copy").stdout == ""
     assert (folder / "copy").read_bytes() == noise

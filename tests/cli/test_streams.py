@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Done, environment
+from tests.command import Done, environment
 
 
 def shell(command: str, folder: Path) -> Done:
