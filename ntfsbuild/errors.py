@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 EXIT_BUG = 70
+_SHOWN_PATH_MAX = 1000
 
 
 class NtfsBuildError(Exception):
@@ -60,7 +61,10 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.mark}: {self.path}: {self.message}" if self.path else f"{self.mark}: {self.message}"
+        path = self.path
+        if len(path) > _SHOWN_PATH_MAX:  # Begin and end tell which it is.
+            path = f"{path[: _SHOWN_PATH_MAX // 2]}…{path[-_SHOWN_PATH_MAX // 2 :]}"
+        return f"{self.mark}: {path}: {self.message}" if path else f"{self.mark}: {self.message}"
 
 
 class ManifestError(NtfsBuildError):

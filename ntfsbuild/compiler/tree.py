@@ -18,6 +18,7 @@ from ntfsbuild.compiler.features import (
 from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.compiler.times import TimesRule
 from ntfsbuild.content.model import EMPTY, Content, HostFile, LinksRule, Segments
+from ntfsbuild.content.path_budget import PathBudget
 from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import check_segments
 from ntfsbuild.content.tree import SourceTree, scan
@@ -184,8 +185,15 @@ class TreePlanner:
         names_rule = self._manifest.defaults.names or "win32"
         rules = Rules().narrowed(NO_FEATURE_SPEC, self._manifest.defaults)
         pending = [_Pending("/", self._manifest.tree, (), self._rule, names_rule, rules)]
+        budget = PathBudget(self._manifest.size_bytes)
         while pending:
             here = pending.pop()
+            if here.entry is not None:  # What a source has was counted there.
+                try:
+                    budget.spend(len(here.path))
+                except ManifestError as error:
+                    self.say(here.entry.position, "", str(error))
+                    return
             planned, below = self._plan(here)
             yield planned
             pending += reversed(below)

@@ -10,15 +10,19 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple, TypeAlias
+from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 from ntfsbuild.content.host_file import open_regular, read_at
 from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.content.problems import host_failure, shown
 from ntfsbuild.errors import HostError, ManifestError
 
-_BLOCK_BYTES = 512
+BLOCK_BYTES = 512
 _CHUNK_BYTES = 1 << 20
+
+# What a compressed archive may unpack to; release archives stay below 20 times their size.
+UNPACKED_BYTES_MAX: Final = 128 << 20
+UNPACKED_RATIO_MAX: Final = 64
 _OPEN_MAX = 8
 
 _Identity: TypeAlias = tuple[int, int, int, int]
@@ -27,12 +31,13 @@ _Identity: TypeAlias = tuple[int, int, int, int]
 class Archive:
     """An open archive; `fd` and `size_bytes` are those of the uncompressed tar."""
 
-    __slots__ = ("fd", "identity", "path", "size_bytes")
+    __slots__ = ("fd", "identity", "packed_bytes", "path", "size_bytes")
 
     def __init__(self, path: bytes, fd: int, identity: _Identity) -> None:
         self.path = path
         self.fd = fd
         self.identity = identity
+        self.packed_bytes = identity[2]  # What limits are a multiple of.
         self.size_bytes = os.fstat(fd).st_size
 
     def __del__(self) -> None:
@@ -98,9 +103,9 @@ def _open(path: bytes) -> Archive:
         packing = _packing(fd, path)
         if packing is None:
             return Archive(path, os.dup(fd), identity)
-        with _scratch(path) as scratch:
-            _unpack(packing, fd, scratch, path)
-            return Archive(path, os.dup(scratch.fileno()), identity)
+        with _scratch(path) as file:
+            _unpack(packing, fd, _Scratch(file, path, identity[2]), path)
+            return Archive(path, os.dup(file.fileno()), identity)
     except OSError as failure:
         raise host_failure(path, failure) from None
     finally:
@@ -114,11 +119,31 @@ def _scratch(path: bytes) -> IO[bytes]:
         return tempfile.TemporaryFile(buffering=0)  # Else closing it could fail, too.
 
 
-def _put(scratch: IO[bytes], data: bytes, path: bytes) -> None:
-    with _blaming_the_temporary_folder(path):
-        rest = memoryview(data)
-        while rest:
-            rest = rest[scratch.write(rest) :]
+class _Scratch:
+    """The temporary file that an archive is unpacked into: as large as is allowed, zeros as holes."""
+
+    def __init__(self, file: IO[bytes], path: bytes, packed_bytes: int) -> None:
+        self._file = file
+        self._path = path
+        self._end = 0
+        self._most = UNPACKED_BYTES_MAX + UNPACKED_RATIO_MAX * packed_bytes
+
+    def put(self, data: bytes) -> None:
+        """Append; raises ManifestError for more than an archive of this size may unpack to."""
+        self._end += len(data)
+        if self._end > self._most:
+            raise ManifestError(
+                f"{shown(self._path)} unpacks to more than {self._most} bytes ({UNPACKED_BYTES_MAX} and "
+                f"{UNPACKED_RATIO_MAX} times its size); a plain archive has no such limit"
+            )
+        with _blaming_the_temporary_folder(self._path):
+            if data.count(0) == len(data):
+                self._file.truncate(self._end)
+                self._file.seek(self._end)
+                return
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
 
 
 @contextlib.contextmanager
@@ -153,32 +178,33 @@ _PACKINGS = (
 
 def _packing(fd: int, path: bytes) -> _Packing | None:
     """How a tar archive is compressed; None: not at all."""
-    head = os.pread(fd, _BLOCK_BYTES, 0)
+    head = os.pread(fd, BLOCK_BYTES, 0)
     for packing in _PACKINGS:
         if head.startswith(packing.magic):
             return packing
-    if head[257:262] == b"ustar" or _is_old_tar(head) or _is_empty_tar(fd, head):
+    if head[257:262] == b"ustar" or has_tar_checksum(head) or _is_empty_tar(fd, head):
         return None
     raise ManifestError(
         f"{shown(path)} is neither a directory nor a tar archive (plain, or of gzip, xz, bzip2 or zstd)"
     )
 
 
-def _is_old_tar(head: bytes) -> bool:
-    """A header from before POSIX has no magic, but a sum of its bytes."""
-    if len(head) < 512 or not head[0]:
+def has_tar_checksum(block: bytes) -> bool:
+    """Whether a block is a header: it holds the sum of its bytes, which some makers took as signed."""
+    said = block[148:156].strip(b" \0")
+    if not said or said.strip(b"01234567") or len(block) < BLOCK_BYTES:
         return False
-    try:
-        expected = int(head[148:156].strip(b" \0") or b"-1", 8)
-    except ValueError:
-        return False
-    return sum(head[:148]) + sum(head[156:512]) + 8 * 0x20 == expected
+    expected, found = int(said, 8), sum(block) - sum(block[148:156]) + 8 * 0x20
+    if found == expected:
+        return True
+    signed = sum(byte > 127 for byte in block[:148] + block[156:])
+    return found - 256 * signed == expected
 
 
 def _is_empty_tar(fd: int, head: bytes) -> bool:
     """Nothing but the zero blocks at its end, of which there are two at least."""
     size, offset = os.fstat(fd).st_size, 0
-    if any(head) or size % _BLOCK_BYTES or size < 2 * _BLOCK_BYTES:
+    if any(head) or size % BLOCK_BYTES or size < 2 * BLOCK_BYTES:
         return False
     while chunk := os.pread(fd, _CHUNK_BYTES, offset):
         if any(chunk):
@@ -187,7 +213,7 @@ def _is_empty_tar(fd: int, head: bytes) -> bool:
     return True
 
 
-def _unpack(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None:
+def _unpack(packing: _Packing, fd: int, scratch: _Scratch, path: bytes) -> None:
     for module in packing.modules:
         try:
             unpacker: Any = importlib.import_module(module)
@@ -195,7 +221,7 @@ def _unpack(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None
             continue
         with os.fdopen(os.dup(fd), "rb") as packed, unpacker.open(packed) as plain:
             while chunk := _unpacked(plain, path):
-                _put(scratch, chunk, path)
+                scratch.put(chunk)
         return
     _unpack_by_program(packing, fd, scratch, path)
 
@@ -213,7 +239,7 @@ def _unpacked(plain: IO[bytes], path: bytes) -> bytes:
         raise ManifestError(f"{shown(path)} is damaged: {failure}") from None
 
 
-def _unpack_by_program(packing: _Packing, fd: int, scratch: IO[bytes], path: bytes) -> None:
+def _unpack_by_program(packing: _Packing, fd: int, scratch: _Scratch, path: bytes) -> None:
     import shutil
     import subprocess
 
@@ -230,7 +256,7 @@ def _unpack_by_program(packing: _Packing, fd: int, scratch: IO[bytes], path: byt
         assert process.stdout and process.stderr
         try:
             while chunk := process.stdout.read(_CHUNK_BYTES):
-                _put(scratch, chunk, path)
+                scratch.put(chunk)
         except BaseException:
             process.kill()
             raise

@@ -10,11 +10,9 @@ and `exclude` work as for a directory of the host.
 
 from __future__ import annotations
 
-import os
 import stat
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any, Final, NamedTuple, TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias
 
 from ntfsbuild.content.archive import Archive, open_archive
 from ntfsbuild.content.model import (
@@ -28,20 +26,32 @@ from ntfsbuild.content.model import (
     SourceLink,
     TarMember,
 )
+from ntfsbuild.content.path_budget import PathBudget
 from ntfsbuild.content.patterns import Patterns
 from ntfsbuild.content.problems import SourceError, shown
+from ntfsbuild.content.tar_headers import (
+    BLOCK_DEVICE,
+    CHARACTER_DEVICE,
+    DIRECTORY,
+    FIFO,
+    HARD_LINK,
+    REGULAR,
+    SYMBOLIC_LINK,
+    VOLUME_LABEL,
+    TarHeader,
+    headers,
+)
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
+from ntfsbuild.ondisk.names import MAX_PATH_UNITS
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 
-_BLOCK_BYTES = 512
 _LINK_HOPS_MAX = 40
-_VOLUME_LABEL_TYPE = b"V"
-_SPECIAL_TYPES: Final[dict[bytes, tuple[LinkKind, int]]] = {
-    tarfile.SYMTYPE: ("symlink", stat.S_IFLNK),
-    tarfile.FIFOTYPE: ("fifo", stat.S_IFIFO),
-    tarfile.CHRTYPE: ("char", stat.S_IFCHR),
-    tarfile.BLKTYPE: ("block", stat.S_IFBLK),
+_SPECIAL_KINDS: Final[dict[bytes, tuple[LinkKind, int]]] = {
+    SYMBOLIC_LINK: ("symlink", stat.S_IFLNK),
+    FIFO: ("fifo", stat.S_IFIFO),
+    CHARACTER_DEVICE: ("char", stat.S_IFCHR),
+    BLOCK_DEVICE: ("block", stat.S_IFBLK),
 }
 
 
@@ -161,80 +171,61 @@ class _Listing:
         self.keeps = False  # Whether there is anything that is kept as a link.
         self.root = TarTree(archive.path, "")
         self.problems: list[str] = []
-        self._unix: dict[tuple[int, ...], UnixMetadata] = {}
+        self._unix: dict[object, UnixMetadata] = {}
+        self._budget = PathBudget(archive.packed_bytes)
 
     def read(self) -> None:
         """Take every member, in the order of the archive."""
-        path = self.archive.path
-        os.lseek(self.archive.fd, 0, os.SEEK_SET)
-        try:
-            with os.fdopen(os.dup(self.archive.fd), "rb") as stream:
-                end = self._take_all(stream)
-        except (tarfile.TarError, ValueError, EOFError, OverflowError) as failure:
-            raise ManifestError(f"{shown(path)} is damaged: {failure}") from None
-        # tarfile takes whatever is not a header for the end.  The true end is a block of zeros.
-        if end + _BLOCK_BYTES > self.archive.size_bytes:
-            raise ManifestError(f"{shown(path)} is damaged: it is cut off after {end} bytes")
-        if any(self.archive.read(end, _BLOCK_BYTES)):
-            raise ManifestError(f"{shown(path)} is damaged: there is no member at byte {end}")
+        for header in headers(self.archive):
+            if header.kind != VOLUME_LABEL:
+                self._take(header)
 
-    def _take_all(self, stream: IO[bytes]) -> int:
-        """Take the members; the answer is where the last one ends."""
-        with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
-            members = cast(Any, tar).members
-            while (info := tar.next()) is not None:
-                self._take(info)
-                members.clear()  # Else it keeps a kilobyte for each.
-            return tar.offset
-
-    def _take(self, info: tarfile.TarInfo) -> None:
-        if info.type == _VOLUME_LABEL_TYPE:
-            return
+    def _take(self, header: TarHeader) -> None:
         try:
-            parts = _parts(info.name)
-            if info.isdir():
+            parts = _parts(header.name)
+            if header.kind == DIRECTORY:
                 directory = self._directory(parts)
-                directory._ticks, directory._unix = _ticks(info), self._unix_of(info, stat.S_IFDIR)
+                directory._ticks, directory._unix = _ticks(header), self._unix_of(header, stat.S_IFDIR)
             elif not parts:
                 raise ManifestError("is a file without a name")
             else:
-                self._put(parts, self._member(info))
+                self._put(parts, self._member(header))
+        except SourceError:
+            raise
         except ManifestError as fault:
-            self.problems.append(f"{_escaped(info.name)} {fault}")
+            self.problems.append(f"{_escaped(header.name)} {fault}")
 
-    def _member(self, info: tarfile.TarInfo) -> _Any:
-        if info.type in _SPECIAL_TYPES and (self.links == "wsl" or (self.links == "ntfs" and info.issym())):
+    def _member(self, header: TarHeader) -> _Any:
+        kind = header.kind
+        if kind in _SPECIAL_KINDS and (self.links == "wsl" or (self.links, kind) == ("ntfs", SYMBOLIC_LINK)):
             self.keeps = True
-            kind, kind_mode = _SPECIAL_TYPES[info.type]
-            return _Kept(kind, info.linkname, _ticks(info), self._unix_of(info, kind_mode))
-        if info.issym():
-            return _Link(info.linkname)
-        if info.islnk():
-            return self._hard_link_target(info)
-        if info.type not in tarfile.REGULAR_TYPES:
+            kept, kind_mode = _SPECIAL_KINDS[kind]
+            return _Kept(kept, header.link_name, _ticks(header), self._unix_of(header, kind_mode))
+        if kind == SYMBOLIC_LINK:
+            return _Link(header.link_name)
+        if kind == HARD_LINK:
+            return self._hard_link_target(header)
+        if kind not in REGULAR:
             raise ManifestError("is neither a file nor a directory nor a link")
-        sparse: list[tuple[int, int]] | None = cast(Any, info).sparse
-        extents = None if sparse is None else tuple((at, size) for at, size in sparse if size)
-        stored = info.size if extents is None else sum(size for _, size in extents)
-        if info.offset_data + stored > self.archive.size_bytes:
-            raise ManifestError("is cut off: the archive is damaged")
-        return _Member(info.offset_data, info.size, _ticks(info), extents, self._unix_of(info, stat.S_IFREG))
+        unix = self._unix_of(header, stat.S_IFREG)
+        return _Member(header.offset, header.size_bytes, _ticks(header), header.extents, unix)
 
-    def _unix_of(self, info: tarfile.TarInfo, kind_mode: int) -> UnixMetadata:
-        key = info.uid, info.gid, info.mode, kind_mode, info.devmajor, info.devminor
+    def _unix_of(self, header: TarHeader, kind_mode: int) -> UnixMetadata:
+        key = header.uid, header.gid, header.mode, kind_mode, header.device
         unix = self._unix.get(key)
         if unix is None:
-            device = (info.devmajor, info.devminor) if info.ischr() or info.isblk() else None
-            mode = stat.S_IMODE(info.mode) | kind_mode
-            unix = self._unix[key] = UnixMetadata(info.uid, info.gid, mode, device)
+            mode = stat.S_IMODE(header.mode) | kind_mode
+            unix = self._unix[key] = UnixMetadata(header.uid, header.gid, mode, header.device)
         return unix
 
-    def _hard_link_target(self, info: tarfile.TarInfo) -> _Any:
-        *parents, name = _parts(info.linkname) or [""]
+    def _hard_link_target(self, header: TarHeader) -> _Any:
+        *parents, name = _parts(header.link_name) or [""]
         directory = self._find(parents)
         target = None if directory is None else directory._members.get(name)
         if target is None:
-            raise ManifestError(f"is a hard link to {_escaped(info.linkname)}, which does not come before it")
+            raise ManifestError(
+                f"is a hard link to {_escaped(header.link_name)}, which does not come before it"
+            )
         return target
 
     def _directory(self, parts: list[str]) -> TarTree:
@@ -244,9 +235,16 @@ class _Listing:
             if part in here._members:
                 raise ManifestError(f"lies in {here._relative}{part}, which is a file")
             if part not in here.directories:
+                self._spend(len(here._relative) + len(part))
                 here.directories[part] = TarTree(self.archive.path, f"{here._relative}{part}/")
             here = here.directories[part]
         return here
+
+    def _spend(self, path_length: int) -> None:
+        try:
+            self._budget.spend(path_length)
+        except ManifestError as fault:
+            raise SourceError([f"{shown(self.archive.path)}: {fault}"]) from None
 
     def _put(self, parts: list[str], member: _Any) -> None:
         directory = self._directory(parts[:-1])
@@ -342,6 +340,8 @@ class _Listing:
 
 def _parts(name: str) -> list[str]:
     """The parts of a member's name."""
+    if len(name) > MAX_PATH_UNITS:
+        raise ManifestError(f"has a path of more than {MAX_PATH_UNITS} UTF-16 units")
     if name.startswith("/"):
         raise ManifestError("has an absolute name")
     parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -372,26 +372,13 @@ def _escaped(name: str) -> str:
     return shown(name.encode("utf-8", "surrogateescape"))
 
 
-def _ticks(info: tarfile.TarInfo) -> int:
-    """The member's modification time; a PAX header has it in decimal, which a float would round."""
-    text = info.pax_headers.get("mtime")
+def _ticks(header: TarHeader) -> int:
     try:
-        if text is None:
-            return filetime_from_unix_ns(int(info.mtime) * 1_000_000_000)
-        return filetime_from_unix_ns(_nanoseconds(text))
+        if header.mtime_ns is not None:
+            return filetime_from_unix_ns(header.mtime_ns)
     except ValueError:
-        raise ManifestError("has a modification time that NTFS does not hold") from None
-
-
-def _nanoseconds(text: str) -> int:
-    """A decimal count of seconds in nanoseconds, rounded towards the past."""
-    whole, _, fraction = text.strip().partition(".")
-    if not (whole.removeprefix("-") + fraction).isdecimal() or len(whole) > 20:
-        raise ValueError(text)
-    digits = fraction.ljust(9, "0")
-    nanoseconds = int(digits[:9]) + (1 if whole.startswith("-") and digits[9:].strip("0") else 0)
-    seconds = int(whole or "0") * 1_000_000_000
-    return seconds - nanoseconds if whole.startswith("-") else seconds + nanoseconds
+        pass
+    raise ManifestError("has a modification time that NTFS does not hold")
 
 
 def _all(root: TarTree) -> list[TarTree]:

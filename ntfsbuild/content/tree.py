@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from ntfsbuild.content import host_tree
+from ntfsbuild.content import host_tree, tar_tree
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.host_tree import HostTree
 from ntfsbuild.content.model import LinksRule
+from ntfsbuild.content.tar_tree import TarTree
 
-if TYPE_CHECKING:
-    from ntfsbuild.content.tar_tree import TarTree
-
-SourceTree: TypeAlias = "HostTree | TarTree"
+SourceTree: TypeAlias = HostTree | TarTree
 
 
 def scan(
@@ -28,6 +26,4 @@ def scan(
     real = confine.check(path)
     if os.path.isdir(real):
         return host_tree.scan(real, include, exclude, confine, links)
-    from ntfsbuild.content import tar_tree  # tarfile takes long to import, and most manifests need none.
-
     return tar_tree.scan(real, include, exclude, links)

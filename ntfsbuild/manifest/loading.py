@@ -69,7 +69,8 @@ def _read_manifest(document: Document) -> Manifest:
     said["tree"] = tree_digest
     if steps_said:  # As a mapping, because those are digested piece by piece.
         said["steps"] = digest_of({f"{number:09}": step for number, step in enumerate(steps_said)})
-    return Manifest(document.file, bytes.fromhex(digest_of(said)), spec, outer, tree, clock, steps)
+    digest = bytes.fromhex(digest_of(said))
+    return Manifest(document.file, digest, spec, outer, tree, clock, steps, document.size_bytes)
 
 
 def _outlined(key: str, value: Data) -> Data:

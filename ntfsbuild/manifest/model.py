@@ -246,6 +246,7 @@ class Manifest(NamedTuple):
     tree: DirectoryEntry
     clock: Clock | None = None
     steps: tuple[Step, ...] = ()
+    size_bytes: int = 0  # Of the file.
 
     def mark(self, position: int) -> Mark:
         """The place that a packed position means."""

@@ -79,6 +79,7 @@ class Document(NamedTuple):
     data: Data
     positions: array[int]
     problems: list[Problem]
+    size_bytes: int
 
     def mark(self, index: int) -> Mark:
         """The place of the node at `index`."""
@@ -136,7 +137,7 @@ def read_document(source: bytes, file: str, words: Mapping[str, str] | None = No
         raise ManifestError([*composer.problems, Problem(_mark(file, mark), "", _explain(error))]) from None
     if not composer.root:
         raise ManifestError([*composer.problems, Problem(Mark(file, 1, 1), "", "the manifest is empty")])
-    return Document(file, composer.root[0], composer.positions, composer.problems)
+    return Document(file, composer.root[0], composer.positions, composer.problems, len(source))
 
 
 class _Composer:

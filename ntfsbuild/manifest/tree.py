@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ntfsbuild.content.model import EMPTY, Inline
+from ntfsbuild.content.path_budget import PathBudget
 from ntfsbuild.content.patterns import Patterns
 from ntfsbuild.errors import ManifestError, Problem, unpack_position
 from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
@@ -28,9 +29,11 @@ from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.source import Data
 from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
+from ntfsbuild.ondisk.names import MAX_PATH_UNITS
 
 _BATCH = 1000
 _SAID_MAX = 60  # There are fewer keys that the schema knows.
+_TOO_LONG = f"the path has more than {MAX_PATH_UNITS} UTF-16 units"
 _NO_NAMES = frozenset(["", ".", ".."])
 
 
@@ -48,14 +51,16 @@ class _Draft:
         "features",
         "has_metadata",
         "link",
+        "path_length",
         "position",
         "said",
         "source",
         "times",
     )
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, path_length: int) -> None:
         self.position = position
+        self.path_length = path_length
         self.children: dict[str, Any] = {}  # Entries; drafts until `finish` replaces them.
         self.directories: list[str] = []
         self.said: dict[str, Data] = {}  # In the manifest's own words, for the digest.
@@ -111,10 +116,11 @@ class TreeReader:
         self._positions = values.document.positions
         self._drafts: list[_Draft] = []  # Parents before their children.
         self._rest: list[tuple[_Draft, Node]] = []
+        self._budget = PathBudget(values.document.size_bytes)
 
     def read(self, tree: Node | None) -> tuple[DirectoryEntry, str]:
         """The root directory, and the digest of its entry and all entries below it."""
-        root = self._new_draft(self._positions[tree.at if tree else 0])
+        root = self._new_draft(self._positions[tree.at if tree else 0], 0)
         if tree:
             self._read_directory(root, tree)
         while self._rest and len(self._values.problems) < PROBLEMS_MAX:
@@ -148,6 +154,9 @@ class TreeReader:
         if key == ".":
             self._read_metadata(directory, node)
             return
+        if len(key) > MAX_PATH_UNITS:
+            self._values.say_of_key(node, _TOO_LONG)
+            return
         *parts, last = key.split("/")
         if last:
             parts.append(last)
@@ -166,7 +175,16 @@ class TreeReader:
         """The directory `name`, made if need be; None (and a problem) if a file is in its place."""
         child = directory.children.get(name)
         if child is None:
-            child = self._new_draft(self._positions[node.at - 1])
+            length = directory.path_length + 1 + len(name)
+            if length > MAX_PATH_UNITS:
+                self._values.say_of_key(node, _TOO_LONG)
+                return None
+            try:
+                self._budget.spend(0)  # The paths are made, and counted, by the compiler.
+            except ManifestError as error:
+                self._values.say_of_key(node, str(error))
+                raise ManifestError(self._values.problems) from None
+            child = self._new_draft(self._positions[node.at - 1], length)
             directory.children[name] = child
             directory.directories.append(name)
         if not isinstance(child, _Draft):
@@ -297,8 +315,8 @@ class TreeReader:
             values.say(values.child(node, "names"), "said twice: here and in defaults")
         return defaults._replace(names=names or defaults.names)
 
-    def _new_draft(self, position: int) -> _Draft:
-        draft = _Draft(position)
+    def _new_draft(self, position: int, path_length: int) -> _Draft:
+        draft = _Draft(position, path_length)
         self._drafts.append(draft)
         return draft
 

@@ -13,7 +13,7 @@ from ntfsbuild.ondisk.short_names import is_short
 from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, SomeTicks, Traits
 from ntfsbuild.volume.read.catalog import stream_named
 from ntfsbuild.volume.read.file import reparse_tag_of
-from ntfsbuild.volume.read.paths import Paths
+from ntfsbuild.volume.read.paths import Paths, Way
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.attributes import MOST_NAMES, names_of
 from ntfsbuild.volume.write.directories import Directory, name_in
@@ -34,6 +34,7 @@ class Names:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self.paths = Paths(transaction)
+        self._users: set[int] = set()  # Directories, by reference, that lie in none of NTFS's own.
 
     # ------------------------------------------------------------------ finding
 
@@ -46,21 +47,30 @@ class Names:
 
     def settable_at(self, path: str) -> FileState:
         """The file or directory, perhaps the root, whose metadata are to be changed."""
-        way = self._user_way(path)
-        return way[-1][1] if way else self._transaction.root
+        return self._last(self._user_way(path))
 
     def _user_state(self, path: str) -> FileState:
         way = self._user_way(path)
         if not way:
             raise VolumeError(f"{path}: is the root")
-        return way[-1][1]
+        return self._last(way)
 
-    def _user_way(self, path: str) -> list[tuple[str, FileState]]:
-        """Name and state of each step, none for the root; changing a system file is refused."""
-        way = [(name, self._transaction.file(meant)) for name, meant in self.paths.way(path)]
-        for _, state in way:
+    def _last(self, way: Way) -> FileState:
+        return self._transaction.file(way[-1][1]) if way else self._transaction.root
+
+    def _user_way(self, path: str) -> Way:
+        """Name and reference of each step, none for the root; changing a system file is refused."""
+        way, known = self.paths.way(path), self._users
+        for _, meant in reversed(way):
+            if meant in known:
+                break  # And so all above it: in a deep tree each is checked once.
+            state = self._transaction.file(meant)
             if state.number <= file_record.LAST_RESERVED or state.flags & file_record.IN_EXTEND:
                 raise VolumeError(f"{path}: is one of NTFS's own files, or lies in one")
+        for _, meant in reversed(way[:-1]):
+            if meant in known:
+                break
+            known.add(meant)
         return way
 
     def existing_stream(self, state: FileState, stream: str, path: str) -> Attribute:
@@ -87,8 +97,7 @@ class Names:
         above, _, name = path.rstrip("/").rpartition("/")
         if wrong := names.what_is_wrong(name, posix=posix_names):
             raise ManifestError(f"{path}: {wrong}")
-        way = self._user_way(above)
-        parent = way[-1][1] if way else self._transaction.root
+        parent = self._last(self._user_way(above))
         if not parent.is_directory:
             raise VolumeError(f"{path}: {above} is not a directory")
         self.refuse_link(parent, path)
@@ -282,8 +291,7 @@ class Names:
         way = self._user_way(path)
         if not way:
             raise VolumeError(f"{path}: is the root")
-        name, state = way[-1]
-        parent = way[-2][1] if len(way) > 1 else self._transaction.root
+        name, state, parent = way[-1][0], self._last(way), self._last(way[:-1])
         raw_name = name.encode("utf-16-le", "surrogatepass")
         return state, parent, self._named(state, parent, raw_name, path)
 
@@ -308,6 +316,7 @@ class Names:
             state.remove_name(value)
         if state.is_directory:
             self.paths.forget()  # Many of them may lead through here.
+            self._users.clear()
 
     def _delete(self, state: FileState, last_names: list[bytes]) -> None:
         """Free what a file has; its record keeps its bytes, as Windows leaves them."""
