@@ -15,8 +15,8 @@ from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.compiler.steps import StepPlanner
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
-from ntfsbuild.content.model import Content, HostFile, Inline
-from ntfsbuild.content.read import pinned, sha256_of, size_of
+from ntfsbuild.content.model import Content, Inline
+from ntfsbuild.content.read import pinned, size_of
 from ntfsbuild.errors import ManifestError, Problem
 from ntfsbuild.manifest.model import Manifest
 from ntfsbuild.plan.model import (
@@ -109,11 +109,6 @@ def _resolve_entries(planner: TreePlanner, directories: list[PlannedDirectory]) 
             content = planner.content_of(directory, name, entry)
             if content is None:
                 continue
-            if entry.sha256 is not None and not isinstance(content, HostFile):
-                found = sha256_of(content)
-                if found != entry.sha256:
-                    path = f"{directory.path.rstrip('/')}/{name}"
-                    planner.say(entry.position, path, f"sha256: the content's SHA-256 is {found.hex()}")
             directory.entries[name] = dataclasses.replace(entry, content=content)
 
 

@@ -18,7 +18,7 @@ from ntfsbuild.content.model import (
     SourceLink,
 )
 from ntfsbuild.content.problems import shown
-from ntfsbuild.content.read import read, sha256_of, size_of
+from ntfsbuild.content.read import read, size_of
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest.feature_specs import (
     NO_FEATURE_SPEC,
@@ -242,11 +242,10 @@ class FeaturePlanner:
 
     def _stream(self, name: str, spec: StreamSpec, encrypted: bool) -> NamedStream:
         content = self._sources.resolved(spec.content)
-        if spec.sha256 is not None:
-            if isinstance(content, HostFile):
-                content = content._replace(sha256=spec.sha256)
-            elif sha256_of(content) != spec.sha256:
-                raise ManifestError(f"streams: {name}: the content's SHA-256 is {sha256_of(content).hex()}")
+        try:
+            content = self._sources.with_digest(content, spec.sha256)
+        except ManifestError as error:
+            raise ManifestError(f"streams: {name}: {error}") from None
         form = _said_form(bool(spec.sparse), bool(spec.compressed))
         if encrypted or spec.plain_bytes is not None:
             form = "encrypted"

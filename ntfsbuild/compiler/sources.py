@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from typing import Final
 
 from ntfsbuild.content.confinement import Confinement
-from ntfsbuild.content.model import Content, HostFile, Segment, Segments
+from ntfsbuild.content.model import Content, HostFile, Inline, Segment, Segments
+from ntfsbuild.content.read import sha256_of, size_of
+from ntfsbuild.errors import ManifestError
+
+GENERATED_HASHED_BYTES_MAX: Final = 1 << 30  # Of all files of a manifest that say their SHA-256; seconds.
 
 
 class HostSources:
@@ -17,6 +22,7 @@ class HostSources:
         self._folder = folder
         self.confinement = Confinement((folder, *allow_outside))
         self._real_folders: dict[bytes, bytes] = {}
+        self._generated_left = GENERATED_HASHED_BYTES_MAX
 
     def full_path(self, path: bytes) -> bytes:
         """The path as written, seen from the manifest's folder."""
@@ -36,6 +42,27 @@ class HostSources:
             return content._replace(parts=parts)
         return content
 
+    def with_digest(self, content: Content, sha256: bytes | None) -> Content:
+        """The content, which must have this SHA-256: a host file has it in it, any other is checked here.
+
+        What stands in the manifest itself was checked there.
+        """
+        if sha256 is None or isinstance(content, Inline):
+            return content
+        if isinstance(content, HostFile):
+            return content._replace(sha256=sha256)
+        parts = [part.content for part in content.parts] if isinstance(content, Segments) else []
+        self._generated_left -= size_of(content) - sum(size_of(part) for part in parts if _is_of_host(part))
+        if self._generated_left < 0:
+            raise ManifestError(
+                f"sha256: more than {GENERATED_HASHED_BYTES_MAX} bytes of zeros and random numbers in all "
+                "files that say it"
+            )
+        found = sha256_of(content)
+        if found != sha256:
+            raise ManifestError(f"sha256: the content's SHA-256 is {found.hex()}")
+        return content
+
     def _real_file(self, path: bytes) -> bytes:
         """The real path of a file; folders are resolved once, for thousands of files lie in the same."""
         folder, name = os.path.split(path)
@@ -52,3 +79,7 @@ class HostSources:
             except OSError:
                 pass  # `check` says what is wrong with it.
         return self.confinement.check(path)
+
+
+def _is_of_host(content: Content) -> bool:
+    return isinstance(content, HostFile)

@@ -109,9 +109,7 @@ class StepPlanner:
 
     def _content(self, number: int, step: model.WriteStepSpec) -> Content:
         try:
-            content = self._sources.resolved(step.content)
-            if step.sha256 is not None and isinstance(content, HostFile):
-                content = content._replace(sha256=step.sha256)
+            content = self._sources.with_digest(self._sources.resolved(step.content), step.sha256)
             if isinstance(content, HostFile):
                 size_of(content)  # A missing source is reported before anything is done.
             return self._pin(content)

@@ -17,7 +17,7 @@ from ntfsbuild.compiler.features import (
 )
 from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.compiler.times import TimesRule
-from ntfsbuild.content.model import EMPTY, Content, HostFile, LinksRule, Segments
+from ntfsbuild.content.model import EMPTY, Content, LinksRule, Segments
 from ntfsbuild.content.path_budget import PathBudget
 from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import check_segments
@@ -435,9 +435,7 @@ class TreePlanner:
             content = self._sources.resolved(entry.content)
             if isinstance(content, Segments):
                 check_segments(content)
+            return self._sources.with_digest(content, entry.sha256)
         except ManifestError as error:
             self.say(entry.position, f"{planned.path.rstrip('/')}/{name}", str(error))
             return None
-        if entry.sha256 is not None and isinstance(content, HostFile):
-            return content._replace(sha256=entry.sha256)
-        return content

@@ -8,14 +8,22 @@ They read as in a .gitignore, without negation, and tell upper from lower case:
 
     *.tmp       a name, at any depth            build/      a directory's name, at any depth
     /a.txt      the path from the source's root docs/*.md   so is everything with a / before its end
+
+Whatever the pattern, a name takes time in proportion to its length and the pattern's: what stands between
+two `*` (or two `**/`) has one length, so its first place is as good as any later one, and an atomic group
+keeps the regular expression from trying those.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from ntfsbuild.errors import ManifestError
+
+PATTERNS_MAX: Final = 1000  # Each name is held against each.
+PATTERN_LENGTH_MAX: Final = 1000
 
 
 class Patterns:
@@ -25,6 +33,8 @@ class Patterns:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         compiled = [_translated(pattern) for pattern in patterns]
+        if len(compiled) > PATTERNS_MAX:
+            raise ManifestError(f"{len(compiled)} patterns: at most {PATTERNS_MAX} are allowed")
         for_files = [each for each in compiled if not each[2]]
         self._directory_names = _one_of(regex for regex, rooted, _ in compiled if not rooted)
         self._directory_paths = _one_of(regex for regex, rooted, _ in compiled if rooted)
@@ -53,6 +63,10 @@ def _one_of(regexes: Iterable[str]) -> re.Pattern[str] | None:
 
 def _translated(pattern: str) -> tuple[str, bool, bool]:
     """The regular expression, whether it is for the path from the root, and for directories only."""
+    if len(pattern) > PATTERN_LENGTH_MAX:
+        raise ManifestError(
+            f"a pattern of {len(pattern)} characters: at most {PATTERN_LENGTH_MAX} are allowed"
+        )
     if pattern.startswith("!"):
         raise ManifestError(f'"{pattern}": a pattern cannot be negated (write \\! for the character)')
     directories_only = pattern.endswith("/")
@@ -61,14 +75,15 @@ def _translated(pattern: str) -> tuple[str, bool, bool]:
     body = body.removeprefix("/")
     if not body:
         raise ManifestError(f'"{pattern}" is not a pattern: it names nothing')
-    parts = body.split("/")
-    regex = ""
-    for index, part in enumerate(parts):
-        last = index == len(parts) - 1
-        if part == "**":
-            regex += ".+" if last else "(?:[^/]+/)*"
-        else:
-            regex += _part(part, pattern) + ("" if last else "/")
+    *parts, last = body.split("/")
+    runs = [""]  # Whole parts, with a slash after each; between two runs there was a `**/`.
+    for part in parts:
+        if part != "**":
+            runs[-1] += _part(part, pattern) + "/"
+        elif len(runs) == 1 or runs[-1]:  # Two in a row are one.
+            runs.append("")
+    runs[-1] += ".+" if last == "**" else _part(last, pattern)
+    regex = _joined(runs, "(?:[^/]+/)")
     try:
         re.compile(regex)
     except re.error as failure:
@@ -76,24 +91,33 @@ def _translated(pattern: str) -> tuple[str, bool, bool]:
     return regex, rooted, directories_only
 
 
+def _joined(runs: list[str], any_of: str) -> str:
+    """Runs with any number of something between them: at the first place where each is found."""
+    if len(runs) == 1:
+        return runs[0]
+    first, *between, last = runs
+    return first + "".join(f"(?>{any_of}*?{run})" for run in between) + f"{any_of}*{last}"
+
+
 def _part(part: str, pattern: str) -> str:
-    regex, at = "", 0
+    runs, at = [""], 0  # Between two runs there was a `*`.
     while at < len(part):
         character = part[at]
         at += 1
         if character == "*":
-            regex += "" if regex.endswith("[^/]*") else "[^/]*"
+            if len(runs) == 1 or runs[-1]:  # Two in a row are one.
+                runs.append("")
         elif character == "?":
-            regex += "[^/]"
+            runs[-1] += "[^/]"
         elif character == "[":
             one, at = _one_character(part, at, pattern)
-            regex += one
+            runs[-1] += one
         elif character == "\\" and at < len(part):
-            regex += re.escape(part[at])
+            runs[-1] += re.escape(part[at])
             at += 1
         else:
-            regex += re.escape(character)
-    return regex
+            runs[-1] += re.escape(character)
+    return _joined(runs, "[^/]")
 
 
 def _one_character(part: str, at: int, pattern: str) -> tuple[str, int]:

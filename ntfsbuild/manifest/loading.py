@@ -74,9 +74,9 @@ def _read_manifest(document: Document) -> Manifest:
 
 
 def _outlined(key: str, value: Data) -> Data:
-    """A section without what is in it; a clock cannot be empty, but it can be nothing."""
+    """A section without what is in it, of the same kind, so that what stands behind it is found."""
     if isinstance(value, dict):
-        return None if key == "clock" else {}
+        return {"start": ""} if key == "clock" else {}  # A clock cannot be empty; what it has comes later.
     return [] if isinstance(value, list) else value
 
 

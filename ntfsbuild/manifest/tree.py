@@ -9,7 +9,7 @@ from typing import Any
 
 from ntfsbuild.content.model import EMPTY, Inline
 from ntfsbuild.content.path_budget import PathBudget
-from ntfsbuild.content.patterns import Patterns
+from ntfsbuild.content.patterns import PATTERNS_MAX, Patterns
 from ntfsbuild.errors import ManifestError, Problem, unpack_position
 from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
 from ntfsbuild.manifest.features import FEATURE_KEYS, FeatureReader
@@ -290,6 +290,9 @@ class TreeReader:
         if not self._values.has(node, key):
             return ()
         patterns = self._values.child(node, key)
+        if len(patterns.data) > PATTERNS_MAX:
+            self._values.say(patterns, f"{len(patterns.data)} patterns: at most {PATTERNS_MAX} are allowed")
+            return ()
         for pattern in self._values.items(patterns):
             try:
                 Patterns([pattern.data])

@@ -177,3 +177,25 @@ def test_a_manifest_is_frozen() -> None:
     manifest: Manifest = loads(HEAD, "m.yaml")
     with pytest.raises(AttributeError):
         manifest.file = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("key", ["volume", "defaults", "descriptors", "tree", "clock", "steps", "unknown"])
+@pytest.mark.parametrize(
+    "value", ["{}", "[]", "{start: x}", "{a: {}}", "[[{}]]", "", "text", "5", "{start: {}}"]
+)
+def test_sections_of_any_kind_beside_unknown_keys(key: str, value: str) -> None:
+    text = f"ntfsbuild: 1\n{key}: {value}\nx: []\ny: {{a: {{}}}}\n".encode()
+    with pytest.raises(ManifestError) as caught:
+        loads(text, "m.yaml")
+    marks = {str(problem.mark) for problem in caught.value.problems if "unknown key" in problem.message}
+    assert {"m.yaml:3:1", "m.yaml:4:1"} <= marks
+
+
+@pytest.mark.parametrize("separator", ["/", "/:\n "])
+def test_a_path_that_is_too_long_ends_there(separator: str) -> None:
+    long = "k" * 200 + separator
+    indented = "".join(f"{' ' * k}{'k' * 200}/:\n" for k in range(2, 900)) + " " * 901 + "a: {x: 1}\n"
+    text = "ntfsbuild: 1\ntree:\n" + (indented if "\n" in separator else f"  ? {long * 900}\n")
+    with pytest.raises(ManifestError, match="the path has more than 32767 UTF-16 units") as caught:
+        loads(text.encode(), "m.yaml")
+    assert len(str(caught.value)) < 2000
