@@ -33,8 +33,9 @@ def fresh_files(
     plain = directory.rules.plain and not directory.linked
     if plain and not entries and not directory.absent and len(directory.layers) == 1 and not from_source:
         tree, position = directory.layers[0].tree, directory.layers[0].position
+        make = tuple.__new__  # Half the time of MakeFile(…).
         for name, content in zip(tree.names, tree.contents(), strict=True):
-            yield MakeFile(prefix + name, content, times, ARCHIVE, position)
+            yield make(MakeFile, (prefix + name, content, times, ARCHIVE, position, NO_FEATURES))
         return
     for name in directory.files:
         entry = entries.get(name)

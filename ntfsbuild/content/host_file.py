@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final, cast
 
+from ntfsbuild.content.host_directories import open_directories
 from ntfsbuild.content.model import LinkKind
 from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.content.problems import host_failure, shown
@@ -17,14 +18,9 @@ from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 
 PIECE_BYTES = 1 << 20
 
-# The kernel takes no longer path in one call (PATH_MAX, 4096 with the final NUL).
-PATH_BYTES_MAX = 4095
-
-# A FIFO must not block, and a symbolic link must not be followed: the caller has checked the path, and
-# resolved the links that are allowed.
-OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-_LOOK_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
-_STEP_FLAGS = _LOOK_FLAGS | os.O_DIRECTORY
+OPEN_FLAGS = (
+    os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+)  # A FIFO must not block.
 
 _SPARSE_WORTH_BYTES = 1 << 16
 
@@ -38,23 +34,9 @@ _SPECIAL_KINDS: Final[dict[int, LinkKind]] = {
 
 
 def open_path(path: bytes, flags: int) -> int:
-    """`os.open` for a path of any length: what is too long for one call is opened in steps."""
-    if len(path) <= PATH_BYTES_MAX:
-        return os.open(path, flags)
-    parent, rest = None, path
-    try:
-        while len(rest) > PATH_BYTES_MAX:
-            cut = rest.rfind(b"/", 0, PATH_BYTES_MAX) + 1
-            if not cut:
-                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-            step = os.open(rest[:cut], _STEP_FLAGS, dir_fd=parent)
-            if parent is not None:
-                os.close(parent)
-            parent, rest = step, rest[cut:].lstrip(b"/")
-        return os.open(rest, flags, dir_fd=parent)
-    finally:
-        if parent is not None:
-            os.close(parent)
+    """`os.open` for a real path of any length: no part of it may be a symbolic link."""
+    with open_directories() as directories:
+        return directories.open(path, flags)
 
 
 def open_given(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], what: str) -> int:
@@ -121,49 +103,41 @@ def size_bytes(path: bytes) -> int:
 def mtime_ticks(path: bytes) -> int:
     """When a file or directory was last modified, in 100 ns ticks since 1601; links are not followed."""
     try:
-        return filetime_from_unix_ns(_looked_at(path).st_mtime_ns)
+        return filetime_from_unix_ns(status(path).st_mtime_ns)
     except ValueError as failure:
         raise ManifestError(f"{shown(path)}: its modification time is {failure}") from None
 
 
 def unix_metadata(path: bytes) -> UnixMetadata:
     """Owner, group, mode, and the numbers of a device; links are not followed."""
-    status = _looked_at(path)
-    mode, device = status.st_mode, None
+    found = status(path)
+    mode, device = found.st_mode, None
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        device = os.major(status.st_rdev), os.minor(status.st_rdev)
-    return UnixMetadata(status.st_uid, status.st_gid, mode, device)
+        device = os.major(found.st_rdev), os.minor(found.st_rdev)
+    return UnixMetadata(found.st_uid, found.st_gid, mode, device)
 
 
 def special_kind(path: bytes) -> LinkKind | None:
     """Which kind of special file is there; None for what has no name here."""
-    return _SPECIAL_KINDS.get(stat.S_IFMT(_looked_at(path).st_mode))
+    return _SPECIAL_KINDS.get(stat.S_IFMT(status(path).st_mode))
 
 
 def link_target(path: bytes) -> bytes:
     """What a symbolic link says."""
     try:
-        if len(path) <= PATH_BYTES_MAX:
-            return os.readlink(path)
-        above, _, name = path.rpartition(b"/")
-        fd = open_path(above, _STEP_FLAGS)
-        try:
-            return os.readlink(name, dir_fd=fd)
-        finally:
-            os.close(fd)
+        with open_directories() as directories:
+            return directories.link_target(path)
     except OSError as failure:
+        if failure.errno == errno.EINVAL:
+            raise ManifestError(f"{shown(path)} is no symbolic link any more") from None
         raise host_failure(path, failure) from None
 
 
-def _looked_at(path: bytes) -> os.stat_result:
+def status(path: bytes) -> os.stat_result:
+    """What the host says of a file or directory; links are not followed."""
     try:
-        if len(path) <= PATH_BYTES_MAX:
-            return os.lstat(path)
-        fd = open_path(path, _LOOK_FLAGS | os.O_NOFOLLOW)
-        try:
-            return os.fstat(fd)
-        finally:
-            os.close(fd)
+        with open_directories() as directories:
+            return directories.status(path)
     except OSError as failure:
         raise host_failure(path, failure) from None
 

@@ -49,10 +49,9 @@ def ensure_no_output(path: bytes, device: int, inode: int) -> None:
             raise ManifestError(f"{shown(path)} is the output itself, {name}: an output cannot be an input")
 
 
-def ensure_path_is_no_output(path: bytes) -> None:
-    """The same for a source that is about to be opened, without following a link."""
-    if _outputs and (found := _identity(path, follow_symlinks=False)) is not None:
-        ensure_no_output(path, *found)
+def outputs_exist() -> bool:
+    """Whether there is an output that a source could be."""
+    return bool(_outputs)
 
 
 def _as(name: str, path: AnyPath) -> str:
@@ -60,10 +59,10 @@ def _as(name: str, path: AnyPath) -> str:
     return "" if other == name else f" ({other})"
 
 
-def _identity(path: AnyPath, *, follow_symlinks: bool = True) -> tuple[int, int] | None:
+def _identity(path: AnyPath) -> tuple[int, int] | None:
     """Device and inode of an existing file; None if there is none, which the caller must handle."""
     try:
-        found = os.stat(path, follow_symlinks=follow_symlinks)
+        found = os.stat(path)
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino

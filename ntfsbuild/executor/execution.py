@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from ntfsbuild.content import host_file
+from ntfsbuild.content.host_directories import open_directories
 from ntfsbuild.content.model import EMPTY, Content, HostFile, Inline
-from ntfsbuild.content.problems import host_failure, wrong_digest
 from ntfsbuild.content.read import pieces, read, size_of
 from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
-from ntfsbuild.executor.content_copy import can_be_copied, refuse_own_image
+from ntfsbuild.executor.content_copy import SmallFiles, can_be_copied, refuse_own_image
 from ntfsbuild.executor.progress import Executed, ProgressCounter, Report, placed
 from ntfsbuild.executor.stream_writer import StreamWriter
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -93,6 +90,8 @@ class Execution:
         self._directory_times: dict[str, SomeTicks] = {}  # Of existing directories.
         self._new_directories: list[FileState] = []
         self._linked: dict[str, int] = {}  # References of new files that get more names, by path.
+        self._current: TreeOperation | Step | None = None  # What an error is about; None: the plan itself.
+        self._next: Operation | None = None  # Taken from the plan already.
         # The directory that the next operations, too, are likely to be about.
         self._above_path: str | None = None
         self._above: Directory | None = None
@@ -104,17 +103,19 @@ class Execution:
         Of a new volume only the tree: the first step, which finds it committed, comes back.
         """
         self._progress.report()
-        for operation in operations:
-            if isinstance(operation, Format | OpenBase):
-                raise ManifestError(f"{self._file}: a plan formats or opens a volume once, at first")
-            if isinstance(operation, _STEPS):
-                self.finish_tree()
-                if self._formatter is not None:
-                    return operation
-                self._placed(operation, f"steps[{self._steps}]")
-                self._steps += 1
-            else:
-                self._placed(operation, "tree" + operation.path)
+        following = iter(operations)
+        with open_directories() as directories:
+            self._sources = SmallFiles(directories, self._target)
+            while (operation := self._next or next(following, None)) is not None:
+                self._next = None
+                if not isinstance(operation, MakeFile):
+                    if isinstance(operation, Format | OpenBase):
+                        raise ManifestError(f"{self._file}: a plan formats or opens a volume once, at first")
+                    if isinstance(operation, _STEPS):
+                        self.finish_tree()
+                        if self._formatter is not None:
+                            return operation
+                self._execute(operation, following)
         self.finish_tree()
         self._progress.report()
         return None
@@ -124,25 +125,31 @@ class Execution:
         """The files and directories made so far."""
         return Executed(self._writer.geometry, self._progress.directories, self._progress.files)
 
-    def _placed(self, operation: TreeOperation | Step, where: str) -> None:
-        """Execute an operation; a refusal of the volume is a ManifestError, unless it is damaged or full."""
+    def _execute(self, operation: TreeOperation | Step, following: Iterator[Operation]) -> None:
+        """Execute an operation; of plain files of the host, those that follow in the same directory, too.
+
+        A refusal of the volume is a ManifestError, unless it is damaged or full.
+        """
+        self._current = operation
         try:
             if isinstance(operation, MakeFile):
-                self._make_file(operation)
-                self._progress.file_done()
+                self._make_file(operation, following)
             elif isinstance(operation, _STEPS):
                 self._step(operation)
+                self._steps += 1
             else:
                 self._writer.plain_files.settle()
                 self._lay(operation)
         except CorruptVolume:
             raise
-        except NoRoom as error:
-            if self._base is not None or self._formatter is not None:
-                raise
-            raise placed(error, self._file, operation.origin, where) from None
         except (ManifestError, VolumeError) as error:
-            raise placed(error, self._file, operation.origin, where) from None
+            current = self._current
+            if current is None:  # The plan itself could not be read on.
+                raise
+            if isinstance(error, NoRoom) and (self._base is not None or self._formatter is not None):
+                raise
+            where = f"steps[{self._steps}]" if isinstance(current, _STEPS) else f"tree{current.path}"
+            raise placed(error, self._file, current.origin, where) from None
 
     # ------------------------------------------------------------------ the tree
 
@@ -240,7 +247,7 @@ class Execution:
             state = self._writer.transaction.file(reference)
             names.link_file(state, above, name, now, traits, keeps_times=True)
 
-    def _make_file(self, operation: MakeFile) -> None:
+    def _make_file(self, operation: MakeFile, following: Iterator[Operation]) -> None:
         path, content, times, attributes, _, features = operation
         above_path, _, name = path.rpartition("/")
         above = self._above if above_path == self._above_path else self._enter(above_path, path)
@@ -259,42 +266,42 @@ class Execution:
             self._writer.plain_files.make(above, name, content.data, times, attributes)
             self._progress.data_bytes += len(content.data)
         elif isinstance(content, HostFile):
-            self._make_from_host(above, name, content, times, attributes)
+            landed = self._landed(above, operation, content, following)
+            self._writer.plain_files.make_landed(above, landed, attributes)
+            return
         else:
             self._make_from_pieces(above, name, content, times, attributes)
+        self._progress.file_done()
 
-    def _make_from_host(
-        self, above: Directory, name: str, content: HostFile, times: Ticks4, attributes: int
-    ) -> None:
-        """A small file is read straight to where it will be written from; a large one is copied below."""
-        path, expected_bytes, sha256 = content
-        refuse_own_image(content, self._target)
-        try:
-            if len(path) <= host_file.PATH_BYTES_MAX:
-                descriptor = os.open(path, host_file.OPEN_FLAGS)
+    def _landed(
+        self, above: Directory, operation: MakeFile, content: HostFile, following: Iterator[Operation]
+    ) -> Iterator[tuple[str, int, Ticks4]]:
+        """Read plain files of one directory to where they will be written from: name, size and times of each.
+
+        Large ones are made at once.  The first operation that is about something else becomes the next one.
+        """
+        above_path, attributes, progress = self._above_path, operation.attributes, self._progress
+        landing, read = self._writer.plain_files.landing, self._sources.read
+        name, times = operation.path.rpartition("/")[2], operation.times
+        while True:
+            size = read(content, landing())
+            if size < LANDING_BYTES:
+                yield name, size, times
+                progress.data_bytes += size
             else:
-                descriptor = host_file.open_path(path, host_file.OPEN_FLAGS)
-            try:
-                landing = self._writer.plain_files.landing()
-                size = os.readv(descriptor, [landing])
-                if not size:
-                    host_file.check_regular(path, os.fstat(descriptor))  # A FIFO reads as empty, too.
-                # Some file systems give less than was asked for: only nothing is the end.
-                while size < LANDING_BYTES and (count := os.readv(descriptor, [landing[size:]])):
-                    size += count
-            finally:
-                os.close(descriptor)
-        except OSError as failure:
-            raise host_failure(path, failure) from None
-        if size == LANDING_BYTES:
-            self._make_large(above, name, content, times, attributes)
-            return
-        if expected_bytes is not None and size != expected_bytes:
-            raise host_file.changed(path, expected_bytes, size)
-        if sha256 is not None and hashlib.sha256(landing[:size]).digest() != sha256:
-            raise wrong_digest(path, sha256, hashlib.sha256(landing[:size]).digest())
-        self._writer.plain_files.make_from_landing(above, name, size, times, attributes)
-        self._progress.data_bytes += size
+                self._make_large(above, name, content, times, attributes)
+            progress.file_done()
+            self._current = None
+            further = self._next = next(following, None)
+            if type(further) is not MakeFile:
+                return
+            path, found, times, its_attributes, _, features = further
+            its_above, _, name = path.rpartition("/")
+            if its_above != above_path or its_attributes != attributes:
+                return
+            if type(found) is not HostFile or features is not NO_FEATURES:
+                return
+            self._current, self._next, content = further, None, found
 
     def _make_large(
         self, above: Directory, name: str, content: HostFile, times: Ticks4, attributes: int

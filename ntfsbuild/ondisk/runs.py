@@ -72,15 +72,3 @@ def decode_runs(data: bytes | memoryview) -> list[Run]:
     if problem:
         raise CorruptVolume(f"a run list has {problem} at byte {at:#x}")
     return runs
-
-
-def encode_run(lcn: int, clusters: int) -> bytes:
-    """The mapping pairs of a stream in one run; the same bytes as `encode_runs`, for the hot path."""
-    length_size = (clusters.bit_length() >> 3) + 1
-    delta_size = (lcn.bit_length() >> 3) + 1
-    return (
-        bytes((delta_size << 4 | length_size,))
-        + clusters.to_bytes(length_size, "little")
-        + lcn.to_bytes(delta_size, "little")
-        + b"\0"
-    )

@@ -78,6 +78,8 @@ def info() -> bytes:
 @functools.lru_cache(maxsize=4)
 def parse_table(data: bytes) -> dict[int, int]:
     """A volume's own table, in the form that `upper` takes: only the units that change."""
+    if data == table():
+        return _changes()
     units = array.array("H", data)
     if sys.byteorder == "big":
         units.byteswap()
@@ -86,6 +88,8 @@ def parse_table(data: bytes) -> dict[int, int]:
 
 def upper(name: str, changes: dict[int, int] | None = None) -> str:
     """`name` in upper case by the table; characters outside the BMP (surrogates) stay as they are."""
+    if (changes is None or changes is _changes()) and name.isascii():
+        return name.upper()
     return name.translate(_changes() if changes is None else changes)
 
 

@@ -91,3 +91,9 @@ def test_known_order() -> None:
     assert sorted(several, key=collation_key) == [
         "A", "a", "AA", "Aa", "aA", "aa", "z", "[", "É", "é", "ß", "ÿ", "Ÿ", "😀", "\uffee",
     ]  # fmt: skip
+
+
+def test_ascii_takes_a_short_way() -> None:
+    every = "".join(map(chr, range(128)))
+    assert upcase.upper(every) == upcase.upper(every, dict(upcase.standard()))
+    assert upcase.parse_table(upcase.table()) is upcase.standard()

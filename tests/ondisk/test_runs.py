@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ntfsbuild.errors import CorruptVolume
-from ntfsbuild.ondisk.runs import Run, decode_runs, encode_run, encode_runs
+from ntfsbuild.ondisk.runs import Run, decode_runs, encode_runs
 
 KNOWN: list[tuple[list[Run], str]] = [
     ([(0, 2)], "11020000"),
@@ -37,11 +37,6 @@ def test_known_run_lists(runs: list[Run], data: str) -> None:
 @given(st.lists(st.tuples(st.none() | st.integers(0, 2**40), st.integers(1, 2**40)), max_size=20))
 def test_what_is_written_is_read(runs: list[Run]) -> None:
     assert list(decode_runs(encode_runs(runs) + b"\xff\xff")) == runs
-
-
-@given(st.integers(0, 2**40), st.integers(1, 2**40))
-def test_the_short_way_writes_the_same(lcn: int, clusters: int) -> None:
-    assert encode_run(lcn, clusters) == encode_runs([(lcn, clusters)])
 
 
 def test_a_hole_as_windows_nt_wrote_it() -> None:

@@ -17,6 +17,7 @@ from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
 from tests.volume.changing import SECOND, START, PlainStorage, editor
+from tests.volume.write.memory import raw_record
 
 TIMES = (START,) * 4
 CLUSTERS = [512, 1024, 4096, 65536, 2 << 20]
@@ -231,10 +232,10 @@ def test_a_deleted_file_leaves_what_windows_leaves(ours: Path) -> None:
         volume.make_file("/gone.txt", b"secret", TIMES, 0x20)
         volume.commit()
         info = volume.stat("/gone.txt")
-        before = volume._transaction.mft_file.read_raw(info.record)
+        before = raw_record(volume._transaction.mft_file, info.record)
         volume.remove("/gone.txt", START)
         volume.commit()
-        after = volume._transaction.mft_file.read_raw(info.record)
+        after = raw_record(volume._transaction.mft_file, info.record)
         assert not volume._transaction.mft_file.is_used(info.record)
     assert after[:4] == b"FILE"
     assert int.from_bytes(after[0x10:0x12], "little") == info.sequence + 1

@@ -247,7 +247,8 @@ class Commit:
         """Keep the bytes of a freed record, with its sequence number raised, as Windows does."""
         if self._mft.is_used(number):
             return  # A new file has it already.
-        raw = bytearray(self._mft.read_raw(number))
+        size = self._mft.record_bytes
+        raw = bytearray(self._mft.read_bytes(number * size, size))
         header = FileRecordHeader.unpack(raw)
         if header.magic != file_record.MAGIC or not header.flags & file_record.IN_USE:
             return  # It came and went within this change.

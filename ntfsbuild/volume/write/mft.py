@@ -5,6 +5,8 @@ Records that are complete when they get their number are buffered, and written i
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
@@ -26,6 +28,7 @@ _RUN_RECORDS = 1024  # Taken at once, at most.
 _MANY_RUNS = 8  # Fewer than any record has room for.
 _CHUNK_BYTES = 1 << 20
 _header = FileRecordHeader.LAYOUT
+_INSTANCES = 3  # Of a new file: $STANDARD_INFORMATION, $FILE_NAME and $DATA are 0, 1 and 2.
 
 
 class Growth(NamedTuple):
@@ -69,6 +72,7 @@ class Mft:
         self.attributes_offset = file_record.first_attribute_offset(record_bytes)
         self._usa_count = record_bytes // fixups.STRIDE + 1
         self._usa_room = bytes(self.attributes_offset - FileRecordHeader.SIZE)
+        self._new_file = _template(self.header(0, 0, 0, file_record.IN_USE, 1, _INSTANCES))
         self._from = file_record.QUOTA  # No record below is ever given to a file.
         # Of numbers freed by this change: the sequence number that their next file gets.
         self._freed: dict[int, int] = {}
@@ -273,10 +277,6 @@ class Mft:
     def _places(self, at: int, size_bytes: int) -> list[tuple[int, int]]:
         return self._streams.places(self.data, at, size_bytes)
 
-    def read_raw(self, number: int) -> bytes:
-        """A record as it lies on the disk, its update sequence in place."""
-        return self.read_bytes(number * self.record_bytes, self.record_bytes)
-
     def read_bytes(self, at: int, size_bytes: int) -> bytes:
         """A part of $MFT as it lies on the disk."""
         self.flush()
@@ -327,6 +327,14 @@ class Mft:
         if len(self._chunk) >= _CHUNK_BYTES:
             self.flush()
 
+    def append_file(self, body: bytes) -> int:
+        """Write the record of a new file with one name into a free one; returns its reference."""
+        number, sequence = self.take()
+        pack, before, between, behind, room = self._new_file
+        used = self.attributes_offset + len(body)
+        self.append(number, pack(before, sequence, between, used, behind, number & 0xFFFFFFFF, room) + body)
+        return sequence << 48 | number
+
     def flush(self) -> None:
         """Write the records that are gathered."""
         if self._chunk:
@@ -356,6 +364,15 @@ class Mft:
         for offset, count in self._places(at, len(data)):
             self._storage.write(offset, view[:count])
             view = view[count:]
+
+
+def _template(header: bytes) -> tuple[Callable[..., bytes], bytes, bytes, bytes, bytes]:
+    """What packs the header of new files, and its parts around sequence number, used bytes and number."""
+    sequence, used, number = map(FileRecordHeader.offset_of, ("sequence", "used_bytes", "record_number"))
+    before, between = header[:sequence], header[sequence + 2 : used]
+    behind, room = header[used + 4 : number], header[number + 4 :]
+    form = f"<{len(before)}sH{len(between)}sI{len(behind)}sI{len(room)}s"
+    return struct.Struct(form).pack, before, between, behind, room
 
 
 def next_sequence(sequence: int) -> int:

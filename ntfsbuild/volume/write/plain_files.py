@@ -7,17 +7,18 @@ only its directory entry stays in memory.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from codecs import utf_16_le_encode
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.ondisk import attribute, file_name, file_record, names
+from ntfsbuild.ondisk import attribute, file_name, names
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_name import FileName
 from ntfsbuild.ondisk.file_record import END_MARKER
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.names import MAX_NAME_UNITS
-from ntfsbuild.ondisk.runs import encode_run
+from ntfsbuild.ondisk.runs import encode_runs
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.attributes import information
@@ -27,14 +28,15 @@ from ntfsbuild.volume.write.secure import Secure
 from ntfsbuild.volume.write.transaction import Transaction
 from ntfsbuild.volume.write.write_buffer import LANDING_BYTES
 
-_INSTANCES = 3  # $STANDARD_INFORMATION, $FILE_NAME, $DATA: 0, 1, 2.
+_MAX_NAME_BYTES = 2 * MAX_NAME_UNITS
 _PADDING = [bytes(k) for k in range(8)]
 _MOST_RUNS = 16  # Always fit beside the longest name.
 
+_new_data_sizes = struct.Struct("<QQ")  # Of the data, and of what of it is initialized.
 _name_head = struct.Struct("<5Q")
 _name_tail = struct.Struct("<QQIIBB")
 assert _name_head.size + _name_tail.size == FileName.SIZE
-_mapped_header = NonResidentHeader.LAYOUT
+assert NonResidentHeader.LAYOUT.format.endswith("QQ")
 
 
 # Makes a file whose stream lies in so many runs that its record may not hold them.
@@ -52,6 +54,8 @@ class PlainFiles:
         self._cluster_bytes = transaction.geometry.cluster_bytes
         self._mft = transaction.mft_file
         self._buffer = transaction.storage
+        # By clusters << 4 | bytes of the first cluster's number: what of a mapped $DATA lies around these.
+        self._mapped_parts: dict[int, tuple[bytes, bytes, bytes]] = {}
         self._directory: Directory | None = None
         self._times: Ticks4 | None = None
         self._attributes = 0
@@ -66,7 +70,7 @@ class PlainFiles:
         self._name_heads: list[bytes] = []
         self._name_padding: list[bytes] = []
         self._resident_room: list[int] = []
-        for name_bytes in range(2 * MAX_NAME_UNITS + 1):
+        for name_bytes in range(_MAX_NAME_BYTES + 1):
             key_bytes = FileName.SIZE + name_bytes
             whole = attribute.resident(attribute.FILE_NAME, bytes(key_bytes), instance=1, indexed=True)
             self._name_heads.append(whole[: ResidentHeader.SIZE])
@@ -87,7 +91,7 @@ class PlainFiles:
             self._make_resident(directory, raw_name, data, times, attributes)
         elif size <= LANDING_BYTES - 4096:
             self._buffer.landing()[:size] = data
-            self._make_landed(directory, raw_name, size, times, attributes)
+            self.make_landed(directory, ((name, size, times),), attributes)
         else:
             self._store(directory, name, data, times, attributes)
 
@@ -98,19 +102,38 @@ class PlainFiles:
         self.make_mapped(directory, name, extent.stream(), times, attributes)
 
     def landing(self) -> memoryview:
-        """Memory for the content of the next file; see `make_from_landing`."""
+        """Memory for the content of the next file; see `make_landed`."""
         return self._buffer.landing()
 
-    def make_from_landing(
-        self, directory: Directory, name: str, size_bytes: int, times: Ticks4, attributes: int
+    def make_landed(
+        self, directory: Directory, landed: Iterable[tuple[str, int, Ticks4]], attributes: int
     ) -> None:
-        """Create a file whose content was put into `landing()`."""
-        raw_name = encode_name(name)
-        if size_bytes <= self._resident_room[len(raw_name)]:
-            data = bytes(self._buffer.landing()[:size_bytes])
-            self._make_resident(directory, raw_name, data, times, attributes)
-        else:
-            self._make_landed(directory, raw_name, size_bytes, times, attributes)
+        """Create files by name, size and times; each one's content is in `landing()` when it is its turn."""
+        clusters, cluster_bytes = self._clusters, self._cluster_bytes
+        resident_room, parts_of = self._resident_room, self._mapped_parts.get
+        take_landed, pack_sizes = self._buffer.take_landed, _new_data_sizes.pack
+        for name, size, times in landed:
+            raw_name = utf_16_le_encode(name, "surrogatepass")[0]  # Without the search for a codec.
+            if not 0 < len(raw_name) <= _MAX_NAME_BYTES:
+                raw_name = encode_name(name)  # It says what is wrong.
+            if size <= resident_room[len(raw_name)]:
+                data = bytes(self._buffer.landing()[:size])
+                self._make_resident(directory, raw_name, data, times, attributes)
+                continue
+            count = -(-size // cluster_bytes)
+            lcn = clusters.next_lcn
+            if clusters.limit_lcn - lcn < count:
+                if not clusters.open_extent(count):
+                    self._store(directory, name, bytes(self._buffer.landing()[:size]), times, attributes)
+                    continue
+                lcn = clusters.next_lcn
+            clusters.next_lcn = lcn + count
+            take_landed(lcn * cluster_bytes, size, count * cluster_bytes)
+            lcn_bytes = (lcn.bit_length() >> 3) + 1
+            parts = parts_of(count << 4 | lcn_bytes) or self._prepare_mapped(count, lcn, lcn_bytes)
+            before, run_head, after = parts
+            packed = before + pack_sizes(size, size) + run_head + lcn.to_bytes(lcn_bytes, "little") + after
+            self._add(directory, raw_name, size, count * cluster_bytes, packed, times, attributes)
 
     def make_mapped(
         self, directory: Directory, name: str, stream: Attribute, times: Ticks4, attributes: int
@@ -126,23 +149,32 @@ class PlainFiles:
         allocated = sum(count for _, count in stream.runs) * self._cluster_bytes
         self._add(directory, raw_name, stream.data_bytes, allocated, bytes(packed), times, attributes)
 
-    def _make_landed(
-        self, directory: Directory, raw_name: bytes, size: int, times: Ticks4, attributes: int
-    ) -> None:
-        clusters, cluster_bytes = self._clusters, self._cluster_bytes
-        count = -(-size // cluster_bytes)
-        lcn = clusters.next_lcn
-        if clusters.limit_lcn - lcn < count:
-            if not clusters.open_extent(count):
-                name = raw_name.decode("utf-16-le", "surrogatepass")
-                self._store(directory, name, bytes(self._buffer.landing()[:size]), times, attributes)
-                return
-            lcn = clusters.next_lcn
-        clusters.next_lcn = lcn + count
-        room_bytes = count * cluster_bytes
-        self._buffer.take_landed(lcn * cluster_bytes, size, room_bytes)
-        mapping = encode_run(lcn, count)
-        self._add_mapped(directory, raw_name, size, room_bytes, mapping, times, attributes)
+    def _prepare_mapped(self, count: int, lcn: int, lcn_bytes: int) -> tuple[bytes, bytes, bytes]:
+        """What files have in common that lie in so many clusters, in one run."""
+        mapping = encode_runs([(lcn, count)])
+        run_head, after = mapping[: -1 - lcn_bytes], mapping[-1:]
+        length = align(NonResidentHeader.SIZE + len(mapping), 8)
+        header = NonResidentHeader.LAYOUT.pack(
+            attribute.DATA,
+            length,
+            1,
+            0,
+            NonResidentHeader.SIZE,
+            0,
+            2,
+            0,
+            count - 1,
+            NonResidentHeader.SIZE,
+            0,
+            b"",
+            count * self._cluster_bytes,
+            0,
+            0,
+        )
+        before = header[: -_new_data_sizes.size]
+        after += bytes(length - NonResidentHeader.SIZE - len(mapping))
+        parts = self._mapped_parts[count << 4 | lcn_bytes] = before, run_head, after
+        return parts
 
     def _make_resident(
         self, directory: Directory, raw_name: bytes, data: bytes, times: Ticks4, attributes: int
@@ -151,40 +183,6 @@ class PlainFiles:
         padding = _PADDING[-size & 7]
         packed = self._data_heads[size] + data + padding
         self._add(directory, raw_name, size, size + len(padding), packed, times, attributes)
-
-    def _add_mapped(
-        self,
-        directory: Directory,
-        raw_name: bytes,
-        size: int,
-        allocated: int,
-        mapping: bytes,
-        times: Ticks4,
-        attributes: int,
-    ) -> None:
-        length = align(NonResidentHeader.SIZE + len(mapping), 8)
-        packed = (
-            _mapped_header.pack(
-                attribute.DATA,
-                length,
-                1,
-                0,
-                NonResidentHeader.SIZE,
-                0,
-                2,
-                0,
-                allocated // self._cluster_bytes - 1,
-                NonResidentHeader.SIZE,
-                0,
-                b"",
-                allocated,
-                size,
-                size,
-            )
-            + mapping
-            + bytes(length - NonResidentHeader.SIZE - len(mapping))
-        )
-        self._add(directory, raw_name, size, allocated, packed, times, attributes)
 
     # ------------------------------------------------------------------ directories
 
@@ -226,30 +224,25 @@ class PlainFiles:
         if times is not self._times or attributes != self._attributes or directory is not self._directory:
             self._enter(directory, times, attributes)
         name_bytes = len(raw_name)
-        key = (
-            self._name_head
-            + _name_tail.pack(allocated, size, attributes, 0, name_bytes >> 1, file_name.POSIX)
-            + raw_name
+        name_tail = _name_tail.pack(allocated, size, attributes, 0, name_bytes >> 1, file_name.POSIX)
+        key = self._name_head + name_tail + raw_name
+        body = b"".join(
+            (
+                self._information,
+                self._name_heads[name_bytes],
+                key,
+                self._name_padding[name_bytes],
+                data_attribute,
+                END_MARKER,
+            )
         )
-        body = (
-            self._information
-            + self._name_heads[name_bytes]
-            + key
-            + self._name_padding[name_bytes]
-            + data_attribute
-            + END_MARKER
-        )
-        mft = self._mft
-        number, sequence = mft.take()
-        head = mft.header(number, sequence, len(body), file_record.IN_USE, 1, _INSTANCES)
-        mft.append(number, head + body)
+        self._append_reference(self._mft.append_file(body))
         self._append_key(key)
-        self._append_reference(sequence << 48 | number)
 
 
 def encode_name(name: str) -> bytes:
     """A name as it lies on the disk; raises ManifestError where none can be that long, or empty."""
-    raw_name = name.encode("utf-16-le", "surrogatepass")
-    if not 0 < len(raw_name) <= 2 * MAX_NAME_UNITS:
+    raw_name = utf_16_le_encode(name, "surrogatepass")[0]
+    if not 0 < len(raw_name) <= _MAX_NAME_BYTES:
         raise ManifestError(f"{name!r}: {names.what_is_wrong(name, posix=True)}")
     return raw_name

@@ -8,7 +8,7 @@ from ntfsbuild.image.raw import ChangeableStorage
 LANDING_BYTES = 256 << 10  # The most that one small file may bring.
 _BUFFER_BYTES = 4 << 20
 _GATHERED_BYTES = 64 << 10  # What is longer is written at once.
-_ZEROS = bytes(4096)
+_ZEROS = memoryview(bytes(4096))
 
 
 class WriteBuffer:
@@ -20,8 +20,7 @@ class WriteBuffer:
 
     def __init__(self, storage: ChangeableStorage) -> None:
         self._storage = storage
-        self._buffer = bytearray(_BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
+        self._view = memoryview(bytearray(_BUFFER_BYTES))
         self._base = 0  # Where the buffer's first byte lies on the volume.
         self._filled = 0
         self._landing: memoryview | None = None
@@ -52,13 +51,13 @@ class WriteBuffer:
             # What has landed lies behind what is gathered, which goes elsewhere.
             if at:
                 self._storage.write(self._base, self._view[:at])
-                self._buffer[:size_bytes] = bytes(self._view[at : at + size_bytes])
+                self._view[:size_bytes] = bytes(self._view[at : at + size_bytes])
                 at = 0
             self._base = offset
         end = at + size_bytes
         padding = room_bytes - size_bytes
         if padding <= len(_ZEROS):
-            self._buffer[end : end + padding] = _ZEROS[:padding]
+            self._view[end : end + padding] = _ZEROS[:padding]
             self._filled = end + padding
         else:
             self._filled = end
@@ -81,7 +80,7 @@ class WriteBuffer:
         if offset != self._base + self._filled or end > _BUFFER_BYTES - LANDING_BYTES:
             self.flush()
             self._base, end = offset, size
-        self._buffer[self._filled : end] = data
+        self._view[self._filled : end] = data
         self._filled = end
 
     def zero(self, offset: int, size_bytes: int) -> None:

@@ -17,6 +17,7 @@ from ntfsbuild.volume.read.streams import StreamReader
 from ntfsbuild.volume.write.clusters import FreeClusters, NewClusters
 from ntfsbuild.volume.write.existing import writer_of
 from ntfsbuild.volume.write.file_state import FileState
+from ntfsbuild.volume.write.mft import Mft
 from ntfsbuild.volume.write.streams import Streams
 from ntfsbuild.volume.write.writer import Writer
 
@@ -205,3 +206,8 @@ def made_file(writer: Writer, name: str, *streams: Attribute, above: str = "/") 
     directory = writer.directory_at(above)
     made = writer.make_file(directory, name, streams or [resident(b"")], TIMES, 0x20, keep_open=True)
     return writer.transaction.file(made)
+
+
+def raw_record(mft: Mft, number: int) -> bytes:
+    """A record as it lies on the disk, its update sequence in place."""
+    return mft.read_bytes(number * mft.record_bytes, mft.record_bytes)

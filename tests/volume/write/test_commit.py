@@ -8,7 +8,7 @@ from ntfsbuild.errors import NoRoom, VolumeError
 from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.volume.write.commit import Commit
-from tests.volume.write.memory import LATER, formatted, made_file, open_writer, resident
+from tests.volume.write.memory import LATER, formatted, made_file, open_writer, raw_record, resident
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:
@@ -74,7 +74,7 @@ def test_a_deleted_record_keeps_its_bytes_and_counts_its_sequence() -> None:
     writer.commit()
     writer.names.remove("/a", LATER)
     writer.commit()
-    raw = bytearray(writer.transaction.mft_file.read_raw(state.number))
+    raw = bytearray(raw_record(writer.transaction.mft_file, state.number))
     fixups.restore(raw, "record")
     header = FileRecordHeader.unpack(raw)
     assert (header.flags & file_record.IN_USE, header.sequence) == (0, state.sequence + 1)

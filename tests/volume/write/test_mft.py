@@ -11,7 +11,7 @@ from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.mft import Growth, Mft, next_sequence
-from tests.volume.write.memory import CLUSTER, MemoryStorage, mapped, resident, streams_over
+from tests.volume.write.memory import CLUSTER, MemoryStorage, mapped, raw_record, resident, streams_over
 
 RECORD = 1024
 MFT_LCN = 4
@@ -83,7 +83,7 @@ def test_records_in_a_row_are_written_at_once() -> None:
     for number in range(24, 40):
         made.append(number, packed(made, number))
     assert storage.written == []
-    raw = bytearray(made.read_raw(39))
+    raw = bytearray(raw_record(made, 39))
     assert storage.written == [(MFT_LCN * CLUSTER + 24 * RECORD, 16 * RECORD)]
     fixups.restore(raw, "record 39")
     assert struct.unpack_from("<4sHH", raw) == (b"FILE", 0x30, 3)
@@ -93,9 +93,9 @@ def test_records_in_a_row_are_written_at_once() -> None:
 def test_a_record_that_is_written_again_counts_its_update_sequence() -> None:
     made, _ = mft()
     made.write(30, packed(made, 30), 5)
-    assert made.read_raw(30)[0x30:0x32] == b"\x05\0"
+    assert raw_record(made, 30)[0x30:0x32] == b"\x05\0"
     made.write_raw(30, b"raw".ljust(RECORD, b"\0"))
-    assert made.read_raw(30)[:3] == b"raw"
+    assert raw_record(made, 30)[:3] == b"raw"
 
 
 def test_on_a_new_volume_it_grows_when_records_are_written() -> None:

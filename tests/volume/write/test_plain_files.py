@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk import attribute
+from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write.plain_files import PlainFiles, encode_name
 from ntfsbuild.volume.write.writer import Writer
@@ -43,14 +46,19 @@ def test_a_plain_file_is_a_file_like_any_other(size: int) -> None:
 def test_content_that_has_landed() -> None:
     writer = open_writer()
     directory = writer.directory_at("/")
-    for name, size in (("small", 20), ("large", 70_000), ("next", 5000)):
-        writer.plain_files.landing()[:size] = CONTENT[:size]
-        writer.plain_files.make_from_landing(directory, name, size, TIMES, 0x20)
+    sizes = {"small": 20, "large": 70_000, "next": 5000, "later": 6000}
+
+    def landed() -> Iterator[tuple[str, int, Ticks4]]:
+        for name, size in sizes.items():
+            writer.plain_files.landing()[:size] = CONTENT[:size]
+            yield name, size, TIMES if name != "later" else (5, 6, 7, 8)
+
+    writer.plain_files.make_landed(directory, landed(), 0x20)
     writer.commit()
     reader = writer.reader
-    assert [reader.read(f"/{name}") for name in ("small", "large", "next")] == [
-        CONTENT[:20], CONTENT[:70_000], CONTENT[:5000],
-    ]  # fmt: skip
+    assert {name: len(reader.read(f"/{name}")) for name in sizes} == sizes
+    assert all(reader.read(f"/{name}") == CONTENT[:size] for name, size in sizes.items())
+    assert [reader.stat(f"/{name}").times == TIMES for name in sizes] == [True, True, True, False]
 
 
 def test_a_directory_knows_that_it_has_changed_when_the_files_are_settled() -> None:
