@@ -86,6 +86,13 @@ def _directories_to(path: str) -> list[str]:
 
 
 def _item(file: File, cluster_bytes: int, first_names: dict[int, str], note: Note) -> Item:
+    plain = file.plain
+    if plain is not None:
+        data = plain.data
+        end = data.initialized_bytes if data.value is None else len(data.value)
+        extents = [(0, end)] if end else []
+        content = Stream("", data.size_bytes, extents, file.part_reader())
+        return Item(file.path, "file", plain.times, plain.attributes, content)
     path, is_linked = file.path, file.is_linked
     if is_linked:
         first = first_names.setdefault(file.number, path)

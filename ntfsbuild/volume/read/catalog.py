@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
-from ntfsbuild.ondisk import attribute, attribute_list, file_record, upcase
+from ntfsbuild.ondisk import attribute, attribute_list, file_record, fixups, upcase
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.index import vcn_unit
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation, Ticks4
@@ -21,6 +21,7 @@ from ntfsbuild.volume.read.damage import Damage
 from ntfsbuild.volume.read.gathering import gathered, select
 from ntfsbuild.volume.read.indexes import Index, NameEntry, name_entries, times_of, view_data
 from ntfsbuild.volume.read.paths_above import path_of
+from ntfsbuild.volume.read.plain import PlainRecord, plain_record
 from ntfsbuild.volume.read.records import Attribute, Record, joined, parse_record
 from ntfsbuild.volume.read.security import BY_ID, STREAM, SecurityReader
 from ntfsbuild.volume.read.streams import StreamReader
@@ -30,6 +31,7 @@ _MOST_CACHED_DIRECTORIES = 256
 _LARGE_INDEX_BYTES = 256 << 10  # Some 2,500 entries.
 _MOST_DESCENTS = 16
 _AHEAD_BYTES = 256 << 10
+_MOST_CHUNKS = 16  # Files of one directory may have records in several of them.
 _LARGEST_BITMAP_BYTES = 1 << 24  # $BITMAP of an index; a limit, since damage must not fill the memory.
 
 
@@ -65,6 +67,9 @@ class Catalog(Protocol):
 
     def referenced(self, meant: int) -> Record:
         """The record that a reference means; raises CorruptVolume where something else is there by now."""
+
+    def plain(self, meant: int) -> PlainRecord | None:
+        """The record that a reference means, if it is that of a plain file and is read ahead."""
 
     def attributes(self, record: Record) -> list[Attribute]:
         """All attributes of a file, those of its other records included, pieces joined."""
@@ -108,8 +113,9 @@ class DiskCatalog:
         self.index_block_bytes = boot.index_block_bytes
         self._index_unit = vcn_unit(boot.geometry.cluster_bytes, boot.index_block_bytes)
         self.streams = StreamReader(storage, boot.geometry)
+        self._clusters = boot.geometry.cluster_count
         self._ahead_records = 0
-        self._chunk, self._chunk_first = b"", 0
+        self._chunks: dict[int, _Chunk] = {}  # Of records that are read ahead, the least recently used first.
         self.mft = self._find_mft(boot.mft_lcn)  # Reads records, where $MFT has several.
         self._names: dict[int, _Names] = {}
         self._asked: dict[int, int] = {}  # Number of lookups in a large directory.
@@ -146,14 +152,39 @@ class DiskCatalog:
             raise CorruptVolume(f"record {number}: $MFT has {self.mft.data_bytes // size} records")
         if not self._ahead_records:
             return parse_record(self.streams.read_at(self.mft, number * size, size), number)
-        at = (number - self._chunk_first) * size
-        if not 0 <= at < len(self._chunk):
-            first = number // self._ahead_records * self._ahead_records
+        chunk = self._chunk_of(number)
+        at = (number - chunk.first) * size
+        return parse_record(chunk.raw[at : at + size], number)
+
+    def plain(self, meant: int) -> PlainRecord | None:
+        """The record that a reference means, if it is that of a plain file and is read ahead."""
+        number, (_, cluster_bytes, size, *_) = meant & file_record.NUMBER_MASK, self.geometry
+        if not self._ahead_records or (number + 1) * size > self.mft.data_bytes:
+            return None
+        chunk = self._chunk_of(number)
+        at, data = (number - chunk.first) * size, chunk.records
+        if not data:
+            alone = bytearray(chunk.raw[at : at + size])
+            if fixups.undo(alone) is not None:
+                return None
+            at, data = 0, bytes(alone)
+        found = plain_record(data, at, number, size, cluster_bytes, self._clusters)
+        return found if found is not None and found.sequence == meant >> 48 else None
+
+    def _chunk_of(self, number: int) -> _Chunk:
+        """The chunk of $MFT that holds a record."""
+        nth = number // self._ahead_records
+        found = self._chunks.pop(nth, None)
+        if found is None:
+            size, first = self.geometry.record_bytes, nth * self._ahead_records
             count = min(self._ahead_records * size, self.mft.data_bytes // size * size - first * size)
-            self._chunk = self.streams.read_at(self.mft, first * size, count)
-            self._chunk_first = first
-            at = (number - first) * size
-        return parse_record(self._chunk[at : at + size], number)
+            raw = self.streams.read_at(self.mft, first * size, count)
+            records = bytearray(raw)
+            found = _Chunk(first, raw, bytes(records) if fixups.restore_all(records, size) else b"")
+            if len(self._chunks) >= _MOST_CHUNKS:
+                del self._chunks[next(iter(self._chunks))]
+        self._chunks[nth] = found
+        return found
 
     def read_ahead(self) -> None:
         """Say that most records will be asked for, in their order or nearly so."""
@@ -298,6 +329,17 @@ class DiskCatalog:
     def times_of_entry(self, number: int, entry: NameEntry, times: Ticks4) -> Ticks4:
         """The times that an entry of a file has."""
         return times_of(entry)
+
+
+class _Chunk(NamedTuple):
+    """A piece of $MFT: its first record, its bytes as stored, and these with all update sequences undone.
+
+    `records` is empty if its records are not all alike, and must be looked at one by one.
+    """
+
+    first: int
+    raw: bytes
+    records: bytes
 
 
 class _Names(NamedTuple):

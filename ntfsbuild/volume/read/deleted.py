@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from ntfsbuild.ondisk import attribute, file_name
 from ntfsbuild.ondisk.standard_information import StandardInformation
-from ntfsbuild.volume.read.file import described
-from ntfsbuild.volume.read.info import FileInfo
+from ntfsbuild.volume.read.info import FileInfo, described
 from ntfsbuild.volume.read.records import Attribute, Record
 
 ReadPart = Callable[[Attribute, int, int], bytes]

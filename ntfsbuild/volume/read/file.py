@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_name, file_record
-from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.standard_information import StandardInformation
-from ntfsbuild.ondisk.traits import Form, Traits
+from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume.read.catalog import Catalog, standard_information, stream_named
 from ntfsbuild.volume.read.gathering import records_of, select
-from ntfsbuild.volume.read.indexes import NameEntry, name_of_value, times_of
-from ntfsbuild.volume.read.info import DirectoryItem, FileDetails, FileInfo, NameInfo, StreamInfo
+from ntfsbuild.volume.read.indexes import NameEntry, name_of_value
+from ntfsbuild.volume.read.info import (
+    DirectoryItem,
+    FileDetails,
+    FileInfo,
+    described,
+    listed,
+    plain_info,
+)
+from ntfsbuild.volume.read.plain import PlainRecord
 from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.read.streams import StreamReader
-from ntfsbuild.volume.read.traits import EFS_NAME, Found, Sources, information_times, read_traits
+from ntfsbuild.volume.read.traits import (
+    EFS_NAME,
+    Found,
+    Sources,
+    information_times,
+    plain_traits,
+    read_traits,
+)
 from ntfsbuild.volume.run_list import clusters_of, data_extents
 
 if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
 
-DIRECTORY_INDEX, _REPARSE_POINT = int(FileAttributes.DIRECTORY_INDEX), int(FileAttributes.REPARSE_POINT)
 _OBJECT_IDS = "$ObjId"
 _PIECE_BYTES = 1 << 20
 _RAW_UNIT_BYTES = 512  # Encrypted data.
@@ -46,6 +59,7 @@ class File:
         "_entry",
         "_information",
         "_place",
+        "_plain",
         "_record",
         "path",
         "reference",
@@ -63,6 +77,7 @@ class File:
         self.reference = reference
         self.path = path
         self._record: Record | None = None
+        self._plain: PlainRecord | Literal[False] | None = False  # Not read yet.
         self._place = place
         self._entry = entry
         self._attributes: list[Attribute] | None = None
@@ -81,9 +96,16 @@ class File:
         return self.reference & file_record.NUMBER_MASK
 
     @property
+    def plain(self) -> PlainRecord | None:
+        """Its record if it is a plain file and records are read ahead: the fast path of all questions."""
+        if self._plain is False:
+            self._plain = self._catalog.plain(self.reference)
+        return self._plain
+
+    @property
     def is_directory(self) -> bool:
         """Whether it has an `$I30` index."""
-        return self.record.is_directory
+        return self.plain is None and self.record.is_directory
 
     @property
     def attributes(self) -> list[Attribute]:
@@ -107,11 +129,14 @@ class File:
     @property
     def is_linked(self) -> bool:
         """Whether it is a file with several names; a short name counts."""
-        return self.record.link_count > 1 and not self.record.is_directory
+        return self.plain is None and self.record.link_count > 1 and not self.record.is_directory
 
     def info(self) -> FileInfo:
         """The metadata in its records, as plain data."""
         cluster_bytes = self._catalog.geometry.cluster_bytes
+        plain = self.plain
+        if plain is not None:
+            return plain_info(self.path, plain, cluster_bytes)
         return described(
             self.path, self.record, self.attributes, self.information, self.reparse_tag, cluster_bytes
         )
@@ -144,7 +169,11 @@ class File:
 
         Damage raises CorruptVolume, or is noted in `faults` by the name of the trait.
         """
-        entry = self.entry
+        entry, plain = self.entry, self.plain
+        if plain is not None:
+            found_traits = plain_traits(plain, entry, self._catalog.descriptor_of)
+            if found_traits is not None:
+                return found_traits
         times = self._catalog.times_of_entry(self.number, entry, information_times(self.information))
         found = Found(self.record, self.attributes, self.information, entry, times)
         catalog = self._catalog
@@ -206,6 +235,8 @@ class File:
 
     def stream(self, name: str = "") -> Attribute:
         """The attribute of a stream, found ignoring case; raises VolumeError if there is none."""
+        if not name and self.plain is not None:
+            return self.plain.data
         found = stream_named(self.attributes, name, self._catalog.case) if name else self._main()
         if found is None:
             if self.is_directory and not name:
@@ -306,6 +337,8 @@ class File:
 
     def refuse_external(self) -> None:
         """Raise VolumeError if the content of the file is not in its unnamed stream."""
+        if self.plain is not None:
+            return
         tag = self.reparse_tag
         if tag and (why := where_content_is(tag, self.information.attributes)):
             raise VolumeError(f"{self.path}: {why}")
@@ -315,105 +348,3 @@ def reparse_tag_of(attributes: Sequence[Attribute], streams: StreamReader) -> in
     """The tag of the reparse point among the attributes of a file; 0 if there is none."""
     found = select(attributes, attribute.REPARSE_POINT, "")
     return int.from_bytes(streams.part(found[0], 0, 4), "little") if found else 0
-
-
-def listed(entry: NameEntry) -> DirectoryItem:
-    """A directory entry as plain data."""
-    return DirectoryItem(
-        entry.name,
-        entry.reference & file_record.NUMBER_MASK,
-        entry.reference >> 48,
-        bool(entry.attributes & DIRECTORY_INDEX),
-        entry.data_bytes,
-        entry.allocated_bytes,
-        entry.attributes & ~DIRECTORY_INDEX,
-        times_of(entry),
-        entry.namespace,
-        # Without a reparse point this field holds the size of the extended attributes.
-        entry.reparse_tag if entry.attributes & _REPARSE_POINT else 0,
-    )
-
-
-def described(
-    path: str,
-    record: Record,
-    attributes: Sequence[Attribute],
-    information: StandardInformation,
-    reparse_tag: int,
-    cluster_bytes: int,
-) -> FileInfo:
-    """The metadata of a file; `attributes` are those of all its records."""
-    streams: list[StreamInfo] = []
-    names: list[NameInfo] = []
-    size_bytes = ea_bytes = 0
-    object_id = b""
-    for one in attributes:
-        if one.type_code == attribute.DATA:
-            streams.append(_stream_info(one, cluster_bytes))
-            if not one.name:
-                size_bytes = one.size_bytes
-        elif one.type_code == attribute.FILE_NAME:
-            if one.value is not None:
-                names.append(_name_info(name_of_value(one.value)))
-        elif one.type_code == attribute.EA:
-            ea_bytes += one.size_bytes
-        elif one.type_code == attribute.OBJECT_ID and one.value and not object_id:
-            object_id = one.value[:16]
-    return FileInfo(
-        path=path,
-        record=record.number,
-        sequence=record.sequence,
-        is_directory=record.is_directory,
-        size_bytes=size_bytes,
-        link_count=record.link_count,
-        attributes=information.attributes,
-        times=information_times(information),
-        security_id=information.security_id,
-        owner_id=information.owner_id,
-        usn=information.usn,
-        case_sensitive=record.is_directory and information.is_case_sensitive,
-        reparse_tag=reparse_tag,
-        object_id=object_id,
-        ea_bytes=ea_bytes,
-        names=tuple(names),
-        streams=tuple(streams),
-    )
-
-
-def _name_info(entry: NameEntry) -> NameInfo:
-    return NameInfo(
-        entry.name,
-        entry.namespace,
-        entry.parent_reference & file_record.NUMBER_MASK,
-        times_of(entry),
-        entry.attributes,
-        entry.parent_reference >> 48,
-    )
-
-
-def _stream_info(one: Attribute, cluster_bytes: int) -> StreamInfo:
-    form: Form = _form(one.flags) if one.flags else "plain"
-    if one.value is not None:
-        size = len(one.value)
-        return StreamInfo(one.name, True, size, size, size, one.flags, (), form, size)
-    allocated = clusters_of(one.runs) * cluster_bytes
-    occupied = clusters_of([run for run in one.runs if run[0] is not None]) * cluster_bytes
-    return StreamInfo(
-        one.name,
-        False,
-        one.data_bytes,
-        allocated,
-        one.initialized_bytes,
-        one.flags,
-        one.runs,
-        form,
-        occupied,
-    )
-
-
-def _form(flags: int) -> Form:
-    if flags & attribute.ENCRYPTED:
-        return "encrypted"
-    if flags & attribute.COMPRESSION_MASK:
-        return "sparse_compressed" if flags & attribute.SPARSE else "compressed"
-    return "sparse" if flags & attribute.SPARSE else "plain"

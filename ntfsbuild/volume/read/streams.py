@@ -70,7 +70,12 @@ class StreamReader:
 
     def read_at(self, stream: Attribute, offset: int, size_bytes: int) -> bytes:
         """A part of a plain non-resident stream, read from its clusters; it ends with the last cluster."""
-        found = run_list.extents(stream.runs, self._geometry.cluster_bytes, offset, size_bytes)
+        cluster_bytes = self._geometry.cluster_bytes
+        if len(stream.runs) == 1:  # Nearly always.
+            lcn, clusters = stream.runs[0]
+            if lcn is not None and offset + size_bytes <= clusters * cluster_bytes:
+                return self._read(lcn * cluster_bytes + offset, size_bytes)
+        found = run_list.extents(stream.runs, cluster_bytes, offset, size_bytes)
         parts = [bytes(count) if at is None else self._read(at, count) for at, count in found]
         return b"".join(parts)
 
@@ -83,7 +88,8 @@ class StreamReader:
         if not there:
             return bytes(size_bytes)
         if not stream.flags & attribute.COMPRESSION_MASK:
-            return self.read_at(stream, at, there).ljust(size_bytes, b"\0")
+            found = self.read_at(stream, at, there)
+            return found if len(found) == size_bytes else found.ljust(size_bytes, b"\0")
         unit_clusters = 1 << stream.compression_unit
         unit_bytes = unit_clusters * self._geometry.cluster_bytes
         first, after = at // unit_bytes, -(-(at + there) // unit_bytes)

@@ -12,10 +12,12 @@ from ntfsbuild.ondisk.object_id import ObjectId, ObjIdEntry
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.volume.read.indexes import NameEntry, name_of_value, times_of
+from ntfsbuild.volume.read.plain import PlainRecord
 from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.read.security import descriptor_of_file
 
 EFS_NAME = "$EFS"
+_SHORT_NAMESPACES = (file_name.DOS, file_name.WIN32_AND_DOS)
 _LARGEST_BYTES = 1 << 20  # No trait is larger; a limit, since damage must not fill the memory.
 
 _Value = TypeVar("_Value")
@@ -169,6 +171,30 @@ class _Reader:
 def read_traits(found: Found, sources: Sources, faults: dict[str, str] | None = None) -> Traits:
     """All traits of a file; damage raises CorruptVolume, or is noted in `faults` by the trait's name."""
     return _Reader(found, sources, faults).read()
+
+
+def plain_traits(
+    plain: PlainRecord, entry: NameEntry, descriptor_of: Callable[[int], bytes | None]
+) -> Traits | None:
+    """The traits of a plain file; None if its entry differs from its name, or $Secure has no descriptor."""
+    security = descriptor_of(plain.security_id)
+    if (
+        security is None
+        or entry.name != plain.name
+        or entry.namespace != plain.namespace
+        or (entry.parent_reference ^ plain.parent_reference) & file_record.NUMBER_MASK
+    ):
+        return None
+    entry_times = times_of(entry)
+    # fmt: off
+    return Traits(
+        security, entry.name if plain.namespace in _SHORT_NAMESPACES else None, None, None, None, None, None,
+        None if plain.name_times == plain.times else plain.name_times,
+        None if entry_times == plain.times else entry_times,
+        None, plain.owner_id, plain.quota_charged, plain.usn, plain.version_max, plain.version,
+        plain.class_id,
+    )
+    # fmt: on
 
 
 def information_times(information: StandardInformation) -> Ticks4:

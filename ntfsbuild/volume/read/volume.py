@@ -17,10 +17,10 @@ from ntfsbuild.volume.closed import CLOSED
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.boot import Reader
 from ntfsbuild.volume.read.catalog import Catalog, DiskCatalog, standard_information
-from ntfsbuild.volume.read.file import DIRECTORY_INDEX, File, listed
+from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.gathering import select
 from ntfsbuild.volume.read.indexes import NameEntry
-from ntfsbuild.volume.read.info import DirectoryItem, FileDetails, FileInfo
+from ntfsbuild.volume.read.info import DIRECTORY_INDEX, DirectoryItem, FileDetails, FileInfo, listed
 from ntfsbuild.volume.read.paths import Paths, Way
 from ntfsbuild.volume.read.records import Attribute
 

@@ -134,6 +134,9 @@ class Transaction:
             raise not_referenced(record, meant >> 48)
         return record
 
+    def plain(self, meant: int) -> None:
+        """None: records change while they are read."""
+
     def attributes(self, record: Record) -> list[Attribute]:
         """All attributes of a file, those of its other records included, pieces joined."""
         if record.number in self.states or self.disk is None:
