@@ -166,15 +166,12 @@ def _is_below(path: str, prefix: str) -> bool:
 
 
 def _needs_posix(paths: Iterable[str]) -> bool:
-    """Whether a name is not valid on Windows, or two names differ only in case."""
-    folded: set[str] = set()
-    for path in paths:
-        name = path.rpartition("/")[2]
-        if name and names.what_is_wrong(name, posix=False):
-            return True
-        (key,) = names.folded([name]) if "/" not in name else (name,)
-        whole = path.rpartition("/")[0] + "/" + key
-        if whole in folded:
-            return True
-        folded.add(whole)
-    return False
+    """Whether a name is not valid on Windows, or two names of a directory differ only in case."""
+    parts = [path.rpartition("/") for path in paths]
+    found = [name for _, _, name in parts if name]
+    if not names.all_legal(found, posix=False) and any(
+        names.what_is_wrong(name, posix=False) for name in found
+    ):
+        return True
+    keys = names.folded(found)
+    return len(set(zip((above for above, _, name in parts if name), keys, strict=True))) < len(keys)

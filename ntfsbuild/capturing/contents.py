@@ -16,6 +16,7 @@ from ntfsbuild.ondisk.traits import COMPRESSED_FORMS
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.info import StreamInfo
+from ntfsbuild.volume.read.plain import PlainRecord
 from ntfsbuild.volume.run_list import data_extents, has_holes
 from ntfsbuild.volume.write.record_layout import SMALLEST_PIECE_BYTES, pack
 
@@ -39,6 +40,7 @@ class Contents:
     def __init__(self, volume: Volume, store: Store | None) -> None:
         self._volume = volume
         self._store = store
+        self._record_bytes = volume.geometry.record_bytes
 
     def of(self, file: File, stream: StreamInfo) -> Data:
         """The keys for a stream's content and its form (plain, sparse, compressed, encrypted)."""
@@ -53,6 +55,16 @@ class Contents:
             data["valid_data"] = stream.initialized_bytes
         return data
 
+    def of_plain(self, file: File, plain: PlainRecord) -> Data | None:
+        """The same for the content of a plain file; None if it is unusual."""
+        data, size = plain.data, plain.data.size_bytes
+        if self._store is None or size > _PIECE_BYTES:
+            return None
+        if data.value is None and (data.initialized_bytes < size or size <= self._record_bytes):
+            return None
+        content = file.part_reader()(0, size)
+        return inline(content) if size <= _INLINE_BYTES else self._stored(iter((content,)))
+
     def _needs_valid_data(self, file: File, stream: StreamInfo) -> bool:
         """Whether `valid_data` is needed: if not all is initialized, or to make it non-resident."""
         if stream.resident:
@@ -61,7 +73,7 @@ class Contents:
             return True
         if stream.form == "encrypted":
             return False
-        record_bytes = self._volume.geometry.record_bytes
+        record_bytes = self._record_bytes
         if stream.form == "sparse" or not 0 < stream.size_bytes <= record_bytes:
             return False
         if stream.size_bytes <= SMALLEST_PIECE_BYTES:
@@ -137,6 +149,8 @@ def inline(data: bytes) -> Data:
     """Short content for the manifest: as text if it is UTF-8 text, else as bytes."""
     if not data:
         return {}
+    if b"\0" in data:  # Most data that is no text, at once.
+        return {"hex": data.hex()}
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -10,6 +10,7 @@ from typing import Any
 from ntfsbuild.capturing.contents import Contents, Data, inline
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.ondisk import (
+    file_name,
     guid,
     names,
     object_id,
@@ -31,7 +32,9 @@ from ntfsbuild.ondisk.unix_metadata import (
 )
 from ntfsbuild.plan.model import ATTRIBUTES
 from ntfsbuild.volume.read.file import File
+from ntfsbuild.volume.read.indexes import NameEntry, times_of
 from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
+from ntfsbuild.volume.read.plain import PlainRecord
 
 Note = Callable[[str, str], None]
 
@@ -41,6 +44,8 @@ _FOLLOWING |= FileAttributes.ENCRYPTED | FileAttributes.VIEW_INDEX | FileAttribu
 # The version of a directory tells whether its names are case-sensitive, and is captured as `case_sensitive`.
 _NUMBERS = tuple(name for name in INFORMATION_BITS if not name.startswith("version"))
 _ENCRYPTED = int(FileAttributes.ENCRYPTED)
+_ARCHIVE = int(FileAttributes.ARCHIVE)
+_LONG_NAMESPACES = (file_name.POSIX, file_name.WIN32)
 _COMPRESSED = int(FileAttributes.COMPRESSED)
 _SPARSE_FORMS = frozenset(["sparse", "sparse_compressed"])
 _HANDED_DOWN = _ENCRYPTED | _COMPRESSED
@@ -74,12 +79,21 @@ class Entries:
         self._note = note
         self._short_names = short_names
         self._descriptors: dict[str, bytes | None] = {}  # Of directories.
+        self._inherited: set[tuple[int, str]] = set()  # Security ids that are inherited, with the directory.
         self._compressed: dict[str, bool] = {}
 
     def of(self, file: File, info: FileInfo) -> Data:
         """The complete entry of a file or directory."""
-        traits, path = file.traits(), file.path
+        path = file.path
         above = path.rpartition("/")[0] or "/"
+        plain = file.plain
+        if plain is not None and self._is_usual(plain, file.entry, above):
+            usual = self._contents.of_plain(file, plain)
+            if usual is not None:
+                if plain.times != self._times:
+                    usual |= self._said_times(path, "times", plain.times)
+                return usual
+        traits = file.traits()
         said: Data = {}
         if not info.is_directory:
             said |= self._main_stream(file, info)
@@ -88,7 +102,10 @@ class Entries:
             said |= self._said_times(path, "times", info.times)
         said |= self._attributes(path, info, traits)
         said |= self._extended_attributes(info, traits)
-        said |= self._security(path, above, info, traits)
+        security = self._security(path, above, info, traits)
+        if not security and traits.security is not None:
+            self._inherited.add((info.security_id, above))
+        said |= security
         said |= self._traits(path, traits)
         streams = {
             stream.name: self._contents.of(file, stream) or None
@@ -100,6 +117,21 @@ class Entries:
         self._encryption(path, info, traits, said)
         said |= self._compression(path, above, info, said)
         return said
+
+    def _is_usual(self, plain: PlainRecord, entry: NameEntry, above: str) -> bool:
+        """Whether a plain file has nothing to be captured but its content and its times."""
+        times = plain.times
+        return (
+            plain.attributes == _ARCHIVE
+            and (plain.security_id, above) in self._inherited
+            and not self._short_names
+            and plain.namespace in _LONG_NAMESPACES
+            and times == plain.name_times == times_of(entry)
+            and not (plain.owner_id or plain.quota_charged or plain.usn)
+            and not (plain.version_max or plain.version or plain.class_id)
+            and plain.is_listed_by(entry)
+            and not self._compressed.get(above)
+        )
 
     def _can_be_said(self, path: str, stream: str) -> bool:
         if is_text(stream):

@@ -11,11 +11,12 @@ from typing import Any
 _NOT_RAW = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 # YAML requires "? " before a key of more than 1,024 characters.
 _LONGEST_KEY = 1000
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def text_of(value: Any) -> str:
     """A value as text, on one line."""
-    text = _escaped(json.dumps(value, ensure_ascii=False))
+    text = _escaped(_json(value))
     if len(text) > _LONGEST_KEY and isinstance(value, Mapping):  # One of its keys may need "? ".
         return "{" + ", ".join(f"{_key(key)}: {text_of(one)}" for key, one in value.items()) + "}"
     return text
@@ -38,9 +39,11 @@ def key_of_entry(line: str) -> str | None:
 
 
 def _key(key: str) -> str:
-    text = _escaped(json.dumps(key, ensure_ascii=False))
+    text = _escaped(_json(key))
     return text if len(text) <= _LONGEST_KEY else f"? {text}"
 
 
 def _escaped(text: str) -> str:
+    if text.isascii() and "\x7f" not in text:
+        return text
     return _NOT_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -14,9 +14,10 @@ from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_name import NAME_AT, FileName
-from ntfsbuild.ondisk.file_record import END_MARKER, IN_USE, MAGIC, FileRecordHeader
+from ntfsbuild.ondisk.file_record import END_MARKER, IN_USE, MAGIC, NUMBER_MASK, FileRecordHeader
 from ntfsbuild.ondisk.runs import read_runs
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
+from ntfsbuild.volume.read.indexes import NameEntry
 from ntfsbuild.volume.read.records import Attribute
 
 _unpack_head = FileRecordHeader.LAYOUT.unpack_from
@@ -58,6 +59,14 @@ class PlainRecord(NamedTuple):
     namespace: int
     name: str
     data: Attribute
+
+    def is_listed_by(self, entry: NameEntry) -> bool:
+        """Whether an entry of a directory has the name, the namespace and the parent of its $FILE_NAME."""
+        return (
+            entry.name == self.name
+            and entry.namespace == self.namespace
+            and not (entry.parent_reference ^ self.parent_reference) & NUMBER_MASK
+        )
 
 
 def plain_record(

@@ -178,12 +178,7 @@ def plain_traits(
 ) -> Traits | None:
     """The traits of a plain file; None if its entry differs from its name, or $Secure has no descriptor."""
     security = descriptor_of(plain.security_id)
-    if (
-        security is None
-        or entry.name != plain.name
-        or entry.namespace != plain.namespace
-        or (entry.parent_reference ^ plain.parent_reference) & file_record.NUMBER_MASK
-    ):
+    if security is None or not plain.is_listed_by(entry):
         return None
     entry_times = times_of(entry)
     # fmt: off
