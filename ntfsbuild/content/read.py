@@ -117,6 +117,9 @@ def same_pieces(one: Iterable[Piece], other: Iterable[Piece]) -> bool:
                 return False
         else:
             count = min(len(left[1]), len(right[1]))
+            if left[1] == right[1]:  # At once, without copies.
+                left, right = next(ones, None), next(others, None)
+                continue
             if left[1][:count] != right[1][:count]:
                 return False
         left = _after(left, at + count) or next(ones, None)

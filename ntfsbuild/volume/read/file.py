@@ -303,6 +303,12 @@ class File:
         self, stream: str = "", *, key: PrivateKey | bytes | None = None
     ) -> Iterator[tuple[int, bytes]]:
         """The data of a stream with its offsets, without holes and uninitialized bytes."""
+        plain = None if stream else self.plain
+        if plain is not None:
+            data = plain.data
+            end = data.initialized_bytes if data.value is None else len(data.value)
+            if end <= _PIECE_BYTES:
+                return iter(((0, self._catalog.streams.part(data, 0, end)),) if end else ())
         return self._data_pieces(self.stream(stream), stream, key)
 
     def _data_pieces(

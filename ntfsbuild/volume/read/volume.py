@@ -107,7 +107,7 @@ class VolumeReader:
         else:
             above = way[-2][1] if len(way) > 1 else self._catalog.root_reference
             found = File(self._catalog, way[-1][1], path, (above, way[-1][0]))
-        assert found.record  # Read it here, so that damage is raised at once.
+        assert found.plain or found.record  # Read it here, so that damage is raised at once.
         return found
 
     def listdir(self, path: str = "/", *, system: bool = False) -> list[DirectoryItem]:
