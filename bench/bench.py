@@ -72,12 +72,15 @@ def main() -> None:
         folder = (options.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         shop = Shop(folder, options.files)
-        for row in chosen:
-            line = measured_line(row, shop, options.rounds)
-            print(line, flush=True)
-            if page is not None:
-                readme = PROJECT / "README.md" if page == RESULTS else None
-                write_results(page, readme, {row.key: line}, [row.key for row in rows])
+        try:
+            for row in chosen:
+                line = measured_line(row, shop, options.rounds)
+                print(line, flush=True)
+                if page is not None:
+                    readme = PROJECT / "README.md" if page == RESULTS else None
+                    write_results(page, readme, {row.key: line}, [row.key for row in rows])
+        finally:
+            shop.delete_outputs()
 
 
 if __name__ == "__main__":

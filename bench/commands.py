@@ -25,6 +25,12 @@ class Shop:
         self.folder, self.files = folder, files
         self.image, self.mounted = folder / "made.img", folder / "mounted"
         self.mounted.mkdir(exist_ok=True)
+        self.outputs = folder / "outputs"  # Folders that commands wrote in earlier rounds.
+        self.outputs.mkdir(exist_ok=True)
+
+    def delete_outputs(self) -> None:
+        """Delete the folders of all rounds."""
+        shutil.rmtree(self.outputs)
 
     # ------------------------------------------------------------------ trees and volumes
 
@@ -101,7 +107,8 @@ class Shop:
         def prepare() -> None:
             for path in paths:
                 if path.is_dir():
-                    shutil.rmtree(path)
+                    # A host that has just deleted many files makes new ones slowly: delete them at the end.
+                    path.rename(self.outputs / str(self._next()))
                 path.unlink(missing_ok=True)
 
         return prepare

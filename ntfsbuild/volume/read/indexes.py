@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from codecs import utf_16_le_decode
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -125,7 +126,7 @@ def _gather_names(
                 return
             append(_name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference))
         else:
-            name = data[at + _NAME_IN_ENTRY : at + 16 + name_end].decode("utf-16-le", "surrogatepass")
+            name, _ = utf_16_le_decode(data[at + _NAME_IN_ENTRY : at + 16 + name_end], "surrogatepass", True)
             append(make((reference, *head[5:14], head[15], name)))
         at += length
     # The rest is too short for a name: the end.

@@ -8,35 +8,58 @@ this one, there is no `PlainRecord`, and the record is parsed attribute by attri
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from codecs import utf_16_le_decode
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
 
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_attributes import FileAttributes
-from ntfsbuild.ondisk.file_name import NAME_AT, FileName
-from ntfsbuild.ondisk.file_record import END_MARKER, IN_USE, MAGIC, NUMBER_MASK, FileRecordHeader
+from ntfsbuild.ondisk.file_name import NAME_AT
+from ntfsbuild.ondisk.file_record import (
+    END_MARKER,
+    IN_USE,
+    MAGIC,
+    NUMBER_MASK,
+    FileRecordHeader,
+    first_attribute_offset,
+)
 from ntfsbuild.ondisk.runs import read_runs
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.volume.read.indexes import NameEntry
 from ntfsbuild.volume.read.records import Attribute
 
-_unpack_head = FileRecordHeader.LAYOUT.unpack_from
-# $STANDARD_INFORMATION and the fixed part of $FILE_NAME, which follows it.
-_RESIDENT = ResidentHeader.LETTERS
-_unpack_both = struct.Struct(
-    "<" + _RESIDENT + StandardInformation.LETTERS + _RESIDENT + FileName.LETTERS
-).unpack_from
-_unpack_resident = ResidentHeader.LAYOUT.unpack_from
-_unpack_mapped = NonResidentHeader.LAYOUT.unpack_from
+# Of an attribute's header: type and length, non-resident and units of the name, flags, size and place of the
+# value.  Fields that nobody needs are skipped.
+_RESIDENT = "QH2xH2xIH2x"
+_INFORMATION = "QQQQIIIIIIQQ"
+_NAME = "QQQQQ16xI4xBB"
+_unpack_resident = struct.Struct("<" + _RESIDENT).unpack_from
+_unpack_mapped = struct.Struct("<32xHB5xQQQ").unpack_from  # From the place of the run list on.
+_unpack_vcns = struct.Struct("<16xQQ").unpack_from
 _INFORMATION_BYTES = ResidentHeader.SIZE + StandardInformation.SIZE
+_INFORMATION_BEGINS = kinds.STANDARD_INFORMATION | _INFORMATION_BYTES << 32
 _NAME_AT = _INFORMATION_BYTES + ResidentHeader.SIZE + NAME_AT
-# The headers of both attributes up to the instance: type, length, resident, without name and flags.
-_INFORMATION = kinds.STANDARD_INFORMATION, _INFORMATION_BYTES, 0, 0
-_OWN_NUMBER_AT = FileRecordHeader.SIZE  # With an update sequence behind it, the header has the number.
+_INSTANCE_AT = ResidentHeader.offset_of("instance")
+_new = tuple.__new__  # Without the function that a NamedTuple has for keywords.
 _U32_MASK = (1 << 32) - 1
 _END = END_MARKER[:4]
 # Bits that say that there is more than the plain record can hold.
 _UNUSUAL = int(FileAttributes.REPARSE_POINT | FileAttributes.DIRECTORY_INDEX | FileAttributes.ENCRYPTED)
+
+
+@cache
+def _unpack(record_bytes: int) -> Callable[[bytes, int], tuple[Any, ...]]:
+    """Unpacks the header of a record, its $STANDARD_INFORMATION and the fixed part of its $FILE_NAME.
+
+    They have fixed offsets if the attributes begin where every current formatter lets them begin.
+    """
+    gap = first_attribute_offset(record_bytes) - FileRecordHeader.SIZE
+    head = f"4sH10xHHHHI4xQ4xI{gap}x"
+    layout = struct.Struct("<" + head + _RESIDENT + _INFORMATION + _RESIDENT + _NAME)
+    assert layout.size == first_attribute_offset(record_bytes) + _NAME_AT
+    return layout.unpack_from
 
 
 class PlainRecord(NamedTuple):
@@ -76,40 +99,37 @@ def plain_record(
 
     `clusters` is the number of clusters of the volume.
     """
-    (magic, usa_offset, _, _, sequence, links, first, flags, used, _, base, _, _, own) = _unpack_head(
-        chunk, at
-    )
+    # fmt: off
+    (magic, usa_offset, sequence, links, first, flags, used, base, own,
+     begins, form, attribute_flags, value_bytes, value_at,
+     created, modified, changed, accessed, attributes, version_max, version, class_id, owner_id, security_id,
+     quota_charged, usn,
+     name_begins, name_form, name_flags, name_bytes, name_at,
+     parent, name_created, name_modified, name_changed, name_accessed, name_attributes, name_size, namespace,
+    ) = _unpack(record_bytes)(chunk, at)
+    # fmt: on
     begin = at + first
+    name_end = begin + _NAME_AT + 2 * name_size
+    name_length = name_begins >> 32
+    data_at = begin + _INFORMATION_BYTES + name_length
     if (
         magic != MAGIC
         or flags != IN_USE
         or base
         or links != 1
-        or usa_offset < _OWN_NUMBER_AT
+        or usa_offset != FileRecordHeader.SIZE  # Otherwise the header has no record number.
+        or first != first_attribute_offset(record_bytes)
         or own != number & _U32_MASK
         or used > record_bytes
-        or first + _NAME_AT > used
-    ):
-        return None
-    # fmt: off
-    (kind, length, non_resident, units, _, attribute_flags, _, value_bytes, value_at, _, _,
-     created, modified, changed, accessed, attributes, version_max, version, class_id, owner_id, security_id,
-     quota_charged, usn,
-     name_kind, name_length, name_non_resident, name_units, _, name_flags, _, name_bytes, name_at, _, _,
-     parent, *name_times, _, _, name_attributes, _, name_size, namespace) = _unpack_both(chunk, begin)
-    # fmt: on
-    name_end = begin + _NAME_AT + 2 * name_size
-    data_at = begin + _INFORMATION_BYTES + name_length
-    if (
-        (kind, length, non_resident, units) != _INFORMATION
+        or begins != _INFORMATION_BEGINS
+        or form
         or attribute_flags
         or value_bytes != StandardInformation.SIZE
         or value_at != ResidentHeader.SIZE
         or attributes & _UNUSUAL
         or not security_id
-        or name_kind != kinds.FILE_NAME
-        or name_non_resident
-        or name_units
+        or name_begins & _U32_MASK != kinds.FILE_NAME
+        or name_form
         or name_flags
         or name_at != ResidentHeader.SIZE
         or name_bytes != NAME_AT + 2 * name_size
@@ -120,13 +140,13 @@ def plain_record(
     data = _data(chunk, data_at, at + used, cluster_bytes, clusters)
     if data is None:
         return None
-    name = chunk[begin + _NAME_AT : name_end].decode("utf-16-le", "surrogatepass")
+    name, _ = utf_16_le_decode(chunk[begin + _NAME_AT : name_end], "surrogatepass", True)
     # fmt: off
-    return PlainRecord(
+    return _new(PlainRecord, (
         number, sequence, (created, modified, changed, accessed), attributes, version_max, version, class_id,
-        owner_id, security_id, quota_charged, usn, parent, tuple(name_times), name_attributes, namespace,
-        name, data,
-    )
+        owner_id, security_id, quota_charged, usn, parent,
+        (name_created, name_modified, name_changed, name_accessed), name_attributes, namespace, name, data,
+    ))
     # fmt: on
 
 
@@ -134,28 +154,23 @@ def _data(chunk: bytes, at: int, end: int, cluster_bytes: int, volume_clusters: 
     """The unnamed $DATA at an offset, if the end marker follows it."""
     if at + ResidentHeader.SIZE > end:
         return None
-    kind, length, non_resident, units, _, flags, instance, size, value_at, _, _ = _unpack_resident(chunk, at)
+    begins, form, flags, size, value_at = _unpack_resident(chunk, at)
+    length = begins >> 32
     after = at + length
-    if (
-        kind != kinds.DATA
-        or units
-        or flags
-        or length % 8
-        or after + 4 > end
-        or chunk[after : after + 4] != _END
-    ):
+    if begins & _U32_MASK != kinds.DATA or form > 1 or flags or length % 8 or after + 4 > end:
         return None
-    if not non_resident:
+    if chunk[after : after + 4] != _END:
+        return None
+    instance = chunk[at + _INSTANCE_AT] | chunk[at + _INSTANCE_AT + 1] << 8
+    if not form:
         if length < ResidentHeader.SIZE or value_at + size > length:
             return None
-        return Attribute(kind, "", 0, instance, chunk[at + value_at : at + value_at + size])
+        value = chunk[at + value_at : at + value_at + size]
+        return _new(Attribute, (kinds.DATA, "", 0, instance, value, 0, (), 0, 0, 0, 0))
     if length < NonResidentHeader.SIZE:
         return None
-    # fmt: off
-    (_, _, _, _, _, _, _, lowest, highest, runs_at, unit, _, allocated, size, initialized) = _unpack_mapped(
-        chunk, at
-    )
-    # fmt: on
+    lowest, highest = _unpack_vcns(chunk, at)
+    runs_at, unit, allocated, size, initialized = _unpack_mapped(chunk, at)
     if lowest or unit or runs_at >= length or not initialized <= size:
         return None
     runs, problem, _ = read_runs(chunk, at + runs_at, after)
@@ -166,4 +181,5 @@ def _data(chunk: bytes, at: int, end: int, cluster_bytes: int, volume_clusters: 
             return None
     if problem or not clusters or highest + 1 != clusters or size > clusters * cluster_bytes:
         return None
-    return Attribute(kind, "", 0, instance, None, 0, tuple(runs), 0, allocated, size, initialized)
+    mapped = tuple(runs)
+    return _new(Attribute, (kinds.DATA, "", 0, instance, None, 0, mapped, 0, allocated, size, initialized))
