@@ -18,6 +18,8 @@ from ntfsbuild.image.folders import new_folder
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.volume.opening import Volume
 
+_BUFFER_BYTES = 1 << 20
+
 
 class Extracted(NamedTuple):
     """The number of extracted items; `notes` lists what was not extracted: paths, each with the reason."""
@@ -63,7 +65,7 @@ def extract(
         if os.fsencode(out).endswith(b".tar"):
             with (
                 replacing(out) as descriptor,
-                os.fdopen(os.dup(descriptor), "wb") as file,
+                os.fdopen(os.dup(descriptor), "wb", _BUFFER_BYTES) as file,
                 TarSink(file) as sink,
             ):
                 count = put_all(sink.put)

@@ -64,7 +64,9 @@ class HostSink:
                 self._link(item, name)
             case "file":
                 self._make_file(item.path, name, item.main, item)
-        for stream in item.streams if item.kind != "symlink" else ():
+        if not item.streams or item.kind == "symlink":
+            return
+        for stream in item.streams:
             self._make_file(f"{item.path}:{stream.name}", f"{name}:{stream.name}", stream, item)
 
     def finish(self) -> None:
@@ -191,9 +193,9 @@ class HostSink:
             raise HostError(f"{item.target}: another process has put something else in its place")
 
     def _set_times(self, descriptor: int | str, item: Item) -> None:
-        accessed, modified = (unix_ns_from_filetime(item.times[k]) for k in (3, 1))
+        _, modified, _, accessed = item.times
         try:
-            os.utime(descriptor, ns=(accessed, modified))
+            os.utime(descriptor, ns=(unix_ns_from_filetime(accessed), unix_ns_from_filetime(modified)))
         except OverflowError:
             self._note(item.path, "the host cannot have its times")
 

@@ -36,6 +36,7 @@ class TarSink:
         self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115  Closed below.
         self._head_key: tuple[Ticks4, int] | None = None  # Key of the template.
         self._before = self._head = b""
+        self._head_sum = 0
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +76,15 @@ class TarSink:
             info.mode = 0o444 if item.attributes & _READONLY else 0o644
             whole = info.tobuf(tarfile.PAX_FORMAT, self._tar.encoding, self._tar.errors or "strict")
             self._head_key, self._before, self._head = key, whole[:-_BLOCK_BYTES], whole[-_BLOCK_BYTES:]
-        head = bytearray(self._head)
+            # The checksum counts its own field as spaces; of the rest only name and size differ.
+            blank = bytearray(self._head)
+            blank[:1], blank[_SIZE_AT : _SIZE_AT + 11] = b"\0", bytes(11)
+            blank[_SUM_AT : _SUM_AT + 8] = b"        "
+            self._head_sum = sum(blank)
+        head, digits = bytearray(self._head), b"%011o" % size
         head[: len(name)] = name  # The template's name has one character.
-        head[_SIZE_AT : _SIZE_AT + 11] = b"%011o" % size
-        head[_SUM_AT : _SUM_AT + 8] = b"        "
-        head[_SUM_AT : _SUM_AT + 7] = b"%06o\0" % sum(head)
+        head[_SIZE_AT : _SIZE_AT + 11] = digits
+        head[_SUM_AT : _SUM_AT + 8] = b"%06o\0 " % (self._head_sum + sum(name) + sum(digits))
         file = self._tar.fileobj
         assert file is not None
         file.write(self._before + head)

@@ -228,7 +228,7 @@ class Transaction:
             state = self.file(meant)
             loaded = Directory(
                 state.reference,
-                self._index_entries(state, INDEX_NAME),
+                _index_entries(self.disk, state, INDEX_NAME),
                 lambda: self.case,
                 case_sensitive=state.information().is_case_sensitive,
             )
@@ -257,13 +257,9 @@ class Transaction:
         """The entries of a view index whose keys are numbers, loaded once."""
         loaded = self.views.get((number, name))
         if loaded is None:
-            loaded = ViewIndex(self._index_entries(self.state(number), name), by_numbers)
+            loaded = ViewIndex(_index_entries(self.disk, self.state(number), name), by_numbers)
             self.views[number, name] = loaded
         return loaded
-
-    def _index_entries(self, state: FileState, name: str) -> Iterator[bytes]:
-        assert self.disk is not None
-        return leaf_entries(self.disk.index(state.record(), name), f"record {state.number}: {name}")
 
     def path_of(self, state: FileState) -> str:
         """A path of a file, for messages."""
@@ -328,3 +324,9 @@ class Transaction:
         if new != (information.changed_ticks, information.modified_ticks, information.attributes):
             fields = ("changed_ticks", "modified_ticks", "attributes")
             state.change_information(dict(zip(fields, new, strict=True)))
+
+
+def _index_entries(disk: DiskCatalog | None, state: FileState, name: str) -> Iterator[bytes]:
+    """The entries of an index as stored on disk."""
+    assert disk is not None
+    return leaf_entries(disk.index(state.record(), name), f"record {state.number}: {name}")
