@@ -3,6 +3,7 @@
 A foreign tool that is missing skips a test loudly, and fails it where the environment has CI set.
 """
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.foreign.real_volumes import kept_for_all
 from tests.oracle import READERS, Entry, Reader, judge_all
 from tests.oracle.tools import missing
 
@@ -20,6 +22,9 @@ Cases = Sequence[tuple[Path, Mapping[str, Entry]]]
 
 def pytest_configure(config: pytest.Config) -> None:
     _hear_signals()
+    keeping = contextlib.ExitStack()
+    keeping.enter_context(kept_for_all())
+    config.add_cleanup(keeping.close)
     config.stash[LEFT_OUT] = set()
     config.addinivalue_line("markers", "needs(*tools): foreign tools it cannot do without")
 

@@ -1,7 +1,7 @@
 """Whatever ends an apply, at whatever call: the volume is exactly the old one or exactly the new one.
 
 Every call by which something is written, made lasting, named or removed is interrupted in every way: by a
-kill before it, by a kill in the middle of it, by ENOSPC and EIO that last or go by.  By day every second call
+kill before it, by a kill in the middle of it, by ENOSPC and EIO that last or go by.  By day every third call
 is, and each of the last ones, where it is decided.
 """
 
@@ -128,7 +128,7 @@ def _interrupt(subject: Bench, ways: Sequence[tuple[How, bool]]) -> Counter[str]
 def _points(subject: Bench) -> list[int]:
     """The calls that are interrupted."""
     end = len(subject.calls)
-    return sorted({*range(0, end, by_day(2, 1)), *range(max(0, end - LAST), end)})
+    return sorted({*range(0, end, by_day(3, 1)), *range(max(0, end - LAST), end)})
 
 
 def _after(subject: Bench, fault: Fault) -> str:

@@ -19,7 +19,7 @@ from tests.check import base, matrix_files, matrix_records, matrix_volume
 from tests.check.mutating import Image
 from tests.cli.conftest import Run, _folder, _run  # noqa: F401  Fixtures.
 from tests.command import ROOT
-from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.foreign.real_volumes import VOLUMES, unpacked
 from tests.images import MANIFESTS
 from tests.oracle import menagerie, specimen
 
@@ -44,8 +44,8 @@ def test_ours_are_sound(manifest: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", VOLUMES)
-def test_real_volumes_are_sound(name: str, tmp_path: Path, volumes: Path) -> None:
-    assert lines_of(unpack(volumes / name, tmp_path)) == []
+def test_real_volumes_are_sound(name: str, volumes: Path) -> None:
+    assert lines_of(unpacked(volumes / name)) == []
 
 
 @pytest.mark.needs(*menagerie.TOOLS)

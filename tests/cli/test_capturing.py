@@ -10,7 +10,8 @@ import pytest
 
 from ntfsbuild.volume.opening import Volume
 from tests.command import run
-from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.depth import by_day
+from tests.foreign.real_volumes import VOLUMES, unpacked
 from tests.images import same_bytes
 
 IMAGES = Path(__file__).parents[2] / "specs/images"
@@ -40,12 +41,25 @@ def assert_back_to_the_byte(image: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in IMAGES.glob("*.yaml")))
 def test_our_images_come_back_to_the_byte(tmp_path: Path, name: str) -> None:
-    image = tmp_path / "image.img"
-    assert run("build", "-q", IMAGES / f"{name}.yaml", "-o", image).returncode == 0
+    manifest, image = IMAGES / f"{name}.yaml", tmp_path / "image.img"
+    if name == "contents":
+        manifest = by_day(with_a_smaller_file(manifest, tmp_path), manifest)
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
     back, difference = rebuilt(image, tmp_path / "captured", tmp_path)
     assert difference == {"same": True, "differences": []}
     if name not in WITH_STEPS:
         assert same_bytes(image, back)
+
+
+def with_a_smaller_file(manifest: Path, folder: Path) -> Path:
+    """The same with a file of 64 MiB in place of one of 4 GiB, which takes a minute to capture."""
+    text = manifest.read_text()
+    for large, small in (("4GiB", "64MiB"), ("1GiB", "16MiB"), (str((4 << 30) - 6), str((64 << 20) - 6))):
+        assert text.count(large) == 1
+        text = text.replace(large, small)
+    copy = folder / manifest.name
+    copy.write_text(text)
+    return copy
 
 
 def test_links_of_both_spellings_come_back_to_the_byte(tmp_path: Path) -> None:
@@ -71,7 +85,7 @@ def test_links_of_both_spellings_come_back_to_the_byte(tmp_path: Path) -> None:
 def test_volumes_of_others_come_back_with_all_that_they_mean(
     volumes: Path, tmp_path: Path, name: str
 ) -> None:
-    image = unpack(volumes / name, tmp_path)
+    image = unpacked(volumes / name)
     assert rebuilt(image, tmp_path / "captured", tmp_path)[1] == {"same": True, "differences": []}
 
 

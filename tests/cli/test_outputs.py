@@ -56,7 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 MANIFEST = """\
 ntfsbuild: 1
-volume: {size: 16MiB}
+volume: {size: 4MiB}
 tree:
   s.bin: {source: ./source.bin}
   parts.bin: {size: 1MiB, data: [{at: 4KiB, source: ./part.bin}]}
@@ -106,7 +106,7 @@ def _inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     )
     (folder / "pass").write_bytes(PASSPHRASE + b"\n")
     (folder / "m.yaml").write_text(MANIFEST)
-    (folder / "change.yaml").write_text(MANIFEST.replace("volume: {size: 16MiB}\n", ""))
+    (folder / "change.yaml").write_text(MANIFEST.replace("volume: {size: 4MiB}\n", ""))
     (folder / "based.yaml").write_text("ntfsbuild: 1\nvolume: {base: ./i.img}\ntree: {new.txt: x}\n")
     (folder / "steps.yaml").write_text(
         "ntfsbuild: 1\nvolume: {size: 8MiB}\ntree: {}\nsteps: [{write: a.bin, source: ./source.bin}]\n"
@@ -114,7 +114,7 @@ def _inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     (folder / "image-as-source.yaml").write_text("ntfsbuild: 1\ntree: {a.bin: {source: ./i.img}}\n")
     (folder / "image-in-a-step.yaml").write_text("ntfsbuild: 1\nsteps: [{write: a.bin, source: ./i.img}]\n")
     (folder / "base.yaml").write_text(
-        "ntfsbuild: 1\nvolume: {size: 32MiB}\ntree: {big.bin: {size: 100KiB, fill: random}}\n"
+        "ntfsbuild: 1\nvolume: {size: 6MiB}\ntree: {big.bin: {size: 100KiB, fill: random}}\n"
     )
     builder.build(folder / "base.yaml", folder / "i.img")
     (folder / "i.tar").write_bytes((folder / "i.img").read_bytes())

@@ -1,8 +1,16 @@
-"""The sample volumes beside the checkout, unpacked: bare volumes, sparse."""
+"""The sample volumes beside the checkout, unpacked: bare volumes, sparse.
 
+To unpack takes seconds, so it is done once for all processes of a run of the tests.
+"""
+
+import contextlib
+import fcntl
+import functools
 import gzip
 import lzma
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,8 +30,46 @@ VOLUMES = {
 }
 
 
+FOLDER = "NTFSBUILD_TEST_UNPACKED"  # In the environment: where they lie.
+
+
+@contextlib.contextmanager
+def kept_for_all() -> Iterator[None]:
+    """Keep what is unpacked, for this process and those that it starts."""
+    if FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="ntfsbuild-volumes-") as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+
+
+@functools.cache
+def unpacked(packed: Path) -> Path:
+    """A bare volume, only to be read: others read it, too."""
+    folder = Path(os.environ[FOLDER])
+    image = folder / f"{packed.name}.img"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not image.exists():
+            with tempfile.TemporaryDirectory(dir=folder) as work:
+                _unpack(packed, Path(work)).rename(image)
+    return image
+
+
 def unpack(packed: Path, folder: Path) -> Path:
-    """A bare volume; holes where the disk had zeros."""
+    """A copy of it that may be changed."""
+    image = folder / "volume.img"
+    done = run(["cp", "--sparse=always", "--reflink=auto", unpacked(packed), image])
+    assert done.returncode == 0, last_lines(done.stdout)
+    return image
+
+
+def _unpack(packed: Path, folder: Path) -> Path:
+    """Holes where the disk had zeros."""
     disk = folder / packed.stem
     with _opened(packed) as source, disk.open("xb") as target:
         _copy_sparse(source, target)
@@ -63,4 +109,4 @@ def _copy_sparse(source: "IO[bytes] | gzip.GzipFile | lzma.LZMAFile", target: IO
     target.truncate()
 
 
-__all__ = ["VOLUMES", "unpack"]
+__all__ = ["VOLUMES", "kept_for_all", "unpack", "unpacked"]

@@ -10,7 +10,7 @@ import pytest
 
 import ntfsbuild
 from tests.conftest import leave_out
-from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.foreign.real_volumes import VOLUMES, unpacked
 from tests.oracle import Entry, Reader, Tree, menagerie, ntfs3_vm, specimen
 from tests.oracle.features import TOOLS, shown
 from tests.oracle.judge import examine
@@ -56,7 +56,7 @@ def test_what_linux_made(
 
 @pytest.mark.parametrize("name", sorted(VOLUMES))
 def test_what_windows_made(tmp_path: Path, volumes: Path, readers: list[Reader], name: str) -> None:
-    compare(unpack(volumes / name, tmp_path), tmp_path, readers)
+    compare(unpacked(volumes / name), tmp_path, readers)
 
 
 def compare(image: Path, folder: Path, readers: list[Reader]) -> None:

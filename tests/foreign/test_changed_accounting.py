@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.foreign.changed import read_all, sound, unlike
-from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.foreign.real_volumes import VOLUMES, unpack, unpacked
 from tests.foreign.test_changed_four import MAKERS
 from tests.foreign.test_oracle_notices import (
     CLUSTER,
@@ -53,8 +53,8 @@ def test_volumes_in_use(tmp_path: Path, maker: str) -> None:
 
 
 @pytest.mark.parametrize("name", VOLUMES)
-def test_real_volumes(tmp_path: Path, volumes: Path, name: str) -> None:
-    sound([unpack(volumes / name, tmp_path)])
+def test_real_volumes(volumes: Path, name: str) -> None:
+    sound([unpacked(volumes / name)])
 
 
 # ---- everything that is broken

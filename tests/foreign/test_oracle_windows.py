@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.foreign.real_volumes import VOLUMES, unpacked
 from tests.oracle import Geometry, Reader
 from tests.oracle.judge import examine, verdict
 
@@ -13,10 +13,8 @@ NOT_ASKED = {("colinfinck-testfs1.raw.xz", "7-Zip")}
 
 
 @pytest.mark.parametrize("name", VOLUMES)
-def test_all_readers_see_the_same_tree(
-    tmp_path: Path, volumes: Path, readers: list[Reader], name: str
-) -> None:
-    image = unpack(volumes / name, tmp_path)
+def test_all_readers_see_the_same_tree(volumes: Path, readers: list[Reader], name: str) -> None:
+    image = unpacked(volumes / name)
     geometry = Geometry.of(image)
     reference = examine(readers[0], image)
     assert reference.entries

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 import struct
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from ntfsbuild.ondisk.sddl_words import DOMAIN, KINDS, RIGHTS
 from ntfsbuild.ondisk.security import SecurityEntry
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.indexes import leaf_entries
-from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.foreign.real_volumes import VOLUMES, unpacked
 
 WORLD = "010100000000000100000000"
 SYSTEM = "010100000000000512000000"
@@ -42,9 +41,9 @@ class Contents(NamedTuple):
     made: list[Made]
 
 
-@functools.cache  # Unpacking takes seconds.
+@functools.cache
 def contents_of(packed: Path) -> Contents:
-    with tempfile.TemporaryDirectory() as folder, Volume.open(unpack(packed, Path(folder))) as volume:
+    with Volume.open(unpacked(packed)) as volume:
         filed = _filed(volume)
         made = [
             Made(path, item.is_directory, *(_descriptor(volume, one, filed) for one in (path, _above(path))))

@@ -1,5 +1,6 @@
 """dissect.ntfs: pure Python, some milliseconds a file, hence for small trees."""
 
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,7 +15,15 @@ except ImportError:  # Reported by tools.missing.
 ENTRIES_MAX = 3000
 
 
+_ONE_AT_A_TIME = threading.Lock()  # Its parser of structures keeps what it is at in one place for all.
+
+
 def read(image: Path) -> Reading:
+    with _ONE_AT_A_TIME:
+        return _read(image)
+
+
+def _read(image: Path) -> Reading:
     reading = Reading(entries={})
     try:
         with image.open("rb") as f:

@@ -23,7 +23,7 @@ from ntfsbuild.report.listing import file_facts, file_lines
 from ntfsbuild.volume.opening import Volume
 from tests.conftest import VOLUMES
 from tests.foreign.real_volumes import VOLUMES as REAL
-from tests.foreign.real_volumes import unpack
+from tests.foreign.real_volumes import unpacked
 from tests.oracle import menagerie, specimen
 from tests.oracle.ntfs3g import mounted
 
@@ -113,10 +113,10 @@ def test_what_ntfs3g_has_set(foreign: Path) -> None:
 
 @pytest.mark.needs("dissect.ntfs", *specimen.TOOLS)
 @pytest.mark.parametrize("name", REAL)
-def test_real_volumes(name: str, tmp_path: Path) -> None:
+def test_real_volumes(name: str) -> None:
     if not (VOLUMES / name).is_file():
         pytest.skip("the sample volumes are not beside the checkout")
-    image = unpack(VOLUMES / name, tmp_path)
+    image = unpacked(VOLUMES / name)
     assert compared(image) > 3
     assert compared_with_dissect(image) > 3
     shown_wholly(image)

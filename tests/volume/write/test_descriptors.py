@@ -26,7 +26,7 @@ from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.indexes import leaf_entries
 from ntfsbuild.volume.write.descriptors import place_of_next
 from ntfsbuild.volume.write.editor import VolumeEditor
-from tests.foreign.real_volumes import VOLUMES, unpack
+from tests.foreign.real_volumes import VOLUMES, unpacked
 from tests.oracle.ntfs3g import check_ntfssecaudit
 from tests.volume.changing import START, PlainStorage
 
@@ -219,7 +219,7 @@ def test_no_end_is_misread_on_an_old_volume(tmp_path: Path, sizes: list[int]) ->
 @pytest.mark.parametrize("name", sorted(VOLUMES))
 def test_filed_on_volumes_of_windows(volumes: Path, tmp_path: Path, name: str) -> None:
     """Stale bytes of Windows behind the last entry, which nobody may read, are no more."""
-    image = unpack(volumes / name, tmp_path)
+    image = unpacked(volumes / name)
     many = [900] * (20 if image.stat().st_size > 4 << 20 else 2)  # Over the end of a block.
     for turn, sizes in enumerate([[1], [0, 3], many, [1]]):
         copy = tmp_path / f"{turn}.img"
