@@ -18,7 +18,7 @@ from ntfsbuild.ondisk.efs import Efs, decode_efs, encode_efs
 from ntfsbuild.volume.opening import Volume
 from tests.command import Done, run
 from tests.crypto.identities import PASSPHRASE, RECOVERY, USER, identity
-from tests.foreign.test_efs_opens import SEED, SID, SIZES, UNIT, content, sealed
+from tests.foreign.sealing import SEED, SID, SIZES, UNIT, content, sealed
 from tests.oracle import specimen
 from tests.oracle.ntfs3g import mounted
 

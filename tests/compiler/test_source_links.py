@@ -13,15 +13,14 @@ from pathlib import Path
 import pytest
 
 from ntfsbuild import builder
-from ntfsbuild.compiler import compile_manifest
 from ntfsbuild.compiler.features import Rules, link_spec
 from ntfsbuild.content.model import EMPTY, HostFile, SourceLink
 from ntfsbuild.errors import ManifestError
-from ntfsbuild.manifest import loads
 from ntfsbuild.manifest.model import TreeSource
 from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata
 from ntfsbuild.plan.features import NO_FEATURES
 from ntfsbuild.plan.model import MakeDirectory, MakeFile
+from tests.compiler.planning import planned, problems
 from tests.oracle import ntfs3g
 from tests.oracle.tools import run
 
@@ -53,19 +52,6 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     with tarfile.open(tmp_path / "src.tar", "w") as tar:
         tar.add(root, ".")
     return "src.tar"
-
-
-def planned(folder: Path, text: str) -> dict[str, MakeFile | MakeDirectory]:
-    """The operations of a manifest's tree by path."""
-    manifest = loads(f"ntfsbuild: 1\ntree:\n{text}".encode(), str(folder / "disk.yaml"))
-    plan = compile_manifest(manifest, os.fsencode(folder))
-    return {one.path: one for one in plan.operations if isinstance(one, MakeFile | MakeDirectory)}
-
-
-def problems(folder: Path, text: str) -> list[str]:
-    with pytest.raises(ManifestError) as caught:
-        planned(folder, text)
-    return [f"{problem.path}: {problem.message}" for problem in caught.value.problems]
 
 
 def test_links_of_windows(tmp_path: Path, source: str) -> None:

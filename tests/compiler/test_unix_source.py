@@ -20,7 +20,7 @@ from ntfsbuild.ondisk.unix_metadata import UnixMetadata
 from ntfsbuild.plan.features import NO_FEATURES
 from ntfsbuild.plan.model import Keep, MakeDirectory, MakeFile, OpenBase, Operation, SetMetadata
 from ntfsbuild.volume.opening import Volume
-from tests.compiler.test_source_links import planned, problems
+from tests.compiler.planning import planned, problems
 
 
 def unix_of(operation: MakeFile | MakeDirectory) -> UnixMetadata | None:

@@ -9,7 +9,7 @@ import socket
 import stat
 import time
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from ntfsbuild.content.problems import SourceError
 from ntfsbuild.content.read import read
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
+from tests.content.listing import listed
 
 
 def make(root: Path, paths: Iterable[str]) -> None:
@@ -30,15 +31,6 @@ def make(root: Path, paths: Iterable[str]) -> None:
         (target if path.endswith("/") else target.parent).mkdir(parents=True, exist_ok=True)
         if not path.endswith("/"):
             target.write_text(path)
-
-
-def listed(tree: HostTree, prefix: str = "") -> Iterator[str]:
-    """Every path in the order of the tree, files first; directories end in a slash."""
-    for name in tree.names:
-        yield prefix + name
-    for name, child in tree.directories.items():
-        yield f"{prefix}{name}/"
-        yield from listed(child, f"{prefix}{name}/")
 
 
 def scanned(root: Path, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> list[str]:

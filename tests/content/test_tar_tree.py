@@ -25,7 +25,7 @@ from ntfsbuild.content.read import pieces, pinned, read, sha256_of, size_of
 from ntfsbuild.content.tar_tree import TarTree, scan
 from ntfsbuild.errors import HostError, ManifestError
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata
-from tests.content.test_host_tree import listed
+from tests.content.listing import listed
 
 UNIX_EPOCH_TICKS = 116_444_736_000_000_000
 

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.foreign.changed import read_all, sound, unlike
-from tests.foreign.real_volumes import VOLUMES, unpack, unpacked
-from tests.foreign.test_changed_four import MAKERS
-from tests.foreign.test_oracle_notices import (
+from tests.foreign.breaking import (
     CLUSTER,
     ROOT,
     TREE,
@@ -26,6 +23,9 @@ from tests.foreign.test_oracle_notices import (
     shorten_file,
     use_a_free_cluster,
 )
+from tests.foreign.changed import read_all, sound, unlike
+from tests.foreign.makers import MAKERS
+from tests.foreign.real_volumes import VOLUMES, unpack, unpacked
 from tests.oracle import Reader, menagerie, specimen
 from tests.oracle.accounting import faults
 from tests.volume.changing import Driver, Model, editor

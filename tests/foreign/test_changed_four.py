@@ -22,11 +22,8 @@ from tests.foreign.changed import (
     ARCHIVE,
     SECOND,
     START,
-    Dice,
     Expected,
     Readings,
-    World,
-    all_by_ntfs3,
     pieces,
     read_all,
     snapshot,
@@ -34,8 +31,8 @@ from tests.foreign.changed import (
     unlike,
     witnesses,
 )
+from tests.foreign.makers import MAKERS
 from tests.foreign.real_volumes import VOLUMES, unpack
-from tests.foreign.test_oracle_agrees import ODD
 from tests.oracle import Entry, Reader, directory, file, menagerie, specimen
 from tests.oracle.facts import fingerprints, kept_attributes
 
@@ -140,43 +137,6 @@ def test_fresh_volumes(tmp_path: Path, judged: Callable[[Cases], None], sectors:
 
 
 # ---- on volumes that are in use
-
-
-def by_wimlib(image: Path) -> Path:
-    """What ntfs-3g made, from one volume to another: all but devices, which it does not do."""
-    source = image.with_suffix(".source")
-    menagerie.make(source, size=32 * MIB, devices=False)
-    menagerie.apply_wim(source, image, size=32 * MIB)
-    source.unlink()
-    return image
-
-
-def by_ntfs3(image: Path) -> Path:
-    specimen.make(image, {}, size=32 * MIB)
-    all_by_ntfs3([(image, [*menagerie.changes_for_ntfs3(), *Dice(3).changes(World(), 80)])])
-    return image
-
-
-def by_ntfs3g(image: Path, size: int = 32 * MIB, **more: Any) -> Path:
-    menagerie.make(image, size=size, **more)
-    return image
-
-
-def odd_names(image: Path) -> Path:
-    """Such as differ by case alone, or are none in Windows."""
-    specimen.make(image, {name: b"%d" % number for number, name in enumerate(ODD)}, size=32 * MIB)
-    return image
-
-
-MAKERS: dict[str, Callable[[Path], Path]] = {
-    "ntfs-3g": by_ntfs3g,
-    "ntfs-3g, small clusters": lambda image: by_ntfs3g(image, cluster=512, odd_holes=True),
-    "ntfs-3g, large clusters": lambda image: by_ntfs3g(image, size=64 * MIB, cluster=64 * KIB),
-    "ntfs-3g, large sectors": lambda image: by_ntfs3g(image, sector=4096),
-    "ntfs-3g, odd names": odd_names,
-    "wimlib": by_wimlib,
-    "ntfs3": by_ntfs3,
-}
 
 
 def compare(what: str, before: Readings, after: Readings, expected: Expected) -> None:

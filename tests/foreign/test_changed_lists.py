@@ -24,7 +24,7 @@ from tests.foreign.changed import (
     unlike,
     witnesses,
 )
-from tests.foreign.test_changed_four import by_wimlib
+from tests.foreign.makers import by_wimlib
 from tests.oracle import Reader, file, menagerie, ntfs3_vm, specimen
 from tests.oracle.facts import listed_files
 from tests.oracle.model import stream

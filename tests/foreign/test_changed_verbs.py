@@ -24,7 +24,7 @@ from tests.foreign.changed import (
     unlike,
     witnesses,
 )
-from tests.foreign.test_changed_four import by_ntfs3, by_ntfs3g
+from tests.foreign.makers import by_ntfs3, by_ntfs3g
 from tests.oracle import Reader, file, menagerie, ntfs3_vm
 from tests.oracle.tools import run
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cryptography")
 
 from tests.foreign.features import FEATURES, lay
-from tests.foreign.test_features_values import ea_list
+from tests.foreign.values import ea_list
 from tests.oracle import ntfs3_vm, specimen
 from tests.oracle.features import TOOLS, shown
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.foreign.comparing import comparable
 from tests.foreign.features import TRUE, apply_twice, build, content_of, pairwise
 from tests.foreign.manifests import flow
-from tests.foreign.test_features_images import comparable
-from tests.foreign.test_features_values import FA, FR, descriptor
+from tests.foreign.values import FA, FR, descriptor
 from tests.oracle import Geometry, Reader, Tree, accounting, directory, file, specimen
 from tests.oracle.facts import _books
 from tests.oracle.features import LIST, shown, unordered_lists

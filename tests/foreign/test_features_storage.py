@@ -17,7 +17,7 @@ pytest.importorskip("cryptography")
 from ntfsbuild import builder
 from tests.foreign.features import KEYS, MAKERS, MIB, TRUE, build, content_of, files_of, lay, make_base, said
 from tests.foreign.manifests import ticks
-from tests.foreign.test_efs_opens import decrypted
+from tests.foreign.sealing import decrypted
 from tests.images import FOLDER
 from tests.oracle import specimen
 from tests.oracle.features import (

@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import Cases
 from tests.foreign.manifests import pattern
+from tests.foreign.odd_names import LONE, MARKS, ODD
 from tests.oracle import READERS, Geometry, Reader, specimen
 from tests.oracle.judge import examine, verdict
 
@@ -46,22 +47,6 @@ def test_all_geometries(
         known = specimen.make(image, tree, size=_size(cluster), sector=sector, cluster=cluster)
         cases.append((image, known))
     judged(cases)
-
-
-LONE = ["high \ud83d alone", "low \ude00 alone", "pair the wrong way round \ude00\ud83d"]
-ODD = [
-    *(f"control {chr(c)}" for c in (1, 9, 10, 13, 31, 127, 0x85, 0xA0)),
-    *('back\\slash', 'quote"', "star*", "question?", "less<", "more>", "pipe|", "colon:", "a:b:c", "a:$DATA"),
-    *("trailing space ", "trailing dot.", " leading"),
-    *("...", "-dash", "~", "%41", "$MFTx", "$mft", "$Extend."),
-    *("CON", "nul.txt", "com1", "LPT9", "A", "a", "Straße", "STRASSE", "é", "e\u0301"),
-    *("\ue000", "\uf8ff", "\ufdd0", "\ufffd", "in\ufeffside", "in\ufffeside", "\uffff"),
-    *("\U0001f600", "\U00020000", "\U0010ffff"),
-    *("a" * 255, "\u4e00" * 255, "\U0001f600" * 127 + "x"),
-]  # fmt: skip
-
-
-MARKS = ["\ufeffbyte order mark", "\ufffe"]
 
 
 @pytest.mark.parametrize("names", [ODD, LONE, MARKS], ids=["odd", "lone surrogates", "byte order marks"])

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Cases
 from tests.foreign.manifests import Case, pattern
-from tests.foreign.test_oracle_agrees import MARKS, ODD
+from tests.foreign.odd_names import MARKS, ODD
 
 KIB = 1 << 10
 

@@ -9,11 +9,8 @@ import pytest
 
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest import loads
+from tests.manifest.cases import HERE, INVALID, VALID
 from tests.manifest.render import rendered
-
-HERE = Path(__file__).parent
-VALID = sorted(HERE.glob("valid/*.yaml"))
-INVALID = sorted(HERE.glob("invalid/*.yaml"))
 
 
 def test_there_are_cases() -> None:

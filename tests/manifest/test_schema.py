@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,37 +15,26 @@ from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest import loads
 from ntfsbuild.manifest.features import FEATURE_KEYS
 from ntfsbuild.manifest.schema import STRUCTURE_KEYWORDS
-from ntfsbuild.manifest.schema_files import schema_text
 from ntfsbuild.manifest.steps import OPERATIONS
+from tests.manifest.strategies import (
+    ALL,
+    DEFINITIONS,
+    GOOD,
+    KEYS,
+    NAMES,
+    SCALARS,
+    SCHEMA,
+    VALUES,
+    described,
+    resolved,
+)
 
-SCHEMA: dict[str, Any] = json.loads(schema_text("manifest"))
-DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]
 FOR_EDITORS = "$schema $id $defs title description examples default errorMessage unknownKey"
 DECIDED_BY_MEANING = (
     "pattern minimum maximum minLength maxLength maxItems propertyNames oneOf anyOf if then maxProperties"
 )
 
 
-def subschemas(schema: Any, path: str = "#/") -> Iterator[tuple[str, dict[str, Any]]]:
-    if not isinstance(schema, dict):
-        return
-    yield path, schema
-    for keyword in ("properties", "patternProperties", "$defs", "dependentSchemas"):
-        for name, part in schema.get(keyword, {}).items():
-            yield from subschemas(part, f"{path.rstrip('/')}/{keyword}/{name}")
-    for keyword in ("items", "not", "propertyNames", "then"):
-        yield from subschemas(schema.get(keyword), f"{path.rstrip('/')}/{keyword}")
-    for keyword in ("oneOf", "anyOf"):
-        for number, part in enumerate(schema.get(keyword, [])):
-            yield from subschemas(part, f"{path.rstrip('/')}/{keyword}/{number}")
-
-
-def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    reference = schema.get("$ref")
-    return {**SCHEMA["$defs"][reference.removeprefix("#/$defs/")], **schema} if reference else schema
-
-
-ALL = dict(subschemas(SCHEMA))
 PROPERTIES = {
     path: one
     for path, one in ALL.items()
@@ -135,18 +123,6 @@ def test_examples_are_manifests() -> None:
         loads(json.dumps(manifest, ensure_ascii=False).encode(), "example")
 
 
-# Values that are nearly right: what is made of them is accepted or refused for a reason.
-KEYS = sorted({key for one in ALL.values() for key in one.get("properties", {})})
-WORDS = "auto auto+1% 1KiB 64MiB source posix zero random ascii utf-8 2024-01-01 2024-01-01T00:00:00Z hidden"
-SCALARS = st.sampled_from(
-    [None, True, 0, 1, 7, -1, 1.5, 512, 4096, "", "3 MB", "00", "é", "a" * 64, *WORDS.split(" ")]
-)
-NAMES = st.sampled_from([*KEYS, ".", "a", "b/", "a/b", "c/d/", "/x", "a//b", "..", "", "x-unknown"])
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
-    max_leaves=12,
-)
 STEPS = st.fixed_dictionaries(
     {},
     optional={
@@ -170,25 +146,6 @@ CLOCKS = st.dictionaries(
     st.sampled_from(["start", "step"]), SCALARS | st.sampled_from(["1s", "0s", "1.5h", "50ns"])
 )
 FILES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4)
-GOOD = st.sampled_from(
-    [
-        *[value for one in ALL.values() for value in one.get("examples", [])],
-        *["fifo", "true", "0644", 0o644, "CLOUD", "0x10", "C:/x", "O:BA", "everyone_full", [1, 2], ["a.cer"]],
-    ]
-)
-
-
-def described(definition: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Some keys of a definition, most with a value that fits."""
-    properties = DEFINITIONS[definition]["properties"]
-
-    def one(key: str) -> st.SearchStrategy[tuple[str, Any]]:
-        examples = resolved(properties[key]).get("examples")
-        fitting = [st.just(value) for value in examples or []]
-        return st.tuples(st.just(key), st.one_of(*fitting, *fitting, *fitting, GOOD, VALUES))
-
-    keys = st.sampled_from(sorted(properties)).flatmap(one)
-    return st.lists(keys, min_size=1, max_size=3).map(dict)
 
 
 MANIFESTS = st.fixed_dictionaries(

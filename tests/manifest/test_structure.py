@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.manifest import loads, schema
 from ntfsbuild.manifest.source import Data
-from tests.manifest.test_cases import INVALID, VALID
-from tests.manifest.test_schema import DEFINITIONS, GOOD, SCALARS, VALUES, described
+from tests.manifest.cases import INVALID, VALID
+from tests.manifest.strategies import DEFINITIONS, GOOD, SCALARS, VALUES, described
 
 IMAGES = sorted((Path(__file__).parents[2] / "specs" / "images").glob("*.yaml"))
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+import ntfsbuild.ondisk
+from ntfsbuild.ondisk.layout import OnDisk
 
 FOLDER = Path(__file__).parents[2] / "specs" / "ondisk"
 PAGES = sorted(FOLDER.glob("*.md"))
@@ -85,3 +90,12 @@ def text_of(page: str) -> str:
 
 def number(cell: str) -> int:
     return int(cell, 0)
+
+
+def declared() -> list[type[OnDisk]]:
+    for module in pkgutil.iter_modules(ntfsbuild.ondisk.__path__, "ntfsbuild.ondisk."):
+        importlib.import_module(module.name)
+    return sorted(
+        (cls for cls in OnDisk.__subclasses__() if cls.__module__.startswith("ntfsbuild.")),
+        key=lambda cls: cls.__name__,
+    )

@@ -12,7 +12,7 @@ from ntfsbuild.ondisk import sddl, security, security_inheritance
 from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.security_templates import TEMPLATES
 from tests.foreign.real_volumes import VOLUMES
-from tests.ondisk.test_sddl import contents_of
+from tests.ondisk.real_descriptors import contents_of
 
 # What Windows formatted and filled; the other one was filled by ntfs-3g.
 WINDOWS = sorted(set(VOLUMES) - {"colinfinck-testfs1.raw.xz"})

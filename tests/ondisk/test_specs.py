@@ -38,8 +38,7 @@ from ntfsbuild.ondisk.filetime import format_filetime
 from ntfsbuild.ondisk.layout import OnDisk
 from ntfsbuild.ondisk.runs import Run, decode_runs, encode_runs
 from tests.ondisk.bare_volume import Bare
-from tests.ondisk.spec_pages import BLOCKS, FOLDER, PAGES, TABLES, Block, number, tables, text_of
-from tests.ondisk.test_structures import declared
+from tests.ondisk.spec_pages import BLOCKS, FOLDER, PAGES, TABLES, Block, declared, number, tables, text_of
 
 # A page is named as its module.
 MODULES = [path.stem for path in PAGES if path.stem not in ("README", "system_files")]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
-import ntfsbuild.ondisk
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import (
     attribute,
@@ -25,17 +22,9 @@ from ntfsbuild.ondisk import (
 from ntfsbuild.ondisk.index import IndexHeader
 from ntfsbuild.ondisk.layout import OnDisk, u8, u16
 from ntfsbuild.ondisk.standard_information import StandardInformation
+from tests.ondisk.spec_pages import declared
 
 PROJECT = Path(__file__).parents[2]
-
-
-def declared() -> list[type[OnDisk]]:
-    for module in pkgutil.iter_modules(ntfsbuild.ondisk.__path__, "ntfsbuild.ondisk."):
-        importlib.import_module(module.name)
-    return sorted(
-        (cls for cls in OnDisk.__subclasses__() if cls.__module__.startswith("ntfsbuild.")),
-        key=lambda cls: cls.__name__,
-    )
 
 
 def test_there_are_structures() -> None:

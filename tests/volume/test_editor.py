@@ -16,10 +16,9 @@ from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
-from tests.volume.changing import SECOND, START, PlainStorage, editor
+from tests.volume.changing import SECOND, START, TIMES, PlainStorage, editor, formatted_by_us
 from tests.volume.write.memory import raw_record
 
-TIMES = (START,) * 4
 CLUSTERS = [512, 1024, 4096, 65536, 2 << 20]
 
 
@@ -29,13 +28,6 @@ def formatted_by_mkntfs(image: Path, cluster_bytes: int, size_bytes: int = 64 <<
     subprocess.run(
         ["mkntfs", "-Q", "-F", "-q", "-c", str(cluster_bytes), str(image)], check=True, capture_output=True
     )
-    return image
-
-
-def formatted_by_us(image: Path, volume: str) -> Path:
-    manifest = image.with_suffix(".yaml")
-    manifest.write_text(f"ntfsbuild: 1\nvolume: {{{volume}}}\n")
-    builder.build(manifest, image)
     return image
 
 

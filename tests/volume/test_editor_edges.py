@@ -18,8 +18,7 @@ from ntfsbuild.volume.read.records import Attribute
 from tests.depth import by_day
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
-from tests.volume.changing import SECOND, START, editor
-from tests.volume.test_editor import TIMES, formatted_by_us
+from tests.volume.changing import SECOND, START, TIMES, editor, formatted_by_us
 
 SPARSE, COMPRESSED = attribute.SPARSE, attribute.COMPRESSED
 

@@ -9,8 +9,7 @@ import pytest
 
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
-from tests.volume.changing import START, editor
-from tests.volume.test_editor import TIMES, formatted_by_us
+from tests.volume.changing import START, TIMES, editor, formatted_by_us
 
 PAGE = Path(__file__).parents[2] / "specs/changing.md"
 LATER = START + 10_000_000

@@ -17,11 +17,7 @@ from ntfsbuild.volume.write.index_builder import (
     root_value,
     small_root_bytes,
 )
-
-
-def entry(number: int, size: int = 0x18) -> bytes:
-    """A leaf entry whose key is a number, as long as is asked for."""
-    return struct.pack("<QHHHHQ", 0, size, 8, 0, 0, number).ljust(size, b"\0")
+from tests.volume.write.entries import entry
 
 
 def node(data: bytes) -> Iterator[tuple[int | None, int | None]]:

@@ -6,8 +6,8 @@ from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.index import COLLATE_ULONG
 from ntfsbuild.volume.read.records import Attribute, parse_attribute
 from ntfsbuild.volume.write.index_writer import IndexWriter, SortedIndex
+from tests.volume.write.entries import entry
 from tests.volume.write.memory import CLUSTER, MemoryStorage, storing
-from tests.volume.write.test_index_builder import entry
 
 ROOT, BLOCKS, BITMAP = attribute.INDEX_ROOT, attribute.INDEX_ALLOCATION, attribute.BITMAP
 
