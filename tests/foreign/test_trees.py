@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cases
+from tests.depth import by_day
 from tests.foreign.manifests import Case, pattern
 from tests.foreign.odd_names import MARKS, ODD
 
@@ -14,7 +15,7 @@ KIB = 1 << 10
 
 def test_nested_directories_with_thousands_of_files(tmp_path: Path, judged: Callable[[Cases], None]) -> None:
     case = Case()
-    for number in range(4000):
+    for number in range(by_day(2000, 4000)):
         path = f"{number % 7}/{number % 41:02} dir/{number % 3}/{number:05}.bin"
         case.file(path, pattern(number * 37 % 9000, number))
     for number in range(300):
@@ -25,17 +26,17 @@ def test_nested_directories_with_thousands_of_files(tmp_path: Path, judged: Call
 @pytest.mark.parametrize("cluster", [512, 4 * KIB, 64 * KIB])
 def test_one_wide_directory(tmp_path: Path, judged: Callable[[Cases], None], cluster: int) -> None:
     """Names in an order that is neither theirs nor that of their records."""
-    case = Case({"cluster": cluster})
-    for number in range(2500):
-        case.file(f"wide/{number * 1009 % 2500:x} {'é' * (number % 90)}.", b"")
+    case, count = Case({"cluster": cluster}), by_day(1000, 2500)
+    for number in range(count):
+        case.file(f"wide/{number * 1009 % count:x} {'é' * (number % 90)}.", b"")
     case.defaults["names"] = "posix"
     judged([case.build(tmp_path / "wide.img")])
 
 
-def test_200_000_entries_in_one_directory(tmp_path: Path, judged: Callable[[Cases], None]) -> None:
-    case = Case()
-    for number in range(200_000):
-        case.file(f"crowd/entry-{number * 7919 % 200_000:06}")
+def test_very_many_entries_in_one_directory(tmp_path: Path, judged: Callable[[Cases], None]) -> None:
+    case, count = Case(), by_day(60_000, 200_000)
+    for number in range(count):
+        case.file(f"crowd/entry-{number * 7919 % count:06}")
     judged([case.build(tmp_path / "crowd.img")])
 
 

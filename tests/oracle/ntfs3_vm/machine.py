@@ -34,7 +34,7 @@ def boot(
 ) -> Session:
     """Read every image; with `write`, also write to it, in place, what `changes` say if they are given.
 
-    With `values`, entries carry their extended attributes, owner, mode and device.
+    With `values`, entries carry their extended attributes, owner, mode and device in place of their content.
 
     On a busy host the emulated kernel now and then panics before it sees a disk.
     """

@@ -42,6 +42,7 @@ FIEMAP, FIEMAP_UNWRITTEN, FIEMAP_LAST = 0xC020660B, 0x800, 1
 NOT_APPENDABLE = 0x4E05  # Read-only, system, sparse, reparse point, compressed, encrypted.
 
 libc = ctypes.CDLL(None, use_errno=True)
+BUFFER = ctypes.create_string_buffer(1 << 16)
 libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
 
 
@@ -233,7 +234,7 @@ class Disk:
         try:
             if kind == "symlink":
                 fields["target"] = _name(os.readlink(at))
-            elif closely:
+            elif closely and not self.values:
                 self.look_closely(path, at, info, fields)
             if self.values:
                 fields |= {"mode": info.st_mode, "owner": [info.st_uid, info.st_gid]}
@@ -300,11 +301,11 @@ def _values(path: bytes) -> dict[str, str]:
     Python would ask with a short buffer first, and ntfs3 has "no data" for one that is too short.
     """
     names = [b"system.ntfs_attrib", b"system.dos_attrib", b"system.ntfs_security"]
-    found, buffer = {}, ctypes.create_string_buffer(1 << 16)
+    found: dict[str, str] = {}
     for name in [*names, *map(os.fsencode, os.listxattr(path, follow_symlinks=False))]:
-        size = libc.lgetxattr(path, name, buffer, len(buffer))
+        size = libc.lgetxattr(path, name, BUFFER, len(BUFFER))
         if size >= 0:
-            found[_name(name)] = buffer.raw[:size].hex()
+            found[_name(name)] = ctypes.string_at(BUFFER, size).hex()
         elif ctypes.get_errno() not in (errno.ENODATA, errno.ENOENT, errno.EOPNOTSUPP):
             raise OSError(ctypes.get_errno(), _name(name))
     return found
