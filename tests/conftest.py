@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import Disks
 from tests.foreign.real_volumes import kept_for_all
 from tests.oracle import READERS, Entry, Reader, judge_all
 from tests.oracle.tools import missing
@@ -81,6 +82,12 @@ def volumes(request: pytest.FixtureRequest) -> Path:
         request.config.stash[LEFT_OUT].add(reason)
         pytest.skip(reason)
     return VOLUMES
+
+
+@pytest.fixture(scope="session")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Disks:
+    """Volumes of trees that a test says: `disk({"a.txt": "a"}, size="8MiB")`."""
+    return Disks(tmp_path_factory.mktemp("disks"))
 
 
 @pytest.fixture(autouse=True)
