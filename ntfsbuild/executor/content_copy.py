@@ -72,7 +72,10 @@ class OpenedFile:
     def fill(self, extent: Extent, progress: ProgressCounter) -> None:
         """Let the kernel copy the data; holes become holes of the image."""
         size, end = self.size_bytes, 0
-        for begin, next_end in host_file.extents(self._descriptor, os.fstat(self._descriptor), self.path):
+        status = os.fstat(self._descriptor)
+        if status.st_size != size:  # Since it was opened.
+            raise host_file.changed(self.path, size, status.st_size)
+        for begin, next_end in host_file.extents(self._descriptor, status, self.path):
             extent.zero(end, begin)
             for at in range(begin, next_end, _TELL_EVERY_BYTES):
                 count = min(_TELL_EVERY_BYTES, next_end - at)
