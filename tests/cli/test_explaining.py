@@ -13,14 +13,11 @@ import pytest
 from ntfsbuild.builder.explanation import explain
 from ntfsbuild.errors import NtfsBuildError
 from tests.command import run
+from tests.disks import Disks
 
 STREAMS = ", ".join(f"stream{number:03}: some content" for number in range(100))
 FILES = ", ".join(f'"a name of a file {number:03}.txt": x' for number in range(100))
-MANIFEST = f"""\
-ntfsbuild: 1
-volume: {{label: LABEL, size: auto+1MiB}}
-defaults: {{times: 2024-01-01, short_names: true}}
-tree:
+TREE = f"""\
   a.txt: {{text: hello, ea: {{NOTE: hi}}, object_id: 6f1b6c1e-2a57-4a7e-9d3c-0f3f6a1f2b11, streams: {{s: x}}}}
   big.bin: {{size: 300000, fill: random}}
   link: {{symlink: a.txt}}
@@ -29,13 +26,10 @@ tree:
 """
 
 
-@pytest.fixture(name="image", scope="module")
-def _image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("explain")
-    (folder / "a.yaml").write_text(MANIFEST)
-    image = folder / "a.img"
-    assert run("build", "-q", folder / "a.yaml", "-o", image).returncode == 0
-    return image
+@pytest.fixture(name="image")
+def _image(disk: Disks) -> Path:
+    defaults = {"times": "2024-01-01", "short_names": True}
+    return disk(TREE, label="LABEL", size="auto+1MiB", defaults=defaults)
 
 
 def explained(image: Path, target: object) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from ntfsbuild import builder
 from ntfsbuild.volume.write.editor import VolumeEditor
 from tests.oracle.model import Entry, Tree, directory, file
 
@@ -46,13 +45,6 @@ class PlainStorage:
 
     def close(self) -> None:
         os.close(self._descriptor)
-
-
-def formatted_by_us(image: Path, volume: str) -> Path:
-    manifest = image.with_suffix(".yaml")
-    manifest.write_text(f"ntfsbuild: 1\nvolume: {{{volume}}}\n")
-    builder.build(manifest, image)
-    return image
 
 
 def editor(image: Path, *, force: bool = False) -> VolumeEditor:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from ntfsbuild import builder
 from ntfsbuild.errors import ClosedVolume
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.journal import JournaledStorage
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
+from tests.disks import Disks
 from tests.volume.changing import START
 
 VALUES: dict[str, Any] = {
@@ -40,13 +40,9 @@ EXEMPT = {"open", "close"}
 
 
 @pytest.fixture(name="image")
-def _image(tmp_path: Path) -> Path:
-    (tmp_path / "a.yaml").write_text(
-        "ntfsbuild: 1\nvolume: {size: 4MiB, label: OLD}\n"
-        "tree: {a.txt: abc, big.bin: {size: 3MiB, fill: random}}\n"
-    )
-    builder.build(tmp_path / "a.yaml", tmp_path / "a.img")
-    return tmp_path / "a.img"
+def _image(tmp_path: Path, disk: Disks) -> Path:
+    tree = {"a.txt": "abc", "big.bin": {"size": "3MiB", "fill": "random"}}
+    return disk(tree, to=tmp_path / "a.img", size="4MiB", label="OLD")
 
 
 @pytest.fixture(name="victim")

@@ -14,9 +14,10 @@ from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
+from tests.disks import Disks
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
-from tests.volume.changing import SECOND, START, TIMES, PlainStorage, editor, formatted_by_us
+from tests.volume.changing import SECOND, START, TIMES, PlainStorage, editor
 from tests.volume.write.memory import raw_record
 
 CLUSTERS = [512, 1024, 4096, 65536, 2 << 20]
@@ -42,8 +43,8 @@ def image(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ours(tmp_path: Path) -> Path:
-    return formatted_by_us(tmp_path / "ours.img", "size: 32MiB")
+def ours(tmp_path: Path, disk: Disks) -> Path:
+    return disk({}, to=tmp_path / "ours.img", size="32MiB")
 
 
 # ---- the four that the project began with
@@ -171,8 +172,8 @@ def test_many_names_and_streams_need_a_list(ours: Path) -> None:
         assert volume.read("/a") == b"x" * 500
 
 
-def test_a_file_of_many_fragments_needs_a_list(tmp_path: Path, readers: list[Reader]) -> None:
-    image = formatted_by_us(tmp_path / "disk.img", "size: 23MiB, cluster: 512")
+def test_a_file_of_many_fragments_needs_a_list(tmp_path: Path, disk: Disks, readers: list[Reader]) -> None:
+    image = disk({}, to=tmp_path / "disk.img", size="23MiB", cluster=512)
     content = random.Random(5).randbytes(2_000_000)
     with editor(image) as volume:
         for number in range(9000):

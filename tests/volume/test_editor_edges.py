@@ -17,16 +17,17 @@ from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.records import Attribute
 from ntfsbuild.volume.write import safety
 from tests.depth import by_day
+from tests.disks import Disks
 from tests.oracle import Reader, judge_all
 from tests.oracle.model import file
-from tests.volume.changing import SECOND, START, TIMES, editor, formatted_by_us
+from tests.volume.changing import SECOND, START, TIMES, editor
 
 SPARSE, COMPRESSED = attribute.SPARSE, attribute.COMPRESSED
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> Path:
-    return formatted_by_us(tmp_path / "disk.img", "size: 16MiB")
+def image(tmp_path: Path, disk: Disks) -> Path:
+    return disk({}, to=tmp_path / "disk.img", size="16MiB")
 
 
 def built(folder: Path, text: str) -> Path:
@@ -85,8 +86,8 @@ def test_a_change_that_broke_off_cannot_be_committed(image: Path) -> None:
 # ---- $Bitmap in its record
 
 
-def test_a_bitmap_that_lies_in_its_record(tmp_path: Path, readers: list[Reader]) -> None:
-    image = formatted_by_us(tmp_path / "disk.img", "size: 8MiB")
+def test_a_bitmap_that_lies_in_its_record(tmp_path: Path, disk: Disks, readers: list[Reader]) -> None:
+    image = disk({}, to=tmp_path / "disk.img", size="8MiB")
     with editor(image) as volume:
         state = volume._transaction.state(file_record.BITMAP)
         outside = state.stream("")

@@ -9,7 +9,8 @@ import pytest
 
 from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.write.editor import VolumeEditor
-from tests.volume.changing import START, TIMES, editor, formatted_by_us
+from tests.disks import Disks
+from tests.volume.changing import START, TIMES, editor
 
 PAGE = Path(__file__).parents[2] / "specs/changing.md"
 LATER = START + 10_000_000
@@ -51,10 +52,10 @@ def test_every_row_is_tested() -> None:
 
 
 @pytest.mark.parametrize("row", CHANGES)
-def test_times(tmp_path: Path, row: str) -> None:
+def test_times(tmp_path: Path, disk: Disks, row: str) -> None:
     modified, changed, archive, directory = rows()[row]
     for change, path in CHANGES[row]:
-        image = formatted_by_us(tmp_path / "disk.img", "size: 8MiB")
+        image = disk({}, to=tmp_path / "disk.img", size="8MiB")
         with editor(image) as volume:
             for above in ("/d", "/e"):
                 volume.make_directory(above, TIMES, 0)
@@ -107,8 +108,8 @@ def test_touch_and_set_times(tmp_path: Path) -> None:
         assert read.stat("/g").times == (first, first, second, first)
 
 
-def test_the_name_in_the_record_stays_as_it_was(tmp_path: Path) -> None:
-    image = formatted_by_us(tmp_path / "disk.img", "size: 8MiB")
+def test_the_name_in_the_record_stays_as_it_was(tmp_path: Path, disk: Disks) -> None:
+    image = disk({}, to=tmp_path / "disk.img", size="8MiB")
     with editor(image) as volume:
         volume.make_file("/f", b"x", TIMES, 0x20)
         volume.commit()

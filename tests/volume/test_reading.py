@@ -11,28 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from ntfsbuild import builder
 from ntfsbuild.errors import CorruptVolume, NtfsBuildError, VolumeError
 from ntfsbuild.volume.opening import Volume
+from tests.disks import Disks
 
-MANIFEST = """\
-ntfsbuild: 1
-volume: {size: auto, label: Größe}
-tree:
+TREE = """\
   hello.txt: "Hello\\n"
   docs/deep/a.txt: nested
   big.bin: {size: 200KB, fill: random, seed: 1}
   many/:
-"""
+""" + "".join(f"    entry-{number:03}.txt: '{number}'\n" for number in range(120))
 
 
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("read")
-    entries = "".join(f"    entry-{number:03}.txt: '{number}'\n" for number in range(120))
-    (folder / "disk.yaml").write_text(MANIFEST + entries, encoding="utf-8")
-    builder.build(folder / "disk.yaml", folder / "disk.img")
-    return folder / "disk.img"
+@pytest.fixture
+def image(disk: Disks) -> Path:
+    return disk(TREE, label="Größe")
 
 
 def test_paths_are_found_as_windows_finds_them(image: Path) -> None:
