@@ -16,7 +16,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from ntfsbuild.named_tuple import NamedTuple
 
 EXIT_BUG = 70
 _SHOWN_PATH_MAX = 1000

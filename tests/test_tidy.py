@@ -21,6 +21,7 @@ from tests.source_tree import (
 )
 
 LAYERS = [
+    "named_tuple",
     "errors collector compiled",
     "ondisk image",
     "content crypto",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from types import UnionType
-from typing import NamedTuple
 
 from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.builder.planning import (
@@ -31,6 +30,7 @@ from ntfsbuild.image.private import PrivateImage
 from ntfsbuild.image.raw import ChangeableStorage
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.manifest import Manifest, load
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.plan.model import (
     Keep,
     LinkFile,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from ntfsbuild.named_tuple import NamedTuple
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 

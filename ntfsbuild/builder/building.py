@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.builder.planning import (
@@ -26,6 +25,7 @@ from ntfsbuild.image.private import PrivateImage
 from ntfsbuild.image.raw import NoStorage, PrefilledImage, RawImage
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.manifest import Manifest, load
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.plan.model import Plan
 from ntfsbuild.volume.write.compression_pool import UnitPool
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.captured_check import check_captured
@@ -16,6 +15,7 @@ from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.volume.opening import Volume
 
 _CONTENT = "content"

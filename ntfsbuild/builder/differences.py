@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ntfsbuild.errors import VolumeError
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS

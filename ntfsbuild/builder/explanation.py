@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ntfsbuild.builder import structure_parts
 from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.structure_parts import Part
 from ntfsbuild.errors import CorruptVolume, ManifestError, naming
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.boot_sector import BOOT_FILE_BYTES
 from ntfsbuild.ondisk.index import BLOCK_MAGIC

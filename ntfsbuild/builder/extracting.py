@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import NamedTuple
 
 from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.deleted_files import deleted_items
@@ -16,6 +15,7 @@ from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.image.replacing import replacing
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.volume.opening import Volume
 
 _BUFFER_BYTES = 1 << 20

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from ntfsbuild.builder.differences import data_extents
 from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import reparse_point, reparse_tags
 from ntfsbuild.ondisk.extended_attributes import unpack
 from ntfsbuild.ondisk.standard_information import Ticks4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.compiler.base import OnConflict
@@ -15,6 +15,7 @@ from ntfsbuild.executor import Progress
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partitions import narrow_to_volume
 from ntfsbuild.manifest import Manifest
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.plan.model import Operation, Plan
 from ntfsbuild.volume.opening import Volume

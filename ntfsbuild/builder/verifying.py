@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.checks.checker import check_volume
@@ -14,6 +13,7 @@ from ntfsbuild.collector import garbage_collector_at_rest
 from ntfsbuild.errors import VolumeError, naming
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partitions import narrow_to_volume
+from ntfsbuild.named_tuple import NamedTuple
 
 _NTFS = b"NTFS    "
 _NTFS_AT = 3

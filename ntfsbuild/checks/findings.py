@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from ntfsbuild.named_tuple import NamedTuple
 
 PER_RULE = 100  # More of the same tell nothing new; they are counted.
 

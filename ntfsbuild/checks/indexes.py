@@ -6,11 +6,12 @@ import operator
 import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ntfsbuild.checks.attributes import Say
 from ntfsbuild.checks.state import I30, Examination, File, label, text_of
 from ntfsbuild.checks.storage import restored
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import index
 from ntfsbuild.ondisk.index import IndexBlock, IndexEntry, IndexHeader, IndexRoot

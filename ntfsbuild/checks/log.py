@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from ntfsbuild.checks.state import Examination, Stream, label
 from ntfsbuild.checks.storage import Extents, restored
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_record import LOG_FILE
 from ntfsbuild.ondisk.log_file import EMPTY_BYTE, LOG_PAGE_BYTES

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ntfsbuild.checks.attributes import Say, read_attributes
 from ntfsbuild.checks.findings import nothing
 from ntfsbuild.checks.state import EXTENSION, Attribute, Examination
 from ntfsbuild.checks.storage import Extents, restored
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import file_record
 from ntfsbuild.ondisk.file_record import FileRecordHeader, system_sequence

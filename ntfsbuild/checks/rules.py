@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ntfsbuild.checks import rules_files, rules_records, rules_volume
+from ntfsbuild.named_tuple import NamedTuple
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ntfsbuild.checks.state import Examination, File, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.checks.views import Listed
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import security, security_descriptor
 from ntfsbuild.ondisk.file_record import SECURE

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from typing import NamedTuple
 
 from ntfsbuild.checks.findings import Findings
 from ntfsbuild.checks.storage import Extents, Source
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as attributes
 from ntfsbuild.ondisk import upcase
 from ntfsbuild.ondisk.runs import Run

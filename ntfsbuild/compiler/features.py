@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.content import host_file
@@ -30,6 +30,7 @@ from ntfsbuild.manifest.feature_specs import (
     UnixSpec,
 )
 from ntfsbuild.manifest.model import Defaults, Manifest
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import extended_attributes, reparse_point, unix_metadata, upcase
 from ntfsbuild.ondisk.extended_attributes import Entry
 from ntfsbuild.ondisk.file_attributes import FileAttributes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Container, Iterator
-from typing import NamedTuple
 
 from ntfsbuild.compiler.features import ARCHIVE, attributes_of
 from ntfsbuild.compiler.links import is_directory
@@ -14,6 +13,7 @@ from ntfsbuild.content import host_file
 from ntfsbuild.content.model import Content, HostFile
 from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
 from ntfsbuild.manifest.model import FileEntry, TimesSpec
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.plan.features import NO_FEATURES, Features

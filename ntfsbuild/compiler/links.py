@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import NamedTuple
 
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.manifest.feature_specs import FeatureSpec
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.reparse_point import windows_target
 from ntfsbuild.ondisk.traits import NO_TRAITS, Traits
 from ntfsbuild.plan.features import NO_FEATURES, Features

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ntfsbuild.manifest.model import Times, TimesSpec
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 

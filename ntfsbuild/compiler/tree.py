@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from functools import partial
-from typing import NamedTuple
 
 from ntfsbuild.compiler import short_names
 from ntfsbuild.compiler.described_links import is_link, link_as_file
@@ -33,6 +32,7 @@ from ntfsbuild.manifest.model import (
     NamesRule,
     Times,
 )
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import names
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks, Traits

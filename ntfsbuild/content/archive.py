@@ -10,12 +10,13 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterator
-from typing import IO, Any, Final, NamedTuple, TypeAlias
+from typing import IO, Any, Final, TypeAlias
 
 from ntfsbuild.content.host_file import open_regular, read_at
 from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.content.problems import host_failure, shown
 from ntfsbuild.errors import HostError, ManifestError
+from ntfsbuild.named_tuple import NamedTuple
 
 BLOCK_BYTES = 512
 _CHUNK_BYTES = 1 << 20

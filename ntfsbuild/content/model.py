@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
+
+from ntfsbuild.named_tuple import NamedTuple
 
 SIZE_MAX: Final = (1 << 63) - 1  # NTFS holds sizes as signed 64-bit integers.
 

@@ -8,12 +8,13 @@ recurses, and of a PAX header only the few records that count are kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from ntfsbuild.content.archive import BLOCK_BYTES, Archive, has_tar_checksum
 from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.content.problems import shown
 from ntfsbuild.errors import ManifestError
+from ntfsbuild.named_tuple import NamedTuple
 
 # A header that extends the next one; a path has at most 32,767 UTF-16 units, which are 96 KiB of UTF-8.
 EXTENSION_BYTES_MAX: Final = 1 << 20

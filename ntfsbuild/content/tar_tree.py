@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from ntfsbuild.content.archive import Archive, open_archive
 from ntfsbuild.content.model import (
@@ -42,6 +42,7 @@ from ntfsbuild.content.tar_headers import (
     headers,
 )
 from ntfsbuild.errors import ManifestError
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.filetime import filetime_from_unix_ns
 from ntfsbuild.ondisk.names import MAX_PATH_UNITS
 from ntfsbuild.ondisk.unix_metadata import UnixMetadata

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ntfsbuild.errors import ManifestError, Mark, Problem, unpack_position
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.volume.geometry import Geometry
 
 PROGRESS_EVERY_FILES = 512

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from ntfsbuild.image.journal_format import BLOCK_BYTES, ENTRY_BYTES_MAX
+from ntfsbuild.named_tuple import NamedTuple
 
 _RUN_BLOCKS_MAX = ENTRY_BYTES_MAX // BLOCK_BYTES
 

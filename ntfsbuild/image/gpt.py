@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ntfsbuild.image.partition import Partition, Read
+from ntfsbuild.named_tuple import NamedTuple
 
 _MAGIC = b"EFI PART"
 _SECTORS = (512, 4096)

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import stat
-from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image import syscalls
@@ -29,6 +28,7 @@ from ntfsbuild.image.journal_format import (
     piece_count,
 )
 from ntfsbuild.image.open_file import CHUNK_BYTES, OpenFile, refused
+from ntfsbuild.named_tuple import NamedTuple
 
 _ROOT = 0  # Who may write everything may write a journal.
 _WRITABLE_BY_OTHERS = 0o022

@@ -6,7 +6,8 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from ntfsbuild.named_tuple import NamedTuple
 
 SUFFIX = ".ntfsbuild-journal"
 MAGIC = b"NBJOURNL"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ntfsbuild.image.partition import Partition, Read
+from ntfsbuild.named_tuple import NamedTuple
 
 SECTOR_BYTES = 512
 PROTECTIVE = 0xEE

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from ntfsbuild.named_tuple import NamedTuple
 
 Read: TypeAlias = Callable[[int, int], bytes]  # Offset and size; gives fewer bytes only at the end.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image import gpt, mbr
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partition import Partition, Read
+from ntfsbuild.named_tuple import NamedTuple
 
 __all__ = ["Partition", "Window", "find_volume", "narrow_to_volume", "partitions"]
 

@@ -6,12 +6,12 @@ import contextlib
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ntfsbuild.errors import HostError
 from ntfsbuild.image.intervals import Intervals
 from ntfsbuild.image.journal_file import SavedRegion
 from ntfsbuild.image.open_file import CHUNK_BYTES, OpenFile
+from ntfsbuild.named_tuple import NamedTuple
 
 
 class _Part(NamedTuple):

@@ -6,9 +6,10 @@ tree or the volume (certificates, targets, inheritance) is left for the compiler
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from ntfsbuild.content.model import Content
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.traits import SomeTicks
 
 

@@ -6,7 +6,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from ntfsbuild.content.model import EMPTY, SIZE_MAX, Content, Fill, HostFile, Inline, Segment, Segments
 from ntfsbuild.manifest.integers import parse_integer
@@ -15,6 +15,7 @@ from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.sizes import parse_size
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import quoted, shown
+from ntfsbuild.named_tuple import NamedTuple
 
 Piece: TypeAlias = Inline | Fill | HostFile
 

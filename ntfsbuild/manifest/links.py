@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from ntfsbuild.manifest.feature_specs import Symlink
 from ntfsbuild.manifest.file_content import read_bytes
@@ -14,6 +14,7 @@ from ntfsbuild.manifest.paths import parse_path
 from ntfsbuild.manifest.places import Place
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import shown
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import guid as guids
 from ntfsbuild.ondisk import reparse_point, reparse_tags
 

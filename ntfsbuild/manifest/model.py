@@ -8,11 +8,12 @@ holds"; the compiler resolves it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.errors import Mark, unpack_position
 from ntfsbuild.manifest.feature_specs import NO_FEATURE_SPEC, FeatureSpec
+from ntfsbuild.named_tuple import NamedTuple
 
 
 class Times(NamedTuple):

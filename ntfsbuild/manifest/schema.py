@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ntfsbuild.errors import Problem
 from ntfsbuild.manifest import structure
@@ -19,6 +19,7 @@ from ntfsbuild.manifest.node import Node, step_path
 from ntfsbuild.manifest.schema_files import schema_text
 from ntfsbuild.manifest.source import Data, Document
 from ntfsbuild.manifest.words import listed, nearest, quoted, shown
+from ntfsbuild.named_tuple import NamedTuple
 
 # The keywords that decide here.  All of them look only at keys, types and `enum` words: two values
 # with the same shape fare the same, so that one of them is checked and the other one is not.

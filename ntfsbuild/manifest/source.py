@@ -11,7 +11,7 @@ import importlib
 import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import yaml
 from yaml.events import (
@@ -38,6 +38,7 @@ from ntfsbuild.errors import (
     unpack_position,
 )
 from ntfsbuild.manifest.words import quoted
+from ntfsbuild.named_tuple import NamedTuple
 
 CParser: Any
 try:

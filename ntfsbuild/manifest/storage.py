@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ntfsbuild.content.model import Content, Fill, Inline, Segments, TarMember
 from ntfsbuild.manifest.feature_specs import EncryptedRaw, EncryptTo
@@ -12,6 +12,7 @@ from ntfsbuild.manifest.paths import parse_host_path
 from ntfsbuild.manifest.sizes import parse_size
 from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import shown
+from ntfsbuild.named_tuple import NamedTuple
 
 STORAGE_KEYS = ("sparse", "compressed", "encrypted", "valid_data")
 _FORMS = frozenset(["sparse", "compressed", "encrypted"])

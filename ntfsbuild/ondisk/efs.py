@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.layout import OnDisk, align, raw, u32, u64
 
 NAME = "$EFS"

@@ -5,9 +5,8 @@ The stride is 512 bytes on every medium, 4096-byte sectors included.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.named_tuple import NamedTuple
 
 STRIDE = 512
 _BEHIND_ITS_PLACE = 8  # After the fields for the array's offset and length.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.sddl_words import IN_QUOTES, Scanner, escaped, sid_text, unescaped
 from ntfsbuild.ondisk.security_descriptor import sid_bytes
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.layout import OnDisk, u32, u64
 from ntfsbuild.ondisk.security_descriptor import Acl, Descriptor, Entry

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+
+from ntfsbuild.named_tuple import NamedTuple
 
 SELF_RELATIVE = 0x8000
 DACL_PRESENT, SACL_PRESENT = 0x0004, 0x0010

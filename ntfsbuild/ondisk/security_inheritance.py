@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import security
 from ntfsbuild.ondisk import security_descriptor as sd
 from ntfsbuild.ondisk.security_descriptor import Acl, Descriptor, Entry

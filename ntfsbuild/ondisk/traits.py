@@ -6,8 +6,9 @@ disk: whoever says them in words has turned them into bytes before.
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 
 SomeTicks: TypeAlias = tuple[int | None, int | None, int | None, int | None]

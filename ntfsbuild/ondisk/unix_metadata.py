@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import reparse_tags
 from ntfsbuild.ondisk.extended_attributes import Entry, name_bytes, pack, unpack
 

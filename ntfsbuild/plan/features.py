@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ntfsbuild.content.model import Content
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.traits import NO_TRAITS, Form, Traits
 
 

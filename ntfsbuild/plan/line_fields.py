@@ -6,9 +6,10 @@ A field's name and type decide; what holds where a line leaves it out follows fr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_type_hints
+from typing import Any, Final, TypeAlias, get_args, get_type_hints
 
 from ntfsbuild.errors import unpack_position
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.ondisk.filetime import format_filetime
 from ntfsbuild.ondisk.standard_information import Ticks4

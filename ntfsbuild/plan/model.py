@@ -11,9 +11,10 @@ A plan formats a volume, or opens a base; then comes the tree, then the steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from ntfsbuild.content.model import Content
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.plan.features import NO_FEATURES, Features

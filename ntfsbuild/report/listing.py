@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import file_name
 from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.layout import align
 
 MOST_CLUSTERS = 2**32 - 1  # LCNs fit 32 bits in Windows.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.log_file import LOG_PAGE_BYTES, log_file_bytes
 from ntfsbuild.volume.geometry import bitmap_bytes
 

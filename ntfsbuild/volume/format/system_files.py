@@ -7,8 +7,8 @@ their attributes, their names.  `specs/ondisk/system_files.md` has the table.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import (
     attribute,
     attribute_definitions,

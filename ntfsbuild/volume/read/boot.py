@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import boot_sector
 from ntfsbuild.ondisk.boot_sector import CLUSTER_SIZES, BootSector
 from ntfsbuild.volume.geometry import Geometry

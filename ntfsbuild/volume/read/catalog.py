@@ -8,9 +8,10 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, attribute_list, file_record, fixups, upcase
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.index import vcn_unit

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_name
 from ntfsbuild.ondisk.standard_information import StandardInformation
 from ntfsbuild.volume.read.info import FileInfo, described

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from codecs import utf_16_le_decode
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import fixups
 from ntfsbuild.ondisk.file_name import NAME_AT, FileName
 from ntfsbuild.ondisk.index import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.runs import Run

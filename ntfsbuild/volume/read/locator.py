@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Container, Iterator
-from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_name, file_record
 from ntfsbuild.ondisk.file_name import NAME_AT, FileName
 from ntfsbuild.volume.read.catalog import Catalog

@@ -11,8 +11,9 @@ import struct
 from codecs import utf_16_le_decode
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute import NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_attributes import FileAttributes

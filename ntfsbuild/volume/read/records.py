@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import struct
-from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.attribute import AttributeHeader, NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_record import FileRecordHeader

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_name, file_record, object_id
 from ntfsbuild.ondisk.file_name import NAME_AT
 from ntfsbuild.ondisk.object_id import ObjectId, ObjIdEntry

@@ -10,8 +10,8 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import fixups
 from ntfsbuild.ondisk.index import (
     BLOCK_BYTES,

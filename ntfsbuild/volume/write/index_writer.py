@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.index import IndexHeader, IndexRoot
 from ntfsbuild.ondisk.layout import align

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.image.raw import Storage
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.file_record import FileRecordHeader
 from ntfsbuild.ondisk.layout import align

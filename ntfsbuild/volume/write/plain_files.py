@@ -55,31 +55,33 @@ class PlainFiles:
         self._mft = transaction.mft_file
         self._buffer = transaction.storage
         # By clusters << 4 | bytes of the first cluster's number: what of a mapped $DATA lies around these.
+        self._name_parts: dict[int, tuple[int, bytes, bytes]] = {}
+        self._data_heads: dict[int, bytes] = {}
         self._mapped_parts: dict[int, tuple[bytes, bytes, bytes]] = {}
         self._directory: Directory | None = None
         self._times: Ticks4 | None = None
         self._attributes = 0
         self._touched_ticks = 0
         self._keys: list[bytes | None] = []
-        self._prepare_lengths()
 
-    def _prepare_lengths(self) -> None:
-        """Everything about a file's record that depends on lengths alone, made once."""
-        room = self._mft.room
+    def _prepare_name(self, name_bytes: int) -> tuple[int, bytes, bytes]:
+        """What depends on the length of a name: the room for resident data; what lies around $FILE_NAME."""
+        key_bytes = FileName.SIZE + name_bytes
+        whole = attribute.resident(attribute.FILE_NAME, bytes(key_bytes), instance=1, indexed=True)
         information_bytes = ResidentHeader.SIZE + StandardInformation.SIZE
-        self._name_heads: list[bytes] = []
-        self._name_padding: list[bytes] = []
-        self._resident_room: list[int] = []
-        for name_bytes in range(_MAX_NAME_BYTES + 1):
-            key_bytes = FileName.SIZE + name_bytes
-            whole = attribute.resident(attribute.FILE_NAME, bytes(key_bytes), instance=1, indexed=True)
-            self._name_heads.append(whole[: ResidentHeader.SIZE])
-            self._name_padding.append(bytes(len(whole) - ResidentHeader.SIZE - key_bytes))
-            self._resident_room.append(room - information_bytes - len(whole) - ResidentHeader.SIZE)
-        self._data_heads = [
-            attribute.resident(attribute.DATA, bytes(size), instance=2)[: ResidentHeader.SIZE]
-            for size in range(self._resident_room[0] + 1)
-        ]
+        room = self._mft.room - information_bytes - len(whole) - ResidentHeader.SIZE
+        padding = bytes(len(whole) - ResidentHeader.SIZE - key_bytes)
+        parts = self._name_parts[name_bytes] = room, whole[: ResidentHeader.SIZE], padding
+        return parts
+
+    def _prepare_data(self, size: int) -> bytes:
+        """The head of a resident $DATA."""
+        whole = attribute.resident(attribute.DATA, bytes(size), instance=2)
+        head = self._data_heads[size] = whole[: ResidentHeader.SIZE]
+        return head
+
+    def _resident_room(self, name_bytes: int) -> int:
+        return (self._name_parts.get(name_bytes) or self._prepare_name(name_bytes))[0]
 
     # ------------------------------------------------------------------ files
 
@@ -87,7 +89,7 @@ class PlainFiles:
         """Create a file with its whole content."""
         raw_name = encode_name(name)
         size = len(data)
-        if size <= self._resident_room[len(raw_name)]:
+        if size <= self._resident_room(len(raw_name)):
             self._make_resident(directory, raw_name, data, times, attributes)
         elif size <= LANDING_BYTES - 4096:
             self._buffer.landing()[:size] = data
@@ -111,12 +113,13 @@ class PlainFiles:
         """Create files by name, size and times; each one's content is in `landing()` when it is its turn."""
         clusters, cluster_bytes = self._clusters, self._cluster_bytes
         resident_room, parts_of = self._resident_room, self._mapped_parts.get
+        resident_most = resident_room(0)  # Of the shortest name.
         take_landed, pack_sizes = self._buffer.take_landed, _new_data_sizes.pack
         for name, size, times in landed:
             raw_name = utf_16_le_encode(name, "surrogatepass")[0]  # Without the search for a codec.
             if not 0 < len(raw_name) <= _MAX_NAME_BYTES:
                 raw_name = encode_name(name)  # It says what is wrong.
-            if size <= resident_room[len(raw_name)]:
+            if size <= resident_most and size <= resident_room(len(raw_name)):
                 data = bytes(self._buffer.landing()[:size])
                 self._make_resident(directory, raw_name, data, times, attributes)
                 continue
@@ -181,7 +184,7 @@ class PlainFiles:
     ) -> None:
         size = len(data)
         padding = _PADDING[-size & 7]
-        packed = self._data_heads[size] + data + padding
+        packed = (self._data_heads.get(size) or self._prepare_data(size)) + data + padding
         self._add(directory, raw_name, size, size + len(padding), packed, times, attributes)
 
     # ------------------------------------------------------------------ directories
@@ -226,16 +229,8 @@ class PlainFiles:
         name_bytes = len(raw_name)
         name_tail = _name_tail.pack(allocated, size, attributes, 0, name_bytes >> 1, file_name.POSIX)
         key = self._name_head + name_tail + raw_name
-        body = b"".join(
-            (
-                self._information,
-                self._name_heads[name_bytes],
-                key,
-                self._name_padding[name_bytes],
-                data_attribute,
-                END_MARKER,
-            )
-        )
+        _, head, padding = self._name_parts.get(name_bytes) or self._prepare_name(name_bytes)
+        body = b"".join((self._information, head, key, padding, data_attribute, END_MARKER))
         self._append_reference(self._mft.append_file(body))
         self._append_key(key)
 

@@ -7,9 +7,9 @@ records, which an $ATTRIBUTE_LIST in the base record names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from ntfsbuild.errors import VolumeError
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, upcase
 from ntfsbuild.ondisk.attribute import NonResidentHeader
 from ntfsbuild.ondisk.attribute_list import AttributeListEntry

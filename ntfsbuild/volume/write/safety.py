@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_record, fixups
 from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.index import BLOCK_BYTES

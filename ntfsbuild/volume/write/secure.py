@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import NamedTuple
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_record, security
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.security import SecurityEntry

@@ -6,7 +6,7 @@ from ntfsbuild.errors import ClosedVolume
 from ntfsbuild.image.raw import ChangeableStorage
 
 LANDING_BYTES = 256 << 10  # The most that one small file may bring.
-_BUFFER_BYTES = 4 << 20
+_BUFFER_BYTES = 1 << 20
 _GATHERED_BYTES = 64 << 10  # What is longer is written at once.
 _ZEROS = memoryview(bytes(4096))
 
