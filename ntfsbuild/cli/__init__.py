@@ -36,13 +36,20 @@ class _Stopped(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code."""
+    """Run a command line, by default that of the process, and return its exit code."""
+    code = _main(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        gc.freeze()  # The process ends: nobody needs to look for garbage in what is left.
+    return code
+
+
+def _main(arguments: Sequence[str]) -> int:
     settings = Settings()
     gc.set_threshold(_YOUNG_OBJECTS)
     use_utf8()
     try:
         with _signals_raised():
-            return _run(sys.argv[1:] if arguments is None else arguments, settings)
+            return _run(arguments, settings)
     except _Stopped as stopped:
         if not settings.quiet:
             say(f"{PROGRAM}: stopped by {signal.Signals(stopped.number).name}")
