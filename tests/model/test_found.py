@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.depth import by_day
 from tests.model.bench import FOUND as FOLDER
 from tests.model.bench import Bench
 from tests.model.comparing import expected
@@ -48,10 +49,10 @@ def run(bench: Bench, found: Found, commits: Container[int]) -> History:
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_found_histories(path: Path, bases: Bases, tmp_path: Path, readers: list[Reader]) -> None:
-    """With the commits with which it was found, and with one after every step."""
+    """With the commits with which it was found, and with one after every step, by day after every third."""
     bench, found = bench_of(path, bases, tmp_path, readers)
     run(bench, found, found.commits)
-    run(bench, found, range(COMMITS_MAX))
+    run(bench, found, range(0, COMMITS_MAX, by_day(3, 1)))
 
 
 def test_what_the_slow_readers_find(bases: Bases, tmp_path: Path, readers: list[Reader]) -> None:
