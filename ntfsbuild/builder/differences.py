@@ -24,7 +24,7 @@ _DIRECTORY = int(FileAttributes.DIRECTORY_INDEX)
 _TRAITS = tuple(name for name in Traits._fields if name not in ("security", "name_times", "entry_times"))
 
 
-class Change(NamedTuple):
+class FieldChange(NamedTuple):
     """One field that differs; for a content `at` is the offset of the first byte that differs."""
 
     field: str
@@ -39,7 +39,7 @@ class Difference(NamedTuple):
     path: str
     kind: Literal["added", "removed", "changed"]
     is_directory: bool
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
 
 
 def differences(a: Volume, b: Volume, *, layout: bool = False) -> Iterator[Difference]:
@@ -81,7 +81,7 @@ class _Comparison:
                 if found:
                     yield Difference(path, "changed", a.is_directory, found)
 
-    def _of_volumes(self) -> Iterator[Change]:
+    def _of_volumes(self) -> Iterator[FieldChange]:
         a, b = self._a, self._b
         yield from _changes("label", a.label, b.label)
         yield from _changes("object_id", a.traits("/$Volume").object_id, b.traits("/$Volume").object_id)
@@ -91,11 +91,11 @@ class _Comparison:
 
     # ------------------------------------------------------------------ one path
 
-    def _of_file(self, one: File, other: File) -> Iterator[Change]:
+    def _of_file(self, one: File, other: File) -> Iterator[FieldChange]:
         a, b = self._infos[0].of(one), self._infos[1].of(other)
         if a.is_directory != b.is_directory:
             kind = "directory" if a.is_directory else "file"
-            yield Change("type", kind, "file" if a.is_directory else "directory")
+            yield FieldChange("type", kind, "file" if a.is_directory else "directory")
             return
         yield from self._of_links(one.path, a, b)
         # Some drivers set the directory bit here, too, where it has no meaning.
@@ -115,15 +115,15 @@ class _Comparison:
             yield from _changes("record", a.record, b.record)
             yield from _changes("sequence", a.sequence, b.sequence)
 
-    def _of_links(self, path: str, a: FileInfo, b: FileInfo) -> Iterator[Change]:
+    def _of_links(self, path: str, a: FileInfo, b: FileInfo) -> Iterator[FieldChange]:
         """Hard links to one file must be hard links to one file in the other volume, too."""
         yield from _changes("link_count", a.link_count, b.link_count)
         if a.link_count > 1 and not a.is_directory:
             number, first = self._links.setdefault(a.record, (b.record, path))
             if number != b.record:
-                yield Change("same_file_as", first, None)
+                yield FieldChange("same_file_as", first, None)
 
-    def _of_traits(self, one: File, other: File, a: FileInfo, b: FileInfo) -> Iterator[Change]:
+    def _of_traits(self, one: File, other: File, a: FileInfo, b: FileInfo) -> Iterator[FieldChange]:
         ids = a.security_id, b.security_id
         plain = ids in self._same_descriptors and not _is_special(a) and not _is_special(b)
         if plain and self._have_same_names(a, b):
@@ -135,7 +135,7 @@ class _Comparison:
             if all(ids):
                 self._same_descriptors.add(ids)
         else:
-            yield Change("security", mine.security, theirs.security)
+            yield FieldChange("security", mine.security, theirs.security)
         for name in _TRAITS:
             # Old forms of $STANDARD_INFORMATION lack some of them, which equals zero.
             yield from _changes(name, getattr(mine, name) or None, getattr(theirs, name) or None)
@@ -155,26 +155,28 @@ class _Comparison:
 
     # ------------------------------------------------------------------ streams
 
-    def _of_streams(self, one_file: File, other_file: File, a: FileInfo, b: FileInfo) -> Iterator[Change]:
+    def _of_streams(
+        self, one_file: File, other_file: File, a: FileInfo, b: FileInfo
+    ) -> Iterator[FieldChange]:
         there = {stream.name: stream for stream in a.streams}
         here = {stream.name: stream for stream in b.streams}
         for name in sorted({*there, *here}):
             field = f"streams.{name}" if name else "content"
             one, other = there.get(name), here.get(name)
             if one is None or other is None:
-                yield Change(field, one and one.size_bytes, other and other.size_bytes)
+                yield FieldChange(field, one and one.size_bytes, other and other.size_bytes)
             else:
                 yield from self._of_stream(one_file, other_file, field, one, other)
 
     def _of_stream(
         self, one: File, other: File, field: str, a: StreamInfo, b: StreamInfo
-    ) -> Iterator[Change]:
+    ) -> Iterator[FieldChange]:
         at = self._first_difference(one, other, a, b)
         if at is not None:
-            yield Change(field, a.size_bytes, b.size_bytes, at)
+            yield FieldChange(field, a.size_bytes, b.size_bytes, at)
         yield from _changes(f"{field}.form", a.form, b.form)
         if a.size_bytes - a.initialized_bytes != b.size_bytes - b.initialized_bytes:
-            yield Change(f"{field}.valid", a.initialized_bytes, b.initialized_bytes)
+            yield FieldChange(f"{field}.valid", a.initialized_bytes, b.initialized_bytes)
         if self._layout:
             yield from _changes(f"{field}.runs", a.runs, b.runs)
 
@@ -226,9 +228,9 @@ def _first_byte(one: bytes, other: bytes) -> int:
     return ((bits & -bits).bit_length() - 1) // 8
 
 
-def _changes(field: str, a: Any, b: Any) -> Iterator[Change]:
+def _changes(field: str, a: Any, b: Any) -> Iterator[FieldChange]:
     if a != b:
-        yield Change(field, a, b)
+        yield FieldChange(field, a, b)
 
 
 def _is_special(info: FileInfo) -> bool:

@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 from ntfsbuild.builder.base_image import AnyPath, BaseImage
 from ntfsbuild.builder.building import build
-from ntfsbuild.builder.differences import Change, Difference, differences
+from ntfsbuild.builder.differences import Difference, FieldChange, differences
 from ntfsbuild.errors import naming
 from ntfsbuild.volume.opening import Volume
 
-__all__ = ["Change", "Difference", "diff"]
+__all__ = ["Difference", "FieldChange", "diff"]
 
 TellDamage: TypeAlias = Callable[[str, str, str], None]
 

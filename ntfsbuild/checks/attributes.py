@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ntfsbuild.checks.state import I30, Attribute, Examination, label
+from ntfsbuild.checks.state import I30, CheckedAttribute, Examination, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute import AttributeHeader, NonResidentHeader, ResidentHeader
 from ntfsbuild.ondisk.file_record import BAD_CLUSTERS, FIRST_FREE, MFT
@@ -73,9 +73,9 @@ _ILLEGAL_UNITS = {0: "NUL", 0x2F: "/", 0x3A: ":"}
 
 def read_attributes(
     examination: Examination, record: bytes, number: int, first: int, used: int, say: Say
-) -> tuple[list[Attribute], int]:
+) -> tuple[list[CheckedAttribute], int]:
     """The attributes of a record, and where its end mark is; -1 where there is none."""
-    found: list[Attribute] = []
+    found: list[CheckedAttribute] = []
     at, end = first, min(used, len(record))
     instances = set()
     unpack, from_bytes = _HEAD.unpack_from, int.from_bytes
@@ -99,7 +99,7 @@ def read_attributes(
             return found, -1
         _, _, non_resident, units, name_at, flags, instance = unpack(record, at)
         name = record[at + name_at : at + name_at + 2 * units] if units else b""
-        one = Attribute(code, name, flags, instance, at, number)
+        one = CheckedAttribute(code, name, flags, instance, at, number)
         one.length = length
         if instance in instances:
             say("R16", number, "an id of its own", instance, one.label, at + 0x0E)
@@ -116,7 +116,7 @@ def read_attributes(
     return found, at
 
 
-def _check_head(number: int, one: Attribute, non_resident: int, say: Say) -> None:
+def _check_head(number: int, one: CheckedAttribute, non_resident: int, say: Say) -> None:
     code, flags = one.type, one.flags
     if code not in kinds.TYPE_NAMES:
         say("A01", number, "a type of $AttrDef", f"{code:#x}", "", one.at)
@@ -141,7 +141,7 @@ def _check_head(number: int, one: Attribute, non_resident: int, say: Say) -> Non
             say("A17", number, 0, f"{flags:#x}", one.label, one.at + 0x0C)
 
 
-def _read_resident(record: bytes, one: Attribute, units: int, name_at: int, say: Say) -> None:
+def _read_resident(record: bytes, one: CheckedAttribute, units: int, name_at: int, say: Say) -> None:
     at, number = one.at, one.holder
     size, value_at, indexed, _ = _RESIDENT.unpack_from(record, at + 0x10)
     if units and not 0x18 <= name_at <= min(value_at, one.length) - 2 * units:
@@ -158,14 +158,14 @@ def _read_resident(record: bytes, one: Attribute, units: int, name_at: int, say:
     _check_size(one, size, say)
 
 
-def _check_size(one: Attribute, size: int, say: Say) -> None:
+def _check_size(one: CheckedAttribute, size: int, say: Say) -> None:
     least, most = _SIZES.get(one.type, (0, 1 << 63))
     if not least <= size <= most:
         say("A11", one.holder, f"{least} to {most} bytes", size, one.label, one.at + 0x10)
 
 
 def _read_non_resident(
-    examination: Examination, record: bytes, one: Attribute, units: int, name_at: int, say: Say
+    examination: Examination, record: bytes, one: CheckedAttribute, units: int, name_at: int, say: Say
 ) -> None:
     one.resident = False
     at, number = one.at, one.holder
@@ -202,7 +202,7 @@ def _read_non_resident(
     _check_sizes(examination, one, bool(squeezed), say)
 
 
-def _check_runs(examination: Examination, one: Attribute, broken: bool, say: Say) -> None:
+def _check_runs(examination: Examination, one: CheckedAttribute, broken: bool, say: Say) -> None:
     clusters, number = examination.geometry.clusters, one.holder
     total = 0
     holes = False
@@ -230,7 +230,7 @@ def _inside(run: tuple[int | None, int], clusters: int) -> tuple[int | None, int
     return run if lcn is None or lcn + count <= clusters else (None, count)
 
 
-def _check_sizes(examination: Examination, one: Attribute, squeezed: bool, say: Say) -> None:
+def _check_sizes(examination: Examination, one: CheckedAttribute, squeezed: bool, say: Say) -> None:
     number, at = one.holder, one.at
     if one.unit and not squeezed and not one.lowest:
         say("A30", number, 0, one.unit, one.label, at + 0x22)
@@ -251,7 +251,7 @@ def _check_sizes(examination: Examination, one: Attribute, squeezed: bool, say: 
     _check_size(one, one.size, say)
 
 
-def _check_initialized(examination: Examination, one: Attribute, say: Say) -> None:
+def _check_initialized(examination: Examination, one: CheckedAttribute, say: Say) -> None:
     """What drivers write as a whole; of files only data may end before its size."""
     number, own_bitmap = one.holder, (MFT, kinds.BITMAP)
     if one.type == kinds.DATA:
@@ -262,7 +262,7 @@ def _check_initialized(examination: Examination, one: Attribute, say: Say) -> No
         say("A33", number, one.size, one.initialized, one.label, one.at + 0x38)
 
 
-def _check_order(examination: Examination, number: int, found: list[Attribute], say: Say) -> None:
+def _check_order(examination: Examination, number: int, found: list[CheckedAttribute], say: Say) -> None:
     """Types ascend, then names; FILE_NAMEs come as they like."""
     before = found[0]
     for one in found[1:]:
@@ -279,5 +279,5 @@ def _check_order(examination: Examination, number: int, found: list[Attribute], 
         before = one
 
 
-def _order(examination: Examination, one: Attribute) -> tuple[bytes, bytes]:
+def _order(examination: Examination, one: CheckedAttribute) -> tuple[bytes, bytes]:
     return examination.folded(one.name), one.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from ntfsbuild.checks.findings import Findings
-from ntfsbuild.checks.state import Geometry
+from ntfsbuild.checks.state import BootGeometry
 from ntfsbuild.checks.storage import Source
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import boot_sector
@@ -21,7 +21,7 @@ _SHORT_JUMP, _NO_OPERATION, _JUMP = 0xEB, 0x90, 0xE9
 _WORDS = struct.Struct("<20I")  # Of which the checksum behind them is the sum.
 
 
-def check_boot(source: Source, findings: Findings) -> Geometry:
+def check_boot(source: Source, findings: Findings) -> BootGeometry:
     """The geometry; raises CorruptVolume where neither the boot sector nor its backup tells one."""
     data = source.read(0, 4096)
     found = Findings()
@@ -38,7 +38,7 @@ def check_boot(source: Source, findings: Findings) -> Geometry:
     return geometry
 
 
-def _examined(data: bytes, found: Findings) -> Geometry | None:
+def _examined(data: bytes, found: Findings) -> BootGeometry | None:
     """What a boot sector says; None where that is no volume."""
     if len(data) < _HEAD_BYTES:
         return None
@@ -62,7 +62,7 @@ def _examined(data: bytes, found: Findings) -> Geometry | None:
     return _geometry(sector, found)
 
 
-def _geometry(sector: BootSector, found: Findings) -> Geometry | None:
+def _geometry(sector: BootSector, found: Findings) -> BootGeometry | None:
     say = found.add
     per_cluster = boot_sector.decode_sectors_per_cluster(sector.sectors_per_cluster)
     if sector.bytes_per_sector not in _SECTOR_SIZES:
@@ -85,7 +85,7 @@ def _geometry(sector: BootSector, found: Findings) -> Geometry | None:
     if block is None or block % 512 or not 512 <= block <= 65536:
         say("B15", None, "512 to 65536 bytes", block or "nonsense", at=0x44)
         return None
-    geometry = Geometry(
+    geometry = BootGeometry(
         sector.bytes_per_sector,
         cluster,
         record,
@@ -106,7 +106,7 @@ def _geometry(sector: BootSector, found: Findings) -> Geometry | None:
     return geometry
 
 
-def _from_backup(source: Source) -> Geometry | None:
+def _from_backup(source: Source) -> BootGeometry | None:
     """What the backup says, which lies in the last sector, however large that is."""
     for sector_bytes in _SECTOR_SIZES:
         if source.size_bytes < sector_bytes:
@@ -117,7 +117,7 @@ def _from_backup(source: Source) -> Geometry | None:
     return None
 
 
-def _check_size(source: Source, geometry: Geometry, data: bytes, findings: Findings) -> None:
+def _check_size(source: Source, geometry: BootGeometry, data: bytes, findings: Findings) -> None:
     """Whether the image holds the volume, and the backup where it belongs."""
     sector, last = geometry.sector_bytes, geometry.total_sectors
     there = source.size_bytes // sector

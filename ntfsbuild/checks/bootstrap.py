@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ntfsbuild.checks.findings import nothing
 from ntfsbuild.checks.lists import list_entries, list_of, list_value
-from ntfsbuild.checks.records import MasterFileTable, Record, mft_data, parse_record
-from ntfsbuild.checks.state import Attribute, Examination, Stream
+from ntfsbuild.checks.records import CheckedRecord, MasterFileTable, mft_data, parse_record
+from ntfsbuild.checks.state import CheckedAttribute, CheckedStream, Examination
 from ntfsbuild.checks.storage import Extents, read_whole, restored
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute as kinds
@@ -29,7 +29,7 @@ def find_mft(examination: Examination) -> tuple[MasterFileTable, bytes, int]:
     raise CorruptVolume("neither $MFT nor $MFTMirr begins with a record of the $MFT")
 
 
-def _first_record(examination: Examination, lcn: int) -> Record | None:
+def _first_record(examination: Examination, lcn: int) -> CheckedRecord | None:
     geometry = examination.geometry
     raw = read_whole(examination.source, lcn * geometry.cluster_bytes, geometry.record_bytes)
     if raw[:4] != file_record.MAGIC:
@@ -39,7 +39,7 @@ def _first_record(examination: Examination, lcn: int) -> Record | None:
 
 
 def _with_lists(
-    examination: Examination, record: Record, pieces: list[Attribute]
+    examination: Examination, record: CheckedRecord, pieces: list[CheckedAttribute]
 ) -> tuple[MasterFileTable, bytes, int]:
     """Every further piece lies in a record that the pieces before it map."""
     attributes = list(record.attributes)
@@ -58,11 +58,11 @@ def _with_lists(
                     if code == kinds.DATA:
                         pieces.append(one)
     bitmaps = [one for one in attributes if one.type == kinds.BITMAP and not one.name]
-    bitmap = Stream(sorted(bitmaps, key=lambda one: one.lowest)) if bitmaps else None
+    bitmap = CheckedStream(sorted(bitmaps, key=lambda one: one.lowest)) if bitmaps else None
     return _table(examination, pieces), examination.content(bitmap), bitmap.size if bitmap else 0
 
 
-def _table(examination: Examination, pieces: list[Attribute]) -> MasterFileTable:
+def _table(examination: Examination, pieces: list[CheckedAttribute]) -> MasterFileTable:
     geometry = examination.geometry
     extents = Extents(examination.source, [run for one in pieces for run in one.runs], geometry.cluster_bytes)
     size = min(pieces[0].size, extents.size_bytes, examination.source.size_bytes)

@@ -17,13 +17,13 @@ from ntfsbuild.checks.findings import Finding, Findings, nothing
 from ntfsbuild.checks.information import check_information
 from ntfsbuild.checks.journal import check_journal
 from ntfsbuild.checks.lists import assembled, check_extension, check_left_over, file_of, list_of
-from ntfsbuild.checks.names import Names, check_secured
-from ntfsbuild.checks.paths import Paths
+from ntfsbuild.checks.names import FoundNames, check_secured
+from ntfsbuild.checks.paths import RecordPaths
 from ntfsbuild.checks.plain_records import PlainRecords
-from ntfsbuild.checks.records import MasterFileTable, Record, check_records
+from ntfsbuild.checks.records import CheckedRecord, MasterFileTable, check_records
 from ntfsbuild.checks.rules import RULES
 from ntfsbuild.checks.security import check_security
-from ntfsbuild.checks.state import HAS_INDEX, I30, Examination, File
+from ntfsbuild.checks.state import HAS_INDEX, I30, CheckedFile, Examination
 from ntfsbuild.checks.storage import Source
 from ntfsbuild.checks.system import check_presence, check_system_file
 from ntfsbuild.checks.views import Views
@@ -54,7 +54,7 @@ def check_volume(source: Source) -> Examined:
     examination.set_records(mft.count)
     check = _Check(examination, mft, bitmap)
     check.run(bitmap_bytes)
-    paths = Paths(mft)
+    paths = RecordPaths(mft)
     kept = [one._replace(path=paths.path(one.record)) for one in findings.kept]
     order = list(RULES)
     kept.sort(
@@ -73,8 +73,9 @@ class _Check:
         self._mft = mft
         self._bitmap = bitmap
         self._accounts = Accounts()
-        self._names = Names()
-        self._listed: dict[int, list[Record]] = {}  # What is needed of files with lists, to read them again.
+        self._names = FoundNames()
+        # What is needed of files with lists, to read them again.
+        self._listed: dict[int, list[CheckedRecord]] = {}
 
     def run(self, bitmap_bytes: int) -> None:
         """Both passes, and what follows from them."""
@@ -93,11 +94,11 @@ class _Check:
         check_secured(examination)
         self._check_indexes()
 
-    def _files(self) -> Iterator[File]:
+    def _files(self) -> Iterator[CheckedFile]:
         """Every file, with the attributes of all its records: those with lists come last."""
         examination = self._examination
-        extensions: dict[int, list[Record]] = {}
-        lists: list[Record] = []
+        extensions: dict[int, list[CheckedRecord]] = {}
+        lists: list[CheckedRecord] = []
         plain = PlainRecords(examination, self._accounts, self._names)
         for record in check_records(examination, self._mft, self._bitmap, plain.take):
             if record.base:
@@ -120,7 +121,7 @@ class _Check:
             for other in others:
                 check_left_over(examination, other)
 
-    def _check_file(self, file: File) -> None:
+    def _check_file(self, file: CheckedFile) -> None:
         examination = self._examination
         self._accounts.add(file)
         self._names.check(examination, file)
@@ -144,7 +145,7 @@ class _Check:
         if file is not None:
             check_system_file(self._examination, self._mft, file)
 
-    def _opened(self, number: int) -> File | None:
+    def _opened(self, number: int) -> CheckedFile | None:
         """A file read again; nothing is said twice."""
         if number >= self._mft.count:
             return None
@@ -160,7 +161,7 @@ class _Check:
         examination = self._examination
         directories = []
         views = Views()
-        owners: dict[str, File] = {}
+        owners: dict[str, CheckedFile] = {}
         names = {number: name for name, number in self._names.extend_children.items()} | {SECURE: "$Secure"}
         for number in range(examination.records):
             if not examination.kinds[number] & HAS_INDEX:

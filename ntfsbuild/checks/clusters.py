@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 
 from ntfsbuild.checks.findings import PER_RULE
-from ntfsbuild.checks.state import Examination, File, Stream, label
+from ntfsbuild.checks.state import CheckedFile, CheckedStream, Examination, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk.layout import align
 
@@ -21,7 +21,7 @@ class Accounts:
         self._counts = array("Q")
         self._owners = array("Q")
 
-    def add(self, file: File) -> None:
+    def add(self, file: CheckedFile) -> None:
         """Enter all clusters of a file."""
         for one in file.attributes:
             for lcn, count in one.runs:
@@ -58,7 +58,7 @@ class Accounts:
 
 
 def check_cluster_bitmap(
-    examination: Examination, number: int, stream: Stream | None, used: list[tuple[int, int]]
+    examination: Examination, number: int, stream: CheckedStream | None, used: list[tuple[int, int]]
 ) -> None:
     """$Bitmap against what is in use, in both directions."""
     say, clusters, what = examination.say, examination.geometry.clusters, label(0x80)
@@ -91,7 +91,7 @@ def check_cluster_bitmap(
         say("C05", number, "ones behind the last cluster", tail.hex(), what, -(-clusters // 8))
 
 
-def _initialized(extents: Extents, stream: Stream, at: int, size: int) -> bytes:
+def _initialized(extents: Extents, stream: CheckedStream, at: int, size: int) -> bytes:
     there = max(0, min(size, stream.first.initialized - at, stream.size - at))
     return extents.read(at, there).ljust(size, b"\0")
 

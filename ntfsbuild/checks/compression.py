@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ntfsbuild.checks.state import Examination, File, Stream, label
+from ntfsbuild.checks.state import CheckedFile, CheckedStream, Examination, label
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import lznt1, lzx, xpress
@@ -24,7 +24,7 @@ _WOF_LZX = 1
 _CHUNKS_DECODED = 64  # Of a volume, as of units; of each file the first and the last come before all others.
 
 
-def check_units(examination: Examination, number: int, stream: Stream) -> None:
+def check_units(examination: Examination, number: int, stream: CheckedStream) -> None:
     """Each unit is 16 clusters: all there, none, or the first of them with compressed data."""
     say, what = examination.say, stream.first.label
     cluster = examination.geometry.cluster_bytes
@@ -100,7 +100,7 @@ def _chunk_problem(data: bytes, size: int) -> str:
     return ""
 
 
-def check_wof(examination: Examination, file: File, data: bytes) -> None:
+def check_wof(examination: Examination, file: CheckedFile, data: bytes) -> None:
     """A file that Windows compressed as a whole: its data is a hole, its chunks lie in a stream."""
     say, number = examination.say, file.number
     main, packed = file.stream(kinds.DATA), file.stream(kinds.DATA, _WOF_STREAM)
@@ -140,7 +140,7 @@ def check_wof(examination: Examination, file: File, data: bytes) -> None:
 def _check_chunks(
     examination: Examination,
     number: int,
-    packed: Stream,
+    packed: CheckedStream,
     spans: list[tuple[int, int]],
     size_bytes: int,
     algorithm: int,

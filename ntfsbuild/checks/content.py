@@ -9,7 +9,7 @@ from ntfsbuild.checks.compression import check_units, check_wof
 from ntfsbuild.checks.encryption import what_is_wrong_with_keys
 from ntfsbuild.checks.links import what_is_wrong_with_link
 from ntfsbuild.checks.security import without
-from ntfsbuild.checks.state import Examination, File, Stream, label, text_of
+from ntfsbuild.checks.state import CheckedFile, CheckedStream, Examination, label, text_of
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import efs, object_id, reparse_point, reparse_tags, security_descriptor
@@ -27,7 +27,7 @@ _PLAIN_STREAMS = 3  # What every file has: information, names, data or an index.
 _INDEX_PARTS = (kinds.INDEX_ROOT, kinds.INDEX_ALLOCATION, kinds.BITMAP)
 
 
-def check_content(examination: Examination, file: File) -> None:
+def check_content(examination: Examination, file: CheckedFile) -> None:
     """Everything that only some files have."""
     streams = file.streams
     for (code, name), stream in streams.items():
@@ -43,12 +43,14 @@ def check_content(examination: Examination, file: File) -> None:
         _check_reparse_point(examination, file, streams[kinds.REPARSE_POINT, b""], entries)
 
 
-def _check_data(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+def _check_data(examination: Examination, file: CheckedFile, name: bytes, stream: CheckedStream) -> None:
     if stream.first.flags & kinds.COMPRESSION_MASK and not stream.first.resident:
         check_units(examination, file.number, stream)
 
 
-def _check_descriptor(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+def _check_descriptor(
+    examination: Examination, file: CheckedFile, name: bytes, stream: CheckedStream
+) -> None:
     data, what = examination.content(stream, _MOST_DESCRIPTOR_BYTES), label(kinds.SECURITY_DESCRIPTOR)
     if problem := security_descriptor.what_is_wrong(data):
         examination.say("S14", file.number, "a sound descriptor", problem, what)
@@ -56,7 +58,7 @@ def _check_descriptor(examination: Examination, file: File, name: bytes, stream:
         examination.say("S18", file.number, "an owner and a group", missing, what)
 
 
-def _check_case(examination: Examination, file: File) -> None:
+def _check_case(examination: Examination, file: CheckedFile) -> None:
     seen: dict[tuple[int, bytes], bytes] = {}
     for code, name in file.streams:
         other = seen.setdefault((code, examination.folded(name)), name) if name else name
@@ -67,7 +69,9 @@ def _check_case(examination: Examination, file: File) -> None:
             )
 
 
-def _check_index_part(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+def _check_index_part(
+    examination: Examination, file: CheckedFile, name: bytes, stream: CheckedStream
+) -> None:
     """The blocks of an index, or its bitmap; that of the $MFT stands for records."""
     if file.number == MFT and not name:
         return
@@ -78,14 +82,14 @@ def _check_index_part(examination: Examination, file: File, name: bytes, stream:
         )
 
 
-def _check_of_volume(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+def _check_of_volume(examination: Examination, file: CheckedFile, name: bytes, stream: CheckedStream) -> None:
     if file.number != VOLUME:
         examination.say(
             "Y63", file.number, f"in record {VOLUME} alone", "here", stream.first.label, stream.first.at
         )
 
 
-def _check_keys(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+def _check_keys(examination: Examination, file: CheckedFile, name: bytes, stream: CheckedStream) -> None:
     if name != _EFS:
         return
     data = examination.content(stream, efs.LARGEST_BYTES)
@@ -98,7 +102,7 @@ def _check_keys(examination: Examination, file: File, name: bytes, stream: Strea
         examination.say("F19", file.number, "a sound $EFS", problem, stream.first.label)
 
 
-def _check_object_id(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+def _check_object_id(examination: Examination, file: CheckedFile, name: bytes, stream: CheckedStream) -> None:
     value, what = stream.first.value, label(kinds.OBJECT_ID)
     if len(value) not in (object_id.SHORT_BYTES, object_id.ObjectId.SIZE):
         examination.say("F38", file.number, "16 or 64 bytes", len(value), what)
@@ -113,12 +117,14 @@ def _check_object_id(examination: Examination, file: File, name: bytes, stream: 
 # ---------------------------------------------------------------------- extended attributes
 
 
-def _check_has_information(examination: Examination, file: File, name: bytes, stream: Stream) -> None:
+def _check_has_information(
+    examination: Examination, file: CheckedFile, name: bytes, stream: CheckedStream
+) -> None:
     if (kinds.EA_INFORMATION, b"") not in file.streams:
         examination.say("F10", file.number, "$EA_INFORMATION", "none", label(kinds.EA))
 
 
-def _check_attributes(examination: Examination, file: File) -> dict[bytes, bytes]:
+def _check_attributes(examination: Examination, file: CheckedFile) -> dict[bytes, bytes]:
     """$EA_INFORMATION and $EA; the values by name."""
     say, number, what = examination.say, file.number, label(kinds.EA)
     stream = file.stream(kinds.EA)
@@ -173,7 +179,7 @@ def _check_name(examination: Examination, number: int, name: bytes, seen: set[by
 
 
 def _check_reparse_point(
-    examination: Examination, file: File, stream: Stream, entries: dict[bytes, bytes]
+    examination: Examination, file: CheckedFile, stream: CheckedStream, entries: dict[bytes, bytes]
 ) -> None:
     say, number, what = examination.say, file.number, label(kinds.REPARSE_POINT)
     value = examination.content(stream, reparse_point.MAX_BYTES + 1)
@@ -202,7 +208,7 @@ def tag_of(value: bytes) -> int:
     return int.from_bytes(value[:4], "little")
 
 
-def _check_unix(examination: Examination, file: File, tag: int, entries: dict[bytes, bytes]) -> None:
+def _check_unix(examination: Examination, file: CheckedFile, tag: int, entries: dict[bytes, bytes]) -> None:
     """WSL's files: their kind is said twice, their device elsewhere; they have no content."""
     say, number = examination.say, file.number
     main = file.stream(kinds.DATA)
@@ -217,7 +223,7 @@ def _check_unix(examination: Examination, file: File, tag: int, entries: dict[by
         say("F34", number, "$LXDEV of 8 bytes", len(entries.get(b"$LXDEV", b"")), label(kinds.EA))
 
 
-_Check: TypeAlias = Callable[[Examination, File, bytes, Stream], None]
+_Check: TypeAlias = Callable[[Examination, CheckedFile, bytes, CheckedStream], None]
 _CHECKS: dict[int, _Check] = {
     kinds.OBJECT_ID: _check_object_id,
     kinds.SECURITY_DESCRIPTOR: _check_descriptor,

@@ -25,8 +25,8 @@ from ntfsbuild.checks.state import (
     HAS_LINKS,
     HAS_STREAM,
     I30,
+    CheckedFile,
     Examination,
-    File,
     label,
     text_of,
 )
@@ -36,7 +36,7 @@ from ntfsbuild.ondisk.file_name import POSIX
 from ntfsbuild.ondisk.file_record import FIRST_FREE, IN_EXTEND, IN_USE, IS_DIRECTORY, NUMBER_MASK
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
 
-Opener: TypeAlias = Callable[[int], File | None]  # The file of a number, read again.
+Opener: TypeAlias = Callable[[int], CheckedFile | None]  # The file of a number, read again.
 
 # Parent, times, sizes, attributes, tag, length, namespace.
 _KEY = struct.Struct("<QQQQQQQIIBB")
@@ -53,7 +53,7 @@ _USUAL_KINDS = {
 }
 
 
-def check_directory(examination: Examination, file: File, say: Say) -> None:
+def check_directory(examination: Examination, file: CheckedFile, say: Say) -> None:
     """The entries of one directory."""
     listing = ListedEntries(examination, file, say)
     for entries, apart in Tree(examination, file, I30, say).stretches():
@@ -67,7 +67,7 @@ def check_directory(examination: Examination, file: File, say: Say) -> None:
 class ListedEntries:
     """The entries of a directory, held against what the records say of themselves."""
 
-    def __init__(self, examination: Examination, file: File, say: Say) -> None:
+    def __init__(self, examination: Examination, file: CheckedFile, say: Say) -> None:
         self._examination = examination
         self._say = say
         self._own = file.reference
@@ -158,7 +158,7 @@ class ListedEntries:
             self._plain_before = True
 
 
-def _is_case_sensitive(file: File) -> bool:
+def _is_case_sensitive(file: CheckedFile) -> bool:
     stream = file.stream(kinds.STANDARD_INFORMATION)
     value = stream.first.value if stream else b""
     return (
@@ -233,7 +233,7 @@ def check_listing(examination: Examination, directories: Iterable[int], opened: 
 
 
 def _explain(
-    examination: Examination, file: File | None, number: int, listed: Counter[tuple[int, bytes]]
+    examination: Examination, file: CheckedFile | None, number: int, listed: Counter[tuple[int, bytes]]
 ) -> None:
     named: Counter[tuple[int, bytes]] = Counter()
     stream = file.stream(kinds.FILE_NAME) if file else None

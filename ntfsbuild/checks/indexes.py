@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from ntfsbuild.checks.attributes import Say
-from ntfsbuild.checks.state import I30, Examination, File, label, text_of
+from ntfsbuild.checks.state import I30, CheckedFile, Examination, label, text_of
 from ntfsbuild.checks.storage import restored
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
@@ -65,7 +65,9 @@ class Stretch(NamedTuple):
 class Tree:
     """One index of a file, walked in the order of its keys."""
 
-    def __init__(self, examination: Examination, file: File, name: bytes, say: Say, owner: str = "") -> None:
+    def __init__(
+        self, examination: Examination, file: CheckedFile, name: bytes, say: Say, owner: str = ""
+    ) -> None:
         """`owner`: the name of one of NTFS's own files; what "$O" is sorted by depends on it."""
         self._examination = examination
         self._say = say

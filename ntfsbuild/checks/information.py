@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from ntfsbuild.checks.names import LARGEST_TIME
-from ntfsbuild.checks.state import HAS_INDEX, HAS_STREAM, I30, Examination, File, Stream, label
+from ntfsbuild.checks.state import HAS_INDEX, HAS_STREAM, I30, CheckedFile, CheckedStream, Examination, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.file_record import (
@@ -34,7 +34,7 @@ _FORMS = (
 )
 
 
-def check_information(examination: Examination, file: File) -> None:
+def check_information(examination: Examination, file: CheckedFile) -> None:
     """What a file says of itself; what others may expect of it is kept."""
     say, number = examination.say, file.number
     attributes = 0
@@ -61,7 +61,7 @@ def check_information(examination: Examination, file: File) -> None:
     examination.attributes[number] = attributes
 
 
-def _check_value(examination: Examination, file: File, value: bytes) -> int:
+def _check_value(examination: Examination, file: CheckedFile, value: bytes) -> int:
     say, number = examination.say, file.number
     *times, attributes, _, version = _HEAD.unpack_from(value)
     if max(times) >= LARGEST_TIME:
@@ -96,7 +96,7 @@ def _check_value(examination: Examination, file: File, value: bytes) -> int:
     return int(attributes)
 
 
-def _check_indexes(examination: Examination, file: File) -> None:
+def _check_indexes(examination: Examination, file: CheckedFile) -> None:
     """The kind of a record follows from its indexes."""
     say, number = examination.say, file.number
     roots = [name for code, name in file.streams if code == kinds.INDEX_ROOT]
@@ -108,7 +108,7 @@ def _check_indexes(examination: Examination, file: File) -> None:
         say("R19", number, "8 with a view index alone", f"flags {file.flags:#x}", at=0x16)
 
 
-def _check_main(examination: Examination, file: File, main: Stream, attributes: int) -> None:
+def _check_main(examination: Examination, file: CheckedFile, main: CheckedStream, attributes: int) -> None:
     number = file.number
     if file.flags & IS_DIRECTORY:
         examination.say("F06", number, "no unnamed $DATA in a directory", "one")
@@ -122,7 +122,9 @@ def _check_main(examination: Examination, file: File, main: Stream, attributes: 
         examination.allocated[number] = first.allocated if first.stored is None else first.stored
 
 
-def _check_forms(examination: Examination, file: File, main: Stream | None, attributes: int) -> None:
+def _check_forms(
+    examination: Examination, file: CheckedFile, main: CheckedStream | None, attributes: int
+) -> None:
     """Compressed, sparse, encrypted: said of the file, and of its streams."""
     say, number = examination.say, file.number
     own = main.first.flags if main else 0

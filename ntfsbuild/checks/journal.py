@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from ntfsbuild.checks.state import Examination, File, Stream, label
+from ntfsbuild.checks.state import CheckedFile, CheckedStream, Examination, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.layout import align
 
@@ -22,7 +22,7 @@ _MOST_BYTES = 64 << 20  # Of what is allocated: a journal of Windows has 32 MiB.
 _VERSIONS = (2, 3, 4)
 
 
-def check_journal(examination: Examination, file: File) -> None:
+def check_journal(examination: Examination, file: CheckedFile) -> None:
     """The journal's two streams."""
     say, number, what = examination.say, file.number, label(kinds.DATA, _J)
     maximum = examination.content(file.stream(kinds.DATA, _MAX), _MAX_BYTES)
@@ -46,7 +46,7 @@ def check_journal(examination: Examination, file: File) -> None:
             looked_at += len(piece)
 
 
-def _spans(stream: Stream, cluster_bytes: int) -> Iterator[tuple[int, int]]:
+def _spans(stream: CheckedStream, cluster_bytes: int) -> Iterator[tuple[int, int]]:
     """Where there are whole pages between holes, however many runs they lie in."""
     end = min(stream.first.initialized, stream.size)
     at = begin = 0

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from ntfsbuild.checks.attributes import Say
-from ntfsbuild.checks.records import Record
-from ntfsbuild.checks.state import EXTENSION, I30, Attribute, Examination, File, Stream, label
+from ntfsbuild.checks.records import CheckedRecord
+from ntfsbuild.checks.state import (
+    EXTENSION,
+    I30,
+    CheckedAttribute,
+    CheckedFile,
+    CheckedStream,
+    Examination,
+    label,
+)
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.attribute_list import NAME_OFFSET, AttributeListEntry
@@ -17,12 +25,12 @@ _OF_INDEXES = (kinds.INDEX_ROOT, kinds.INDEX_ALLOCATION, kinds.BITMAP)
 Key = tuple[int, bytes, int, int, int]  # Type, name, lowest VCN, record, instance.
 
 
-def list_of(record: Record) -> Attribute | None:
+def list_of(record: CheckedRecord) -> CheckedAttribute | None:
     """The $ATTRIBUTE_LIST of a record."""
     return next((one for one in record.attributes if one.type == kinds.ATTRIBUTE_LIST), None)
 
 
-def list_value(examination: Examination, one: Attribute, number: int, say: Say) -> bytes:
+def list_value(examination: Examination, one: CheckedAttribute, number: int, say: Say) -> bytes:
     """What a list holds, wherever it lies."""
     if one.resident:
         return one.value
@@ -56,20 +64,22 @@ def list_entries(value: bytes, number: int, say: Say) -> list[tuple[Key, int]]:
     return found
 
 
-def assembled(examination: Examination, base: Record, extensions: list[Record]) -> list[Attribute]:
+def assembled(
+    examination: Examination, base: CheckedRecord, extensions: list[CheckedRecord]
+) -> list[CheckedAttribute]:
     """All attributes of a file with a list, those that the list knows."""
     say, number = examination.say, base.number
     one = list_of(base)
     assert one is not None
     entries = list_entries(list_value(examination, one, number, say), number, say)
-    there: dict[Key, Attribute] = {}
+    there: dict[Key, CheckedAttribute] = {}
     for record in (base, *extensions):
         for each in record.attributes:
             if each is not one:
                 there[each.type, each.name, each.lowest, record.number, each.instance] = each
     _check_order(examination, number, entries)
     sequences = {record.number: record.sequence for record in (base, *extensions)}
-    found: dict[Key, Attribute] = {}
+    found: dict[Key, CheckedAttribute] = {}
     for key, reference in entries:
         what, holder = label(key[0], key[1]), key[3]
         if key[0] == kinds.ATTRIBUTE_LIST:
@@ -104,7 +114,7 @@ def _check_order(examination: Examination, number: int, entries: list[tuple[Key,
         before = order
 
 
-def check_extension(examination: Examination, record: Record) -> None:
+def check_extension(examination: Examination, record: CheckedRecord) -> None:
     """What the record of another file may not have."""
     for one in record.attributes:
         if one.type in (kinds.STANDARD_INFORMATION, kinds.ATTRIBUTE_LIST):
@@ -119,7 +129,7 @@ def check_extension(examination: Examination, record: Record) -> None:
         examination.say("L20", record.number, f"{explained:#x} at most", f"{record.flags:#x}", at=0x16)
 
 
-def check_left_over(examination: Examination, record: Record) -> None:
+def check_left_over(examination: Examination, record: CheckedRecord) -> None:
     """An extension whose base has no list, or is none."""
     base = record.base & NUMBER_MASK
     if base >= examination.records or examination.kinds[base] & (EXTENSION | 1) != 1:
@@ -132,24 +142,26 @@ def check_left_over(examination: Examination, record: Record) -> None:
         examination.say("L15", record.number, f"a list in record {base}", "none", at=0x20)
 
 
-def file_of(examination: Examination, record: Record, attributes: list[Attribute], say: Say) -> File:
+def file_of(
+    examination: Examination, record: CheckedRecord, attributes: list[CheckedAttribute], say: Say
+) -> CheckedFile:
     """A file with its streams, whose pieces are put together."""
-    grouped: dict[tuple[int, bytes], list[Attribute]] = {}
+    grouped: dict[tuple[int, bytes], list[CheckedAttribute]] = {}
     for one in attributes:
         grouped.setdefault((one.type, one.name), []).append(one)
     streams = {}
     for key, pieces in grouped.items():
         if len(pieces) > 1 and key[0] != kinds.FILE_NAME:
             pieces.sort(key=lambda one: one.lowest)
-        streams[key] = stream = Stream(pieces)
+        streams[key] = stream = CheckedStream(pieces)
         if pieces[0].resident and len(pieces) > 1 and key[0] != kinds.FILE_NAME:
             say("A13", record.number, "one of each", "two", pieces[1].label, pieces[1].at)
         elif not pieces[0].resident:
             _check_pieces(examination, record.number, stream, say)
-    return File(record.number, record.sequence, record.links, record.flags, attributes, streams)
+    return CheckedFile(record.number, record.sequence, record.links, record.flags, attributes, streams)
 
 
-def _check_pieces(examination: Examination, number: int, stream: Stream, say: Say) -> None:
+def _check_pieces(examination: Examination, number: int, stream: CheckedStream, say: Say) -> None:
     cluster = examination.geometry.cluster_bytes
     first = stream.first
     if first.lowest:

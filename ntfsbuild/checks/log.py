@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from ntfsbuild.checks.state import Examination, Stream, label
+from ntfsbuild.checks.state import CheckedStream, Examination, label
 from ntfsbuild.checks.storage import Extents, restored
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
@@ -43,7 +43,7 @@ class _Area(NamedTuple):
     page_data_at: int
 
 
-def check_log(examination: Examination, stream: Stream | None) -> None:
+def check_log(examination: Examination, stream: CheckedStream | None) -> None:
     """The log as Windows would find it; `examination.log_lsn` is set where records can be held to it."""
     say = examination.say
     if stream is None or stream.first.resident:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 
-from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, Examination, File, label, text_of
+from ntfsbuild.checks.state import EXTENSION, HAS_LINKS, CheckedFile, Examination, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import names as win32
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -44,7 +44,7 @@ def name_hash(parent: int, rest: bytes) -> int:
     return hash((parent, rest)) & U64_MASK
 
 
-class Names:
+class FoundNames:
     """The names of all files, as far as they must be looked at again."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Names:
         self._owners = array("Q")
         self.extend_children: dict[str, int] = {}
 
-    def check(self, examination: Examination, file: File) -> None:
+    def check(self, examination: Examination, file: CheckedFile) -> None:
         """The names of one file."""
         say, number = examination.say, file.number
         stream = file.stream(kinds.FILE_NAME)
@@ -96,7 +96,9 @@ class Names:
         self._parents.append(parent)
         self._owners.append(number)
 
-    def _check_all(self, examination: Examination, file: File, seen: list[tuple[int, int, bytes]]) -> None:
+    def _check_all(
+        self, examination: Examination, file: CheckedFile, seen: list[tuple[int, int, bytes]]
+    ) -> None:
         say, number = examination.say, file.number
         if not seen:
             return

@@ -11,7 +11,7 @@ from ntfsbuild.ondisk.file_record import NUMBER_MASK, ROOT
 _NO_NAME = "/?"
 
 
-class Paths:
+class RecordPaths:
     """Looks paths up, each name once."""
 
     def __init__(self, mft: MasterFileTable) -> None:

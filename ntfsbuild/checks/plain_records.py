@@ -11,7 +11,7 @@ import struct
 
 from ntfsbuild.checks.clusters import Accounts
 from ntfsbuild.checks.information import PLAIN_ATTRIBUTES
-from ntfsbuild.checks.names import IN_NAMES_ONLY, LARGEST_TIME, U64_MASK, Names, name_hash
+from ntfsbuild.checks.names import IN_NAMES_ONLY, LARGEST_TIME, U64_MASK, FoundNames, name_hash
 from ntfsbuild.checks.state import HAS_STREAM, Examination
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import names as win32
@@ -61,7 +61,7 @@ _Data = tuple[int, int, int, list[Run]]  # Its id, bytes, bytes allocated, runs.
 class PlainRecords:
     """Takes the records that need no more than a comparison."""
 
-    def __init__(self, examination: Examination, accounts: Accounts, names: Names) -> None:
+    def __init__(self, examination: Examination, accounts: Accounts, names: FoundNames) -> None:
         geometry = examination.geometry
         self._examination = examination
         self._accounts = accounts

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ntfsbuild.checks.attributes import Say, read_attributes
 from ntfsbuild.checks.findings import nothing
-from ntfsbuild.checks.state import EXTENSION, Attribute, Examination
+from ntfsbuild.checks.state import EXTENSION, CheckedAttribute, Examination
 from ntfsbuild.checks.storage import Extents, restored
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute as kinds
@@ -25,7 +25,7 @@ _WRAPPED = 0xFFF0  # Ids begin anew behind the largest.
 _OLD_USA_OFFSET = 0x2A  # Then a record does not have its number.
 
 
-class Record(NamedTuple):
+class CheckedRecord(NamedTuple):
     """One record, as far as it makes sense."""
 
     number: int
@@ -33,7 +33,7 @@ class Record(NamedTuple):
     links: int
     flags: int
     base: int
-    attributes: list[Attribute]
+    attributes: list[CheckedAttribute]
 
 
 class MasterFileTable:
@@ -67,7 +67,7 @@ class MasterFileTable:
             at = number * size - self._begin
         return self._chunk[at : at + size]
 
-    def record(self, number: int, *, alone: bool = False) -> Record | None:
+    def record(self, number: int, *, alone: bool = False) -> CheckedRecord | None:
         """A record that was checked before; None where there is none that is in use.
 
         `alone`: those beside it will not be asked for.
@@ -81,7 +81,7 @@ class MasterFileTable:
 
 def check_records(
     examination: Examination, mft: MasterFileTable, bitmap: bytes, take: Taker
-) -> Iterator[Record]:
+) -> Iterator[CheckedRecord]:
     """Every record that is in use, with all that is wrong with its header and attributes said.
 
     Those that `take` has found sound are not among them.
@@ -104,7 +104,7 @@ def check_records(
 
 def _checked(
     examination: Examination, raw: bytes, number: int, marked: bool, whole: bool, take: Taker
-) -> Record | None:
+) -> CheckedRecord | None:
     say, magic = examination.say, raw[:4]
     if magic != file_record.MAGIC:
         if magic == b"BAAD":
@@ -135,7 +135,7 @@ def _checked(
     return parse_record(examination, raw, number, say)
 
 
-def parse_record(examination: Examination, raw: bytes, number: int, say: Say) -> Record | None:
+def parse_record(examination: Examination, raw: bytes, number: int, say: Say) -> CheckedRecord | None:
     """A record that is in use, without its update sequence; None where it is free."""
     (
         _magic,
@@ -178,7 +178,7 @@ def parse_record(examination: Examination, raw: bytes, number: int, say: Say) ->
     most = max([one.instance for one in attributes], default=-1)
     if next_instance <= most < _WRAPPED:
         say("R15", number, f"more than {most}", next_instance, at=0x28)
-    return Record(number, sequence, links, flags, base, attributes)
+    return CheckedRecord(number, sequence, links, flags, base, attributes)
 
 
 def _check_sequence(number: int, sequence: int, say: Say) -> None:
@@ -188,6 +188,6 @@ def _check_sequence(number: int, sequence: int, say: Say) -> None:
         say("R14", number, system_sequence(number), sequence, at=0x10)
 
 
-def mft_data(record: Record, name: bytes = b"") -> list[Attribute]:
+def mft_data(record: CheckedRecord, name: bytes = b"") -> list[CheckedAttribute]:
     """The pieces of its $DATA that a record holds."""
     return [one for one in record.attributes if (one.type, one.name) == (kinds.DATA, name)]

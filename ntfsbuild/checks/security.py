@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntfsbuild.checks.state import Examination, File, label
+from ntfsbuild.checks.state import CheckedFile, Examination, label
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.checks.views import Listed
 from ntfsbuild.named_tuple import NamedTuple
@@ -25,7 +25,7 @@ class _Stream(NamedTuple):
 
 
 def check_security(
-    examination: Examination, file: File | None, by_id: Listed | None, by_hash: Listed | None
+    examination: Examination, file: CheckedFile | None, by_id: Listed | None, by_hash: Listed | None
 ) -> None:
     """The descriptors of $Secure, by way of $SII: what lies between them may be anything."""
     say = examination.say

@@ -19,7 +19,7 @@ HAS_LINKS = 0x1000  # In `kinds`: it has several names, short ones not counted.
 MOST_METADATA_BYTES = 1 << 28  # Of a stream that is read as a whole.
 
 
-class Geometry(NamedTuple):
+class BootGeometry(NamedTuple):
     """What the boot sector says, as far as it makes sense."""
 
     sector_bytes: int
@@ -41,7 +41,7 @@ class Geometry(NamedTuple):
         return self.cluster_bytes if self.cluster_bytes <= self.block_bytes else 512
 
 
-class Attribute:
+class CheckedAttribute:
     """One attribute of one record, as far as it could be read."""
 
     __slots__ = (
@@ -85,10 +85,10 @@ class Attribute:
         return label(self.type, self.name)
 
 
-class Stream:
+class CheckedStream:
     """An attribute of a file with all its pieces."""
 
-    def __init__(self, pieces: list[Attribute]) -> None:
+    def __init__(self, pieces: list[CheckedAttribute]) -> None:
         self.first = pieces[0]
         self.pieces = pieces
         self.size = len(self.first.value) if self.first.resident else self.first.size
@@ -101,22 +101,22 @@ class Stream:
         return [run for piece in self.pieces for run in piece.runs]
 
 
-class File(NamedTuple):
+class CheckedFile(NamedTuple):
     """A base record with the attributes of all its records."""
 
     number: int
     sequence: int
     links: int
     flags: int
-    attributes: list[Attribute]
-    streams: dict[tuple[int, bytes], Stream]
+    attributes: list[CheckedAttribute]
+    streams: dict[tuple[int, bytes], CheckedStream]
 
     @property
     def reference(self) -> int:
         """By which others name it."""
         return self.sequence << 48 | self.number
 
-    def stream(self, type_code: int, name: bytes = b"") -> Stream | None:
+    def stream(self, type_code: int, name: bytes = b"") -> CheckedStream | None:
         """One of its attributes."""
         return self.streams.get((type_code, name))
 
@@ -124,7 +124,7 @@ class File(NamedTuple):
 class Examination:
     """The examination of one volume: what all checks share."""
 
-    def __init__(self, source: Source, geometry: Geometry, findings: Findings) -> None:
+    def __init__(self, source: Source, geometry: BootGeometry, findings: Findings) -> None:
         self.source = source
         self.geometry = geometry
         self.findings = findings
@@ -165,7 +165,7 @@ class Examination:
         for one in (self.attributes, self.tags, self.unlisted):
             one.frombytes(bytes(one.itemsize * count))
 
-    def content(self, stream: Stream | None, most_bytes: int = MOST_METADATA_BYTES) -> bytes:
+    def content(self, stream: CheckedStream | None, most_bytes: int = MOST_METADATA_BYTES) -> bytes:
         """The bytes of a stream, up to what is initialized."""
         if stream is None:
             return b""
@@ -176,7 +176,7 @@ class Examination:
         initialized = min(stream.first.initialized, there)
         return self.extents(stream).read(0, initialized) + bytes(there - initialized)
 
-    def extents(self, stream: Stream) -> Extents:
+    def extents(self, stream: CheckedStream) -> Extents:
         """Where a non-resident stream lies."""
         return Extents(self.source, stream.runs, self.geometry.cluster_bytes)
 

@@ -6,7 +6,7 @@ import struct
 
 from ntfsbuild.checks.log import check_log
 from ntfsbuild.checks.records import MasterFileTable
-from ntfsbuild.checks.state import Examination, File, label
+from ntfsbuild.checks.state import CheckedFile, Examination, label
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import attribute_definitions, file_record, upcase
 from ntfsbuild.ondisk.boot_sector import BOOT_FILE_BYTES
@@ -28,7 +28,7 @@ _DEFINITION_BYTES = 160
 _CRC_POLYNOMIAL = 0x9A6C9329AC4BC9B5
 
 
-def check_system_file(examination: Examination, mft: MasterFileTable, file: File) -> None:
+def check_system_file(examination: Examination, mft: MasterFileTable, file: CheckedFile) -> None:
     """One of the records 0 to 11."""
     check = _CHECKS.get(file.number)
     if check is not None:
@@ -47,7 +47,7 @@ def check_presence(examination: Examination) -> None:
             examination.say("Y47", number, "in use", "free")
 
 
-def _check_mft(examination: Examination, file: File) -> None:
+def _check_mft(examination: Examination, file: CheckedFile) -> None:
     say, stream = examination.say, file.stream(kinds.DATA)
     if stream is None or stream.first.resident:
         return  # Nothing was read then.
@@ -64,7 +64,7 @@ def _check_mft(examination: Examination, file: File) -> None:
         say("Y07", 0, "a non-resident $BITMAP", "none" if bitmap is None else "a resident one")
 
 
-def _check_mirror(examination: Examination, mft: MasterFileTable, file: File) -> None:
+def _check_mirror(examination: Examination, mft: MasterFileTable, file: CheckedFile) -> None:
     say, stream, geometry = examination.say, file.stream(kinds.DATA), examination.geometry
     if stream is None or stream.first.resident:
         say("Y05", 1, "a non-resident $DATA", "none", _DATA)
@@ -81,11 +81,11 @@ def _check_mirror(examination: Examination, mft: MasterFileTable, file: File) ->
             say("Y04", number, "a copy in $MFTMirr", "something else", _DATA)
 
 
-def _check_log(examination: Examination, file: File) -> None:
+def _check_log(examination: Examination, file: CheckedFile) -> None:
     check_log(examination, file.stream(kinds.DATA))
 
 
-def _check_volume(examination: Examination, file: File) -> None:
+def _check_volume(examination: Examination, file: CheckedFile) -> None:
     say, number = examination.say, file.number
     information, name = file.stream(kinds.VOLUME_INFORMATION), file.stream(kinds.VOLUME_NAME)
     what = label(kinds.VOLUME_INFORMATION)
@@ -107,7 +107,7 @@ def _check_volume(examination: Examination, file: File) -> None:
         say("Y25", number, "up to 128 code units", f"{len(name.first.value)} bytes", label(kinds.VOLUME_NAME))
 
 
-def _check_definitions(examination: Examination, file: File) -> None:
+def _check_definitions(examination: Examination, file: CheckedFile) -> None:
     data = examination.content(file.stream(kinds.DATA), 1 << 16)
     table = attribute_definitions.table()
     if data[:_DEFINITION_BYTES] != table[:_DEFINITION_BYTES]:
@@ -116,7 +116,7 @@ def _check_definitions(examination: Examination, file: File) -> None:
         examination.say("Y20", file.number, "the table of NTFS 3", "another", _DATA)
 
 
-def _check_boot(examination: Examination, file: File) -> None:
+def _check_boot(examination: Examination, file: CheckedFile) -> None:
     stream = file.stream(kinds.DATA)
     runs = stream.runs if stream else []
     at = 0
@@ -131,7 +131,7 @@ def _check_boot(examination: Examination, file: File) -> None:
         )
 
 
-def _check_bad_clusters(examination: Examination, file: File) -> None:
+def _check_bad_clusters(examination: Examination, file: CheckedFile) -> None:
     say, number, what = examination.say, file.number, label(kinds.DATA, _BAD)
     main, bad = file.stream(kinds.DATA), file.stream(kinds.DATA, _BAD)
     if main is None or main.size:
@@ -160,7 +160,7 @@ def _check_bad_clusters(examination: Examination, file: File) -> None:
         at += count
 
 
-def _check_upcase(examination: Examination, file: File) -> None:
+def _check_upcase(examination: Examination, file: CheckedFile) -> None:
     say, number = examination.say, file.number
     stream = file.stream(kinds.DATA)
     if stream is None or stream.size != upcase.TABLE_BYTES:
@@ -201,12 +201,12 @@ def _crc(data: bytes) -> int:
     return value ^ (1 << 64) - 1
 
 
-def _check_extend(examination: Examination, file: File) -> None:
+def _check_extend(examination: Examination, file: CheckedFile) -> None:
     if not file.flags & IS_DIRECTORY:
         examination.say("Y54", file.number, "a directory", f"flags {file.flags:#x}")
 
 
-def _check_root(examination: Examination, file: File) -> None:
+def _check_root(examination: Examination, file: CheckedFile) -> None:
     information = file.stream(kinds.STANDARD_INFORMATION)
     security_id = information.first.value[_SECURITY_ID] if information else b""
     if not any(security_id) and (kinds.SECURITY_DESCRIPTOR, b"") not in file.streams:

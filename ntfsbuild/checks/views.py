@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from ntfsbuild.checks.indexes import Tree
-from ntfsbuild.checks.state import Examination, File, label, text_of
+from ntfsbuild.checks.state import CheckedFile, Examination, label, text_of
 from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk.file_record import EXTEND, HAS_VIEW_INDEX, IN_EXTEND, SECURE
 
@@ -33,7 +33,7 @@ class Views:
         self.listed: dict[tuple[str, str], Listed] = {}
         self._numbers: dict[str, int] = {"$Secure": SECURE}
 
-    def check(self, examination: Examination, file: File, owner: str) -> None:
+    def check(self, examination: Examination, file: CheckedFile, owner: str) -> None:
         """All view indexes of a file; `owner` is its name if it is one of NTFS's own."""
         for code, name in file.streams:
             if code != kinds.INDEX_ROOT or name == "$I30".encode("utf-16-le"):
@@ -54,7 +54,7 @@ class Views:
                     examination.say(rule, file.number, wanted, f"{len(one)}, {len(data)}", what)
 
     def check_owners(
-        self, examination: Examination, children: dict[str, int], files: dict[str, File]
+        self, examination: Examination, children: dict[str, int], files: dict[str, CheckedFile]
     ) -> None:
         """$Quota, $ObjId and $Reparse are what they should be, and none is there without the others.
 

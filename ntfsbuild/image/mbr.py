@@ -17,7 +17,7 @@ _LOGICAL_FROM = 5
 _LOGICAL_MAX = 1024  # A chain that is longer leads nowhere good.
 
 
-class Entry(NamedTuple):
+class PartitionEntry(NamedTuple):
     """One of the four of a sector; sectors count from where the entry's own table says."""
 
     status: int
@@ -36,15 +36,15 @@ class Entry(NamedTuple):
         return Partition(number, offset, self.sector_count * SECTOR_BYTES, f"{self.type:#04x}")
 
 
-def entries(sector: bytes) -> list[Entry]:
+def entries(sector: bytes) -> list[PartitionEntry]:
     """The four entries of a table; none where the sector holds no table, but say a FAT volume's code."""
     if sector[510:512] != b"\x55\xaa":
         return []
-    found = [Entry._make(fields) for fields in _ENTRY.iter_unpack(sector[_TABLE_AT:510])]
+    found = [PartitionEntry._make(fields) for fields in _ENTRY.iter_unpack(sector[_TABLE_AT:510])]
     return found if all(entry.status in (0x00, 0x80) for entry in found) else []
 
 
-def partitions(read: Read, table: list[Entry]) -> Iterator[Partition]:
+def partitions(read: Read, table: list[PartitionEntry]) -> Iterator[Partition]:
     """Primary partitions as they stand in the table, then logical ones, as they follow one another."""
     for number, entry in enumerate(table, 1):
         if entry.type and entry.sector_count and not entry.is_extended:

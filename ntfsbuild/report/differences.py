@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ntfsbuild.builder.differences import Change, Difference
+from ntfsbuild.builder.differences import Difference, FieldChange
 from ntfsbuild.ondisk import object_id, reparse_point
 from ntfsbuild.ondisk.file_attributes import attribute_names
 from ntfsbuild.report.traits import ea_data, efs_data, security_data
@@ -37,7 +37,7 @@ def difference_data(difference: Difference) -> dict[str, Any]:
     return data
 
 
-def _change_data(change: Change) -> dict[str, Any]:
+def _change_data(change: FieldChange) -> dict[str, Any]:
     data = {"field": change.field, "a": _value(change.field, change.a), "b": _value(change.field, change.b)}
     return data if change.at is None else data | {"at": change.at}
 
@@ -64,7 +64,7 @@ def difference_lines(difference: Difference) -> list[str]:
     return lines + [f"    {escaped(_change_text(change))}" for change in difference.changes]
 
 
-def _change_text(change: Change) -> str:
+def _change_text(change: FieldChange) -> str:
     field, a, b = change.field, change.a, change.b
     if change.at is not None:
         sizes = size_text(a) if a == b else f"{size_text(a)} and {size_text(b)}"
