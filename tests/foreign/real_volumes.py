@@ -9,6 +9,7 @@ import functools
 import gzip
 import lzma
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ VOLUMES = {
 }
 
 
+PREFIX = "ntfsbuild-volumes-"
 FOLDER = "NTFSBUILD_TEST_UNPACKED"  # In the environment: where they lie.
 
 
@@ -39,12 +41,25 @@ def kept_for_all() -> Iterator[None]:
     if FOLDER in os.environ:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="ntfsbuild-volumes-") as folder:
+    _remove_left_behind()
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as folder:
         os.environ[FOLDER] = folder
         try:
             yield
         finally:
             del os.environ[FOLDER]
+
+
+def _remove_left_behind() -> None:
+    """What was kept by processes that somebody killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        try:
+            os.kill(int(owner), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except PermissionError:
+            pass  # Somebody else's.
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.oracle.ntfs3_vm.kernel import Kernel, cache_folder
+from tests.oracle.ntfs3_vm.kernel import Kernel, cache_folder, remove_unused
 from tests.oracle.tools import run, text
 
 GUEST = Path(__file__).with_name("guest")
@@ -34,9 +34,10 @@ def initramfs(kernel: Kernel) -> Path:
     busybox = Path(shutil.which("busybox") or "/bin/busybox")
     python = Path(os.path.realpath(sys.executable))
     final = cache_folder() / f"{_key(kernel, busybox, python)[:24]}.cpio"
-    if not final.exists():
-        for old in final.parent.glob("*.cpio"):
-            old.unlink(missing_ok=True)
+    try:
+        os.utime(final)
+    except FileNotFoundError:
+        remove_unused(final.parent.glob("*.cpio"))
         content = _build(kernel, busybox, python)
         with tempfile.NamedTemporaryFile(dir=final.parent, delete=False) as out:
             out.write(content)

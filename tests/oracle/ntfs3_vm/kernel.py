@@ -11,8 +11,9 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.oracle.tools import run, text
 
 WANTED = ("virtio_pci", "virtio_blk", "virtio_console", "ntfs3")
 LOADED_LATER = "virtio_blk"  # The guest loads it with its task: see `saved.py`.
+UNUSED_SECONDS = 24 * 60 * 60
 PACKAGES = r"^linux-image-[0-9]+\.[0-9.]+.*-cloud-amd64$"
 
 
@@ -54,6 +56,14 @@ def locked(cache: Path) -> Iterator[Path]:
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield cache
+
+
+def remove_unused(files: Iterable[Path]) -> None:
+    """Other checkouts, and other Pythons, have files of their own here."""
+    for one in files:
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - one.stat().st_mtime > UNUSED_SECONDS:
+                one.unlink()
 
 
 def _natural(text_: str) -> list[tuple[int, str]]:

@@ -11,13 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.ntfs3_vm.kernel import cache_folder, locked
+from tests.oracle.ntfs3_vm.kernel import cache_folder, locked, remove_unused
 from tests.oracle.ntfs3_vm.qemu import command, running
 from tests.oracle.tools import run, text
 
 ATTEMPTS = 3
 SECONDS = 180
-UNUSED_SECONDS = 24 * 60 * 60
 
 
 def saved() -> Path:
@@ -32,7 +31,7 @@ def saved() -> Path:
             if final.exists():
                 os.utime(final)
                 return final
-            _remove_unused(cache)
+            remove_unused(cache.glob("*.state"))
             _boot_and_save(final)
     raise OSError("the virtual machine does not start")
 
@@ -40,13 +39,6 @@ def saved() -> Path:
 @functools.cache
 def _version() -> str:
     return text(run(["qemu-system-x86_64", "--version"]).stdout)
-
-
-def _remove_unused(cache: Path) -> None:
-    """Other checkouts of the tests may have a machine of their own."""
-    for old in cache.glob("*.state"):
-        if time.time() - old.stat().st_mtime > UNUSED_SECONDS:
-            old.unlink()
 
 
 def _boot_and_save(final: Path) -> None:
