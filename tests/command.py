@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -131,7 +132,8 @@ def _import_all() -> None:
 
     for found in pkgutil.walk_packages(ntfsbuild.__path__, "ntfsbuild."):
         if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
+            with contextlib.suppress(ImportError):  # An extra that is not installed.
+                importlib.import_module(found.name)
 
 
 def _be(request: dict[str, Any], streams: list[int]) -> NoReturn:
@@ -141,6 +143,7 @@ def _be(request: dict[str, Any], streams: list[int]) -> NoReturn:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["env"])
@@ -165,6 +168,6 @@ def _be(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Whoever stops the tests closes the connection.
     with socket.socket(fileno=int(sys.argv[1])) as own:
         _serve(own)
