@@ -134,9 +134,10 @@ def plan(
     With --json or -o, the plan is JSON lines for `execute`, with the size and SHA-256 of every source.
     """
     from ntfsbuild import builder
+    from ntfsbuild.content.host_directories import open_directories
     from ntfsbuild.content.outputs import output_is_no_input
 
-    with output_is_no_input(output, {"the manifest": manifest, "the image": image}):
+    with open_directories(), output_is_no_input(output, {"the manifest": manifest, "the image": image}):
         pinned = settings.json or output is not None
         made = builder.make_plan(
             builder.load(manifest),

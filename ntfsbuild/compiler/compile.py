@@ -15,6 +15,7 @@ from ntfsbuild.compiler.sources import HostSources
 from ntfsbuild.compiler.steps import StepPlanner
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
+from ntfsbuild.content.host_directories import open_directories
 from ntfsbuild.content.model import Content, Inline
 from ntfsbuild.content.read import pinned, size_of
 from ntfsbuild.errors import ManifestError, Problem
@@ -36,6 +37,7 @@ _DEFAULT_RECORD_BYTES = 1024
 _LARGE_RECORD_BYTES = 4096
 
 
+@open_directories()
 def compile_manifest(
     manifest: Manifest,
     folder: bytes,
