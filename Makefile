@@ -5,9 +5,10 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+MINUTES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help image test test-long lint types unit readers bench clean
+.PHONY: help image test test-long fuzz lint types unit readers bench clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +23,10 @@ test: lint types readers ## Lint, types and all tests, with the foreign readers.
 
 test-long: lint types readers ## The same with every example and every point of interruption.
 	NTFSBUILD_TEST_LONG=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+fuzz: $(VENV)/tested ## Feed the readers with changed inputs; MINUTES=60 and FUZZ="plan" for more, or for one.
+	$(BIN)/python -m pip install -q -e .[fuzz] || echo "atheris is not to be had: without coverage"
+	$(BIN)/python -m tests.fuzz $(MINUTES) $(FUZZ)
 
 lint: $(VENV)/tested ## Lint, and check the formatting.
 	$(BIN)/ruff check .

@@ -209,10 +209,11 @@ def read_plan(
     """The plan in these lines, which are read while it is executed; `name` stands in error messages."""
     from ntfsbuild.content.confinement import Confinement
     from ntfsbuild.plan import parsing
+    from ntfsbuild.plan.judging import Judge
 
     folder = os.path.realpath(os.fsencode(base))
     outside = [os.fsencode(os.path.abspath(path)) for path in allow_outside]
-    return parsing.read(lines, name, folder, Confinement((folder, *outside)))
+    return parsing.read(lines, name, folder, Confinement((folder, *outside)), Judge())
 
 
 def load_plan(path: AnyPath, base: AnyPath | None = None, *, allow_outside: Sequence[AnyPath] = ()) -> Plan:

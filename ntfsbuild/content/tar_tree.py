@@ -215,7 +215,7 @@ class _Listing:
         key = header.uid, header.gid, header.mode, kind_mode, header.device
         unix = self._unix.get(key)
         if unix is None:
-            mode = stat.S_IMODE(header.mode) | kind_mode
+            mode = header.mode & 0o7777 | kind_mode  # A field of base 256 may hold more.
             unix = self._unix[key] = UnixMetadata(header.uid, header.gid, mode, header.device)
         return unix
 

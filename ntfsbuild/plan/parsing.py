@@ -16,6 +16,7 @@ from ntfsbuild.errors import ManifestError, Mark, Problem
 from ntfsbuild.plan import model
 from ntfsbuild.plan.feature_lines import features_reader
 from ntfsbuild.plan.json_lines import VERSION
+from ntfsbuild.plan.judging import Judge
 from ntfsbuild.plan.line_fields import NAMES, OPERATIONS, line_fields
 from ntfsbuild.plan.line_values import (
     HEADER,
@@ -51,15 +52,17 @@ def manifest_name(first_line: bytes, file: str) -> str:
     return str(_header(first_line, file)["manifest"])
 
 
-def read(lines: Iterable[bytes], file: str, base: bytes, confine: Confinement) -> Plan:
+def read(
+    lines: Iterable[bytes], file: str, base: bytes, confine: Confinement, judge: Judge | None = None
+) -> Plan:
     """The plan in these lines, read as it is executed; `file` is its name in error messages.
 
     Host paths are relative to `base` and must lie inside `confine`.  A fault is raised when its line is
-    reached, together with all that follow it.
+    reached, together with all that follow it; a `judge` finds what no compiled plan has.
     """
     numbered = enumerate(lines, 1)
     header = _header(next(numbered, (1, b""))[1], file)
-    reader = _Reader(file, base, confine)
+    reader = _Reader(file, base, confine, judge)
     return Plan(header["manifest"], bytes.fromhex(header["digest"]), reader.operations(numbered))
 
 
@@ -78,8 +81,9 @@ def _header(line: bytes, file: str) -> dict[str, Any]:
 class _Reader:
     """What is the same for all lines of one plan."""
 
-    def __init__(self, file: str, base: bytes, confine: Confinement) -> None:
+    def __init__(self, file: str, base: bytes, confine: Confinement, judge: Judge | None) -> None:
         self.file = file
+        self.judge = judge
         self.base = base
         self.confine = confine
         self._real_folders: dict[bytes, bytes] = {}
@@ -147,6 +151,8 @@ class _Reader:
         if kind == "commit":
             return None
         operation: Operation = OPERATIONS[kind](*values.values())
+        if self.judge is not None:
+            self.judge.add(operation)
         return operation
 
     def _check_order(self, kind: str, path: Any) -> None:

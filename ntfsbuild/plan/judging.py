@@ -1,0 +1,109 @@
+"""What a saved plan must not have because no compiled plan has it.
+
+Each name is made once, in a directory that was made before: the writer of a new volume does not look up a
+name that it makes.  Values that go to the volume as they are, such as a descriptor, are whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import (
+    extended_attributes,
+    object_id,
+    reparse_point,
+    security_descriptor,
+    short_names,
+)
+from ntfsbuild.ondisk.efs import decode_efs
+from ntfsbuild.ondisk.names import folded
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, Traits
+from ntfsbuild.plan.features import Features
+from ntfsbuild.plan.line_values import LineError
+from ntfsbuild.plan.model import LinkFile, MakeDirectory, MakeFile, OpenBase, Operation
+
+
+def _wrong_ea(value: bytes) -> str | None:
+    return extended_attributes.what_is_wrong(extended_attributes.unpack(value))
+
+
+def _wrong_efs(value: bytes) -> str | None:
+    decode_efs(value)
+    return None
+
+
+# What empties an attribute has nothing to judge.
+_JUDGES: dict[str, Callable[[bytes], str | None]] = {
+    "security": security_descriptor.what_is_wrong,
+    "reparse": partial(reparse_point.what_is_wrong, layout=False),
+    "ea": _wrong_ea,
+    "unix": _wrong_ea,
+    "object_id": object_id.what_is_wrong,
+    "efs": _wrong_efs,
+}
+
+
+class Judge:
+    """Knows the names that a plan has made so far."""
+
+    def __init__(self) -> None:
+        self._on_base = False  # Others may be there.
+        self._names: set[str] = set()
+        self._directories: dict[str, bool] = {}  # Whether it tells upper from lower case.
+        self._files: set[str] = set()
+
+    def add(self, operation: Operation) -> None:
+        """Account for the next operation; raises LineError where it makes what the compiler would not."""
+        features = getattr(operation, "features", None)
+        if isinstance(features, Features):
+            _judge(features)
+        match operation:
+            case OpenBase():
+                self._on_base = True
+            case MakeDirectory(path, _, _, posix_names, _, features):
+                if path != "/":
+                    self._make(path, features)
+                self._directories[path] = posix_names or bool(features.traits.case_sensitive)
+            case MakeFile(path, _, _, _, _, features):
+                self._make(path, features)
+                self._files.add(path)
+            case LinkFile(path, to, _, _, _, features):
+                self._make(path, features)
+                if not self._on_base and to not in self._files:
+                    raise LineError("is not a file that was made before", "to")
+
+    def _make(self, path: str, features: Features) -> None:
+        above_path, _, name = path.rpartition("/")
+        exactly = self._directories.get(above_path or "/")
+        if exactly is None and not self._on_base:
+            raise LineError("lies in no directory that was made before", "path")
+        short = features.traits.short_name or MADE_SHORT_NAME
+        if short == MADE_SHORT_NAME:
+            short = name
+        else:
+            wrong = short_names.what_is_wrong(short)
+            if wrong if short != name else not short_names.is_short(name):
+                raise LineError(wrong or "is not an 8.3 name", "features: short_name")
+        for one in {name, short}:
+            key = f"{above_path}/{folded([one])[0] if exactly is False else one}"
+            if key in self._names:
+                raise LineError("is there already", "path")
+            self._names.add(key)
+
+
+def _judge(features: Features) -> None:
+    traits: Traits = features.traits
+    for name, judge in _JUDGES.items():
+        value = getattr(traits, name)
+        if not value:
+            continue
+        try:
+            problem = judge(value)
+        except (ValueError, CorruptVolume) as error:
+            problem = str(error)
+        if problem:
+            raise LineError(problem, f"features: {name}")
+    if traits.efs and "encrypted" not in (features.form, *(one.form for one in features.streams)):
+        raise LineError("belongs to what is encrypted", "features: efs")
