@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,25 +58,39 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
+# A process begins with the peak memory of the one that started it, and we grow: this one stays small.
+LAUNCHER = """
+import json, os, subprocess, sys, time
+for line in sys.stdin:
+    begin = time.perf_counter()
+    child = subprocess.Popen(json.loads(line), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    complaint = child.stderr.read().decode(errors="replace")
+    _, status, usage = os.wait4(child.pid, 0)
+    wall, processor = time.perf_counter() - begin, usage.ru_utime + usage.ru_stime
+    child.returncode = os.waitstatus_to_exitcode(status)
+    print(json.dumps([child.returncode, processor, wall, usage.ru_maxrss, complaint[-5000:]]), flush=True)
+"""
+
+
+@functools.cache
+def launcher() -> subprocess.Popen[str]:
+    """The process that starts what is timed; it ends with its input."""
+    argv = [sys.executable, "-S", "-c", LAUNCHER]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
+
+
 def run_once(command: Command) -> tuple[float, float, int]:
     """Processor seconds (of its children, too), wall seconds and peak memory of one run."""
+    starter = launcher()
+    assert starter.stdin and starter.stdout
     command.prepare()
     os.sync()  # What earlier runs still have to write must not slow this one.
-    begin = time.perf_counter()
-    child = subprocess.Popen(
-        [os.fspath(one) for one in command.argv],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    )
-    assert child.stderr
-    complaint = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - begin
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode not in command.codes:
-        raise SystemExit(f"{command.name} failed ({child.returncode}): {complaint.decode(errors='replace')}")
-    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * KIB
+    starter.stdin.write(json.dumps([os.fspath(one) for one in command.argv]) + "\n")
+    starter.stdin.flush()
+    code, processor, wall, memory_kib, complaint = json.loads(starter.stdout.readline())
+    if code not in command.codes:
+        raise SystemExit(f"{command.name} failed ({code}): {complaint}")
+    return processor, wall, memory_kib * KIB
 
 
 def measure(key: str, commands: Sequence[Command], rounds: int) -> list[Measured]:
