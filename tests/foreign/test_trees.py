@@ -34,7 +34,7 @@ def test_one_wide_directory(tmp_path: Path, judged: Callable[[Cases], None], clu
 
 
 def test_very_many_entries_in_one_directory(tmp_path: Path, judged: Callable[[Cases], None]) -> None:
-    case, count = Case(), by_day(60_000, 200_000)
+    case, count = Case(), by_day(20_000, 200_000)
     for number in range(count):
         case.file(f"crowd/entry-{number * 7919 % count:06}")
     judged([case.build(tmp_path / "crowd.img")])
