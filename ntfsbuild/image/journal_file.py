@@ -15,6 +15,8 @@ from ntfsbuild.image.journal_format import (
     ENTRY_BYTES_MAX,
     HEADER,
     MAGIC,
+    MARK,
+    MARK_AT,
     SEAL,
     SECTOR_BYTES,
     SUFFIX,
@@ -22,6 +24,7 @@ from ntfsbuild.image.journal_format import (
     BatchEntry,
     BatchSeal,
     JournalHeader,
+    SealMark,
     checksums,
     digest_of,
     padding,
@@ -46,7 +49,8 @@ class JournalWriter:
     def __init__(self, file: OpenFile, header: JournalHeader) -> None:
         self._file = file  # Its name is its path.
         first = header.pack()
-        self._previous = first[-DIGEST_BYTES:]
+        self._header_digest = self._previous = first[-DIGEST_BYTES:]
+        self._header = first
         self._number = 0
         file.write(0, first.ljust(SECTOR_BYTES, b"\0"))
         self._begin(SECTOR_BYTES)
@@ -100,6 +104,9 @@ class JournalWriter:
         data = seal.pack(self._previous)
         self._file.write(self._seal_at, data.ljust(SECTOR_BYTES, b"\0"))
         self._file.sync()
+        mark = SealMark(self._number).pack(self._header_digest)
+        # Need not be on the medium before anything else: it only tells damage from a change that never began.
+        self._file.write(0, (self._header.ljust(MARK_AT, b"\0") + mark).ljust(SECTOR_BYTES, b"\0"))
         self._previous = data[-DIGEST_BYTES:]
         self._begin(self._at + padding(body_bytes))
 
@@ -209,14 +216,30 @@ def read_journal(file: OpenFile) -> Journal | None:
         regions += batch
         previous = digest
         at = body_at + seal.body_bytes + padding(seal.body_bytes)
+    sealed = _read_mark(file, found[1])
+    if number < sealed:
+        raise _damaged(file.shown, f"it is not whole: it has {number} sealed batches, and had {sealed}")
     return Journal(header, regions) if regions else None
+
+
+def _read_mark(file: OpenFile, header_digest: bytes) -> int:
+    """How many batches were sealed at least."""
+    data = file.read(MARK_AT, MARK.size + DIGEST_BYTES)
+    if not any(data):
+        return 0
+    mark = SealMark.unpack(data, header_digest)
+    if mark is None:
+        raise _damaged(file.shown, "the mark of its seals is broken")
+    return mark.sealed
 
 
 def _read_header(file: OpenFile) -> tuple[JournalHeader, bytes] | None:
     """The header and its digest; None where no seal follows it, when it may not be whole yet."""
     data = file.read(0, 2 * SECTOR_BYTES)
     begins_as_one = MAGIC.startswith(data[: len(MAGIC)]) or not any(data[:SECTOR_BYTES])
-    if begins_as_one and not any(data[SECTOR_BYTES:]):
+    if len(MAGIC) < len(data) < SECTOR_BYTES:  # The first sector is written at once.
+        raise _damaged(file.shown, f"it is cut off after {len(data)} bytes")
+    if begins_as_one and not any(data[MARK_AT:]):
         return None
     if not data.startswith(MAGIC):
         raise _damaged(file.shown, "it does not begin as one")

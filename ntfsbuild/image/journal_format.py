@@ -12,6 +12,7 @@ from ntfsbuild.named_tuple import NamedTuple
 SUFFIX = ".ntfsbuild-journal"
 MAGIC = b"NBJOURNL"
 SEAL_MAGIC = b"NBSEALED"
+MARK_MAGIC = b"NBMARKED"
 VERSION = 1
 SECTOR_BYTES = 512  # Of the journal: the header and each seal have one to themselves.
 PIECE_BYTES = 512  # Of the image: what a power cut leaves either old or new.
@@ -22,6 +23,8 @@ DIGEST_BYTES = 32
 HEADER = struct.Struct("<8sI4xQQQ32s")
 SEAL = struct.Struct("<8sIIQ32s")
 ENTRY = struct.Struct("<QII")
+MARK = struct.Struct("<8sI")
+MARK_AT = 0x100  # In the first sector, behind the header.
 
 
 class JournalHeader(NamedTuple):
@@ -69,6 +72,23 @@ class BatchSeal(NamedTuple):
         if not data.startswith(SEAL_MAGIC) or not is_signed(data, SEAL.size, previous):
             return None
         return cls(*SEAL.unpack_from(data)[1:])
+
+
+class SealMark(NamedTuple):
+    """In the first sector: how many batches were sealed, so that a seal that is lost is missed."""
+
+    sealed: int
+
+    def pack(self, previous: bytes) -> bytes:
+        """As bytes, at their end the digest of them and of the header's digest."""
+        return signed(MARK.pack(MARK_MAGIC, self.sealed), previous)
+
+    @classmethod
+    def unpack(cls, data: bytes, previous: bytes) -> SealMark | None:
+        """The mark that `data` begins with; None where it is broken."""
+        if not data.startswith(MARK_MAGIC) or not is_signed(data, MARK.size, previous):
+            return None
+        return cls(MARK.unpack_from(data)[1])
 
 
 class BatchEntry(NamedTuple):

@@ -51,7 +51,17 @@ def test_the_header(journal: bytes) -> None:
     assert [number(journal, at[name]) for name in names] == [1, 0, 1_000_000, 4608, 900_000]
     assert journal[at["identity"]] == b"i" * 32
     assert journal[at["digest"]] == hashlib.sha256(journal[: at["digest"].start]).digest()
-    assert not any(journal[at["digest"].stop : 512])
+    assert not any(journal[at["digest"].stop : 0x100])
+
+
+def test_the_mark(journal: bytes) -> None:
+    at, header = fields("SealMark"), fields("JournalHeader")
+    mark = journal[0x100:512]
+    assert mark[at["magic"]] == b"NBMARKED"
+    assert number(mark, at["sealed"]) == 2
+    signed = journal[header["digest"]] + mark[: at["digest"].start]
+    assert mark[at["digest"]] == hashlib.sha256(signed).digest()
+    assert not any(mark[at["digest"].stop :])
 
 
 def test_seals_and_bodies(journal: bytes) -> None:

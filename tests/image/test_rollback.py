@@ -132,6 +132,24 @@ def test_journals_that_were_cut_short(image: Path, journal: Path) -> None:
         refuses(image, "is not whole|is broken|neither as before nor as changed")
 
 
+@pytest.mark.parametrize("batch", [0, 1])
+def test_a_journal_that_lost_a_seal_is_kept(image: Path, journal: Path, batch: int) -> None:
+    """What was sealed once is never taken for a change that did not begin."""
+    whole = journal.read_bytes()
+    seals = [at for at in range(0, len(whole), 512) if whole[at : at + 8] == b"NBSEALED"]
+    assert len(seals) > 1
+    at = seals[batch]
+    for damaged in (whole[:at] + bytes(512) + whole[at + 512 :], whole[:at], whole[:at] + bytes(600)):
+        journal.write_bytes(damaged)
+        refuses(image, "sealed batches, and had")
+
+
+@pytest.mark.parametrize("size", [9, 72, 103, 104, 255, 256, 300, 511, 512, 600, 1023])
+def test_a_journal_that_is_cut_in_its_first_sectors_is_kept(image: Path, journal: Path, size: int) -> None:
+    journal.write_bytes(journal.read_bytes()[:size])
+    refuses(image, "is damaged")
+
+
 @pytest.mark.parametrize("start", [b"", MAGIC, bytes(512), bytes(1024)])
 def test_journals_in_which_nothing_is_sealed(image: Path, start: bytes) -> None:
     """Their change never began: the image is as it was."""
