@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +10,7 @@ from pathlib import Path
 from ntfsbuild.builder.planning import Planning
 from ntfsbuild.capturing.manifest_text import key_of_entry
 from ntfsbuild.collector import garbage_collector_at_rest
-from ntfsbuild.content.model import Content, Fill, HostFile, Segments
-from ntfsbuild.content.read import size_of
+from ntfsbuild.content.model import Content, Fill, HostFile, Part, Segments
 from ntfsbuild.errors import ManifestError, Problem
 from ntfsbuild.executor import execute
 from ntfsbuild.image.raw import NoStorage
@@ -64,11 +64,15 @@ def _emptied(operation: Operation) -> Operation:
 
 
 def _zeros(content: Content) -> Content:
-    if isinstance(content, HostFile):
-        return Fill(size_of(content), None)
     if isinstance(content, Segments):
-        parts = (one._replace(content=Fill(size_of(one.content), None)) for one in content.parts)
+        parts = (one._replace(content=_zeros_of_part(one.content)) for one in content.parts)
         return content._replace(parts=tuple(parts))
+    return _zeros_of_part(content)
+
+
+def _zeros_of_part(content: Part) -> Part:
+    if isinstance(content, HostFile):  # Written by the capture itself: no need to open it.
+        return Fill(os.stat(content.path).st_size, None)
     return content
 
 
