@@ -13,7 +13,7 @@ from ntfsbuild.builder.captured_check import check_captured
 from ntfsbuild.capturing.capture import manifest_lines
 from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.content.outputs import output_is_no_input
-from ntfsbuild.errors import naming
+from ntfsbuild.errors import CorruptVolume, naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.volume.opening import Volume
@@ -96,7 +96,11 @@ class _Store:
             return f"{_CONTENT}/{name}"
         pieces = chain([first, second], pieces)
         passing = os.path.join(self._folder, "passing")
-        with open(passing, "wb") as file:
-            name = Hashed(pieces, file.write).name
+        try:
+            with open(passing, "wb") as file:
+                name = Hashed(pieces, file.write).name
+        except CorruptVolume:  # The other files are captured.
+            os.unlink(passing)
+            raise
         os.replace(passing, os.path.join(self._folder, name))
         return f"{_CONTENT}/{name}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Literal
 
-from ntfsbuild.errors import VolumeError
+from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -77,9 +77,22 @@ class _Comparison:
                 yield Difference(path, "removed", one.item.is_directory)
             else:
                 a, b = (one or self._a.open_file()), (other or self._b.open_file())
-                found = tuple(self._of_file(a, b))
+                try:
+                    found = tuple(self._of_file(a, b))
+                except CorruptVolume as error:
+                    self._tell_damage(a, b, error)
+                    continue
                 if found:
                     yield Difference(path, "changed", a.is_directory, found)
+
+    def _tell_damage(self, one: File, other: File, error: CorruptVolume) -> None:
+        """Report the damage of two files to the volume that has it."""
+        for volume, file in ((self._a, one), (self._b, other)):
+            found = _damage_of(file)
+            if found is not None:
+                volume.damage.tell(file.path, str(found))
+                return
+        self._a.damage.tell(one.path, str(error))
 
     def _of_volumes(self) -> Iterator[FieldChange]:
         a, b = self._a, self._b
@@ -220,6 +233,20 @@ class _Infos:
         if known is None:
             known = self._linked[file.reference] = file.info()
         return known
+
+
+def _damage_of(file: File) -> CorruptVolume | None:
+    """The damage for which a file cannot be read whole."""
+    try:
+        file.traits()
+        for stream in file.info().streams:
+            for _ in file.raw_pieces(stream.name) if stream.form == "encrypted" else file.pieces(stream.name):
+                pass
+    except CorruptVolume as error:
+        return error
+    except VolumeError:
+        pass  # Its content is elsewhere.
+    return None
 
 
 def _first_byte(one: bytes, other: bytes) -> int:

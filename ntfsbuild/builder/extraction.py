@@ -60,6 +60,7 @@ def items(volume: Volume, paths: Iterable[str], note: Note) -> Iterator[Item]:
     """The paths, which are absolute, and everything below them; each item once."""
     seen: set[str] = set()
     first_names: dict[int, str] = {}
+    cluster_bytes = volume.geometry.cluster_bytes
     tops = list(paths)
     for top in tops:
         for file in _files_at(volume, top):
@@ -67,7 +68,14 @@ def items(volume: Volume, paths: Iterable[str], note: Note) -> Iterator[Item]:
                 if file.path in seen:
                     continue
                 seen.add(file.path)
-            yield _item(file, volume.geometry.cluster_bytes, first_names, note)
+            try:
+                item = _item(file, cluster_bytes, first_names, note)
+            except CorruptVolume as error:
+                note(file.path, str(error))
+                if not file.item.is_directory:
+                    continue
+                item = Item(file.path, "directory", file.item.times, file.item.attributes)
+            yield item
 
 
 def _files_at(volume: Volume, top: str) -> Iterator[File]:
@@ -92,7 +100,7 @@ def _item(file: File, cluster_bytes: int, first_names: dict[int, str], note: Not
         data = plain.data
         end = data.initialized_bytes if data.value is None else len(data.value)
         extents = [(0, end)] if end else []
-        content = Stream("", data.size_bytes, extents, file.part_reader())
+        content = Stream("", data.size_bytes, extents, _reader(file, "", note))
         return Item(file.path, "file", plain.times, plain.attributes, content)
     path, is_linked = file.path, file.is_linked
     if is_linked:
@@ -127,14 +135,29 @@ def _readable(file: File, info: FileInfo, cluster_bytes: int, note: Note) -> Ite
     for stream in sorted(info.streams, key=lambda one: one.name != "") if info.streams else ():
         name = stream.name
         try:
-            read = file.part_reader(name)
-        except CorruptVolume:
-            raise
+            read = _reader(file, name, note)
         except VolumeError as error:
-            shown = f"{file.path}:{name}" if name else file.path
-            note(shown, str(error).removeprefix(f"{file.path}: "))
+            note(_shown(file, name), str(error).removeprefix(f"{file.path}: "))
         else:
             yield Stream(name, stream.size_bytes, _extents(stream, cluster_bytes), read)
+
+
+def _reader(file: File, name: str, note: Note) -> Callable[[int, int], bytes]:
+    """Reads a part of a stream; zeros, which are noted, for a part that is damaged."""
+    read = file.part_reader(name)
+
+    def read_or_note(at: int, size_bytes: int) -> bytes:
+        try:
+            return read(at, size_bytes)
+        except CorruptVolume as error:
+            note(_shown(file, name), f"bytes {at} to {at + size_bytes - 1} are replaced by zeros: {error}")
+            return bytes(size_bytes)
+
+    return read_or_note
+
+
+def _shown(file: File, stream: str) -> str:
+    return f"{file.path}:{stream}" if stream else file.path
 
 
 def _extents(stream: StreamInfo, cluster_bytes: int) -> Extents:

@@ -8,6 +8,7 @@ new file, never by its name, which another process may have replaced.  Symbolic 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -24,16 +25,19 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READONLY = int(FileAttributes.READONLY)
 _MOST_TWINS = 10_000
+_MOST_OPEN = 64
+# What concerns one file only: its size, its name, the number of its links.
+_OF_ONE_FILE = frozenset([errno.EFBIG, errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG, errno.EMLINK])
 
 
 class HostSink:
     """Writes to an empty directory, which is given by an open descriptor."""
 
     def __init__(self, descriptor: int, note: Note) -> None:
-        self._root = descriptor
         self._note = note
-        self._names: dict[str, str] = {"/": "."}  # Path on the host of each item.
-        self._folder_path, self._folder = "/", os.dup(descriptor)
+        self._names: dict[str, str] = {}  # Name on the host of each directory, and of each linked file.
+        # The directories from the root to the current one, each open; of a deep path only the last ones.
+        self._open: list[tuple[str, int]] = [("/", os.dup(descriptor))]
         self._made: dict[str, tuple[int, int]] = {}  # Device and inode of each item, by its path.
         self._links: list[Item] = []
         self._folders: list[Item] = []
@@ -44,7 +48,13 @@ class HostSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._folder)
+        for _, descriptor in self._open:
+            os.close(descriptor)
+
+    @property
+    def _folder(self) -> int:
+        """The current directory of the host."""
+        return self._open[-1][1]
 
     def put(self, item: Item) -> None:
         """Write one item; its directory was written before."""
@@ -53,15 +63,20 @@ class HostSink:
         match item.kind:
             case "directory":
                 safe = self._make(item.path, name, lambda safe: os.mkdir(safe, 0o755, dir_fd=self._folder))
+                self._names[item.path] = safe
                 with self._opened(safe, _FOLDER) as descriptor:
                     self._remember(item.path, descriptor)
                 self._folders.append(item)
             case "symlink":
                 self._links.append(item)
             case "fifo":
-                self._make(item.path, name, lambda safe: os.mkfifo(safe, 0o644, dir_fd=self._folder))
+                safe = self._make(item.path, name, lambda safe: os.mkfifo(safe, 0o644, dir_fd=self._folder))
+                self._names[item.path] = safe
             case "hardlink":
-                self._link(item, name)
+                if item.target in self._names:
+                    self._link(item, name)
+                else:  # Perhaps a symbolic link, which is made last.
+                    self._links.append(item)
             case "file":
                 self._make_file(item.path, name, item.main, item)
         if not item.streams or item.kind == "symlink":
@@ -74,6 +89,9 @@ class HostSink:
         for item in self._links:
             above, _, name = item.path.rpartition("/")
             self._enter(above or "/")
+            if item.kind == "hardlink":
+                self._link(item, name)
+                continue
             target = item.target.encode("utf-8", "surrogatepass")
             if b"\0" in target:
                 self._note(item.path, "the target of its link holds U+0000")
@@ -82,7 +100,9 @@ class HostSink:
             def link(safe: str, target: bytes = target) -> None:
                 os.symlink(target, safe.encode(), dir_fd=self._folder)
 
-            self._set_link_times(self._make(item.path, name, link), item)
+            safe = self._make(item.path, name, link)
+            self._names[item.path] = safe
+            self._set_link_times(safe, item)
         for item in reversed(self._folders):
             self._enter(item.path)
             self._ensure_same(item.path, self._folder)
@@ -91,23 +111,20 @@ class HostSink:
     # ------------------------------------------------------------------ on the host
 
     def _enter(self, path: str) -> None:
-        """Open the host's directory for a path of the volume."""
-        if path == self._folder_path:
+        """Open the host's directory for a path of the volume; what is open on the way to it is used."""
+        opened = self._open
+        if path == opened[-1][0]:
             return
-        descriptor = self._open_folder(self._names[path])
-        os.close(self._folder)
-        self._folder_path, self._folder = path, descriptor
-
-    def _open_folder(self, there: str) -> int:
-        """A directory by its path on the host; no link is followed."""
-        descriptor = os.dup(self._root)
-        for part in there.split("/"):
-            try:
-                below = os.open(part, _FOLDER, dir_fd=descriptor)
-            finally:
-                os.close(descriptor)
-            descriptor = below
-        return descriptor
+        while len(opened) > 1 and not path.startswith(opened[-1][0] + "/") and path != opened[-1][0]:
+            os.close(opened.pop()[1])
+        at = len(opened[-1][0]) if len(opened) > 1 else 0
+        while at < len(path) and path != "/":
+            end = path.find("/", at + 1)
+            at = len(path) if end < 0 else end
+            below = path[:at]
+            opened.append((below, os.open(self._names[below], _FOLDER, dir_fd=opened[-1][1])))
+            if len(opened) > _MOST_OPEN:
+                os.close(opened.pop(1)[1])
 
     @contextlib.contextmanager
     def _opened(self, safe: str, flags: int) -> Iterator[int]:
@@ -135,62 +152,94 @@ class HostSink:
                 make(safe)
             except FileExistsError:
                 continue
-            above = self._names[self._folder_path]
-            self._names[path] = safe if above == "." else f"{above}/{safe}"
             return safe
         raise HostError(f"{path}: the host has no name left for it")
 
     def _make_file(self, path: str, name: str, content: Stream | None, item: Item) -> None:
-        descriptor = self._new_file(path, name, item)
+        """Write a file; if the host cannot hold just this one, it is noted."""
+        try:
+            descriptor, safe = self._new_file(path, name)
+        except OSError as error:
+            self._note_refused(path, error)
+            return
         try:
             if content is not None:
-                end = 0
-                for at, data in content.pieces():
-                    end = at + len(data)
-                    done = os.pwrite(descriptor, data, at)
-                    while done < len(data):
-                        done += os.pwrite(descriptor, memoryview(data)[done:], at + done)
-                if end != content.size_bytes:
-                    os.ftruncate(descriptor, content.size_bytes)
-            if item.is_linked:
+                self._write(descriptor, content)
+            if item.is_linked and path == item.path:
                 self._remember(path, descriptor)
+                self._names[path] = safe
             self._set_times(descriptor, item)
             if item.attributes & _READONLY and path == item.path:
                 os.fchmod(descriptor, 0o444)
+        except OSError as error:
+            self._note_refused(path, error)
+            os.unlink(safe, dir_fd=self._folder)
         finally:
             os.close(descriptor)
 
-    def _new_file(self, path: str, name: str, item: Item) -> int:
-        """A new file, opened; the first tried name is almost always free."""
+    @staticmethod
+    def _write(descriptor: int, content: Stream) -> None:
+        end = 0
+        for at, data in content.pieces():
+            end = at + len(data)
+            done = os.pwrite(descriptor, data, at)
+            while done < len(data):
+                done += os.pwrite(descriptor, memoryview(data)[done:], at + done)
+        if end != content.size_bytes:
+            os.ftruncate(descriptor, content.size_bytes)
+
+    def _note_refused(self, path: str, error: OSError) -> None:
+        """Note a file that the host cannot hold; raises all other errors, which concern every file."""
+        if error.errno not in _OF_ONE_FILE:
+            raise error
+        self._note(path, f"the host cannot hold it: {error.strerror}")
+
+    def _new_file(self, path: str, name: str) -> tuple[int, str]:
+        """A new file, opened, and its name; the first tried name is almost always free."""
         safe = safe_name(name)
         try:
-            descriptor = os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder)
+            return os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder), safe
         except FileExistsError:
             opened: list[int] = []
-            self._make(
+            safe = self._make(
                 path, name, lambda safe: opened.append(os.open(safe, _NEW_FILE, 0o644, dir_fd=self._folder))
             )
-            return opened[0]
-        if item.is_linked:
-            above = self._names[self._folder_path]
-            self._names[path] = safe if above == "." else f"{above}/{safe}"
-        return descriptor
+            return opened[0], safe
 
     def _link(self, item: Item, name: str) -> None:
-        above, _, last = self._names[item.target].rpartition("/")
-        source = self._open_folder(above or ".")
+        last = self._names.get(item.target)
+        if last is None:
+            self._note(item.path, f"{item.target}, the same file, was not extracted")
+            return
+        source = self._open_folder(item.target.rpartition("/")[0])
 
         def link(safe: str) -> None:
             os.link(last, safe, src_dir_fd=source, dst_dir_fd=self._folder, follow_symlinks=False)
 
         try:
             safe = self._make(item.path, name, link)
+        except OSError as error:
+            self._note_refused(item.path, error)
+            return
         finally:
             os.close(source)
         found = os.stat(safe, dir_fd=self._folder, follow_symlinks=False)
         if self._made.get(item.target, (found.st_dev, found.st_ino)) != (found.st_dev, found.st_ino):
             os.unlink(safe, dir_fd=self._folder)
             raise HostError(f"{item.target}: another process has put something else in its place")
+
+    def _open_folder(self, path: str) -> int:
+        """The host's directory for a path of the volume; no link is followed."""
+        descriptor, at = os.dup(self._open[0][1]), 0
+        while at < len(path):
+            end = path.find("/", at + 1)
+            at = len(path) if end < 0 else end
+            try:
+                below = os.open(self._names[path[:at]], _FOLDER, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            descriptor = below
+        return descriptor
 
     def _set_times(self, descriptor: int | str, item: Item) -> None:
         _, modified, _, accessed = item.times

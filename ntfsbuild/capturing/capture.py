@@ -16,7 +16,8 @@ from ntfsbuild.capturing.entries import (
 )
 from ntfsbuild.capturing.first_names import first_names
 from ntfsbuild.capturing.manifest_text import entry_text, text_of
-from ntfsbuild.ondisk import names
+from ntfsbuild.errors import CorruptVolume
+from ntfsbuild.ondisk import names, object_id
 from ntfsbuild.ondisk.boot_sector import RECORD_SIZES, SECTOR_SIZES
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.index import BLOCK_BYTES as INDEX_BLOCK_BYTES
@@ -24,6 +25,7 @@ from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.volume_information import NO_SHORT_NAMES, what_is_wrong_with_label
 from ntfsbuild.volume.opening import Volume
+from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.info import DirectoryItem
 
 _NOT_SAID = {
@@ -46,7 +48,7 @@ def manifest_lines(volume: Volume, store: Store | None, note: Note, *, prefix: s
     yield "ntfsbuild: 1\n"
     said = _volume(volume, note)
     own_id = volume.traits("/$Volume").object_id
-    if own_id:
+    if own_id and not object_id.what_is_wrong(own_id):
         said["object_id"] = object_id_data(own_id)
     yield f"volume: {text_of(said)}\n"
     listed: set[int] = set()  # The records of everything that some directory lists.
@@ -138,19 +140,29 @@ def _tree(
 ) -> Iterator[str]:
     """The entries; directories that lead to the prefix are included, since files inherit from them."""
     for file in chain([volume.open_file("/")], volume.files()):
-        path = file.path
-        if path not in sayable:
+        if file.path not in sayable:
             continue
-        if not _is_below(path, prefix):
-            if file.is_directory and _is_below(prefix, path):
-                yield _line(path, entries.of(file, file.info()), directory=True)
-            continue
-        first = said_as.get(file.number, path) if file.is_linked else path
-        if first != path:
-            yield _line(path, {"hardlink": first[1:]} | entries.name(file), directory=False)
+        try:
+            line = _line_of(file, entries, prefix, said_as)
+        except CorruptVolume as error:
+            volume.damage.tell(file.path, str(error))
         else:
-            info = file.info()
-            yield _line(path, entries.of(file, info), directory=has_key_of_directory(info))
+            if line is not None:
+                yield line
+
+
+def _line_of(file: File, entries: Entries, prefix: str, said_as: Mapping[int, str]) -> str | None:
+    """The line of a file or directory; None if it is not to be captured."""
+    path = file.path
+    if not _is_below(path, prefix):
+        if file.is_directory and _is_below(prefix, path):
+            return _line(path, entries.of(file, file.info()), directory=True)
+        return None
+    first = said_as.get(file.number, path) if file.is_linked else path
+    if first != path:
+        return _line(path, {"hardlink": first[1:]} | entries.name(file), directory=False)
+    info = file.info()
+    return _line(path, entries.of(file, info), directory=has_key_of_directory(info))
 
 
 def _line(path: str, said: Data, *, directory: bool) -> str:

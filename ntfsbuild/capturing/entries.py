@@ -97,7 +97,7 @@ class Entries:
         said: Data = {}
         if not info.is_directory:
             said |= self._main_stream(file, info)
-        self._say_link(said, traits, info)
+        self._say_link(path, said, traits, info)
         if info.times != self._times:
             said |= self._said_times(path, "times", info.times)
         said |= self._attributes(path, info, traits)
@@ -237,8 +237,10 @@ class Entries:
 
     # ------------------------------------------------------------------ traits
 
-    def _say_link(self, said: Data, traits: Traits, info: FileInfo) -> None:
-        if traits.reparse:
+    def _say_link(self, path: str, said: Data, traits: Traits, info: FileInfo) -> None:
+        if traits.reparse and _is_cut(traits.reparse):
+            self._note(path, f"its reparse point has only {len(traits.reparse)} bytes")
+        elif traits.reparse:
             said |= link_data(traits.reparse, directory=info.is_directory and not has_key_of_directory(info))
             if has_key_of_directory(info):
                 said.pop("directory", None)  # Its key ends in a slash already.
@@ -260,7 +262,11 @@ class Entries:
         said: Data = {}
         root = path == "/"
         if traits.object_id:
-            said["object_id"] = object_id_data(traits.object_id)
+            problem = object_id.what_is_wrong(traits.object_id)
+            if problem:
+                self._note(path, f"its object id: {problem}")
+            else:
+                said["object_id"] = object_id_data(traits.object_id)
         said |= self._own_times(path, traits)
         said |= {name: value for name in _NUMBERS if (value := getattr(traits, name))}
         if traits.case_sensitive:
@@ -322,6 +328,12 @@ def _handed_down(own: bytes, above: bytes, is_directory: bool) -> tuple[bool, by
     if own == inherited:
         return True, own
     return False, security_inheritance.handed_down(own, above, directory=is_directory)
+
+
+def _is_cut(value: bytes) -> bool:
+    """Whether a reparse point ends before its tag, its length and, if it is not Microsoft's, its GUID."""
+    tag = int.from_bytes(value[:4], "little")
+    return len(value) < (8 if reparse_tags.is_microsoft(tag) else 24)
 
 
 def _ea_data(value: bytes, flags: int) -> Any:

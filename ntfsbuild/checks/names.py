@@ -174,6 +174,8 @@ def _check_name(examination: Examination, number: int, name: bytes, namespace: i
         return
     if "\0" in text or "/" in text:
         say("N05", number, "no NUL, no /", repr(text), _NAME, at)
+    if text in (".", "..") and number != ROOT:
+        say("N05", number, "neither . nor ..", repr(text), _NAME, at)
     if namespace == POSIX:
         return
     if namespace > WIN32_AND_DOS:

@@ -192,6 +192,8 @@ class PlainRecords:
         )
 
     def _is_legal(self, text: str, namespace: int) -> bool:
+        if text in (".", ".."):
+            return False
         if namespace in (WIN32_AND_DOS, DOS):
             if not has_form(text):
                 return False

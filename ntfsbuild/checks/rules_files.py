@@ -9,8 +9,8 @@ N03 E A namespace is 0 to 3
   Drivers refuse the name. | layout
 N04 E A name is not empty
   The file cannot be named. | layout
-N05 E A name has no NUL and no slash
-  The file cannot be named. | all drivers
+N05 E A name has no NUL and no slash, and only the root's is `.`
+  The file cannot be named, or a path with it means another file. | all drivers
 N06 E Long and short names come in pairs
   chkdsk corrects the namespace. | chkdsk
 N07 E A file has one short name at most

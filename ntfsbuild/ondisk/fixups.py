@@ -47,6 +47,8 @@ class UpdateFault(NamedTuple):
 
 def undo(buffer: bytearray) -> UpdateFault | None:
     """Undo the update sequence of one structure; torn sectors stay unchanged, the first is returned."""
+    if len(buffer) < STRIDE:
+        return UpdateFault(False, f"in {len(buffer)} bytes")
     usa_offset = buffer[4] | buffer[5] << 8
     usa_count = buffer[6] | buffer[7] << 8
     if (

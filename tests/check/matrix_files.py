@@ -53,6 +53,13 @@ def name(at: int, form: str, *values: int, path: str = "plain.txt", nth: int = 0
     return in_(path, NAME, at, form, *values, nth=nth)
 
 
+def named(i: Image, path: str, other: str) -> bytes:
+    """The $FILE_NAME of a file with another name."""
+    value = i.get(i[path], NAME)[0x18:]
+    new = value[:0x40] + bytes([len(other)]) + value[0x41:0x42] + other.encode("utf-16-le")
+    return resident(NAME, new, instance=2, indexed=True)
+
+
 def reference(i: Image, path: str) -> int:
     return 1 << 48 | i[path]
 
@@ -199,6 +206,8 @@ MATRIX: dict[str, Mutation] = {
     "N03": name(0x41, "<B", 7),
     "N04": name(0x40, "<B", 0),
     "N05": name(0x42, "<H", ord("/")),
+    "N05 two dots": lambda i: i.replace(i["plain.txt"], NAME, named(i, "plain.txt", "..")),
+    "N05 one dot": lambda i: i.replace(i["plain.txt"], NAME, named(i, "plain.txt", ".")),
     "N06": name(0x41, "<B", 0, path=LONG, nth=1),
     "N07": name(0x41, "<B", 2, path=LONG, nth=1),
     "N08": name(0x41, "<B", 3, path=LONG, nth=1),

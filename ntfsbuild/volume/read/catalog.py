@@ -12,14 +12,14 @@ from typing import Protocol
 
 from ntfsbuild.errors import CorruptVolume, VolumeError
 from ntfsbuild.named_tuple import NamedTuple
-from ntfsbuild.ondisk import attribute, attribute_list, file_record, fixups, upcase
+from ntfsbuild.ondisk import attribute, file_record, fixups, upcase
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.index import vcn_unit
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation, Ticks4
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.boot import Reader, read_boot
 from ntfsbuild.volume.read.damage import Damage
-from ntfsbuild.volume.read.gathering import gathered, select
+from ntfsbuild.volume.read.gathering import attribute_list_of, gathered, select
 from ntfsbuild.volume.read.indexes import Index, NameEntry, name_entries, times_of, view_data
 from ntfsbuild.volume.read.paths_above import path_of
 from ntfsbuild.volume.read.plain import PlainRecord, plain_record
@@ -131,11 +131,9 @@ class DiskCatalog:
         if not pieces or pieces[0].resident:
             raise CorruptVolume("record 0: $MFT has no $DATA in clusters")
         self.mft = joined(pieces)
-        listed = select(first.attributes, attribute.ATTRIBUTE_LIST, "")
-        if not listed:
-            return self.mft
+        listed = attribute_list_of(first, self.streams.read)
         # Each piece maps at least the record that contains the next piece.
-        for entry in attribute_list.entries(self.streams.read(listed[0])):
+        for entry in listed or ():
             if entry.type_code == attribute.DATA and entry.name_length == 0 and entry.lowest_vcn:
                 record = self.referenced(entry.reference)
                 pieces += [
@@ -144,7 +142,16 @@ class DiskCatalog:
                     if one.lowest_vcn == entry.lowest_vcn
                 ]
                 self.mft = joined(pieces)
-        return self.mft
+        return self._without_holes(self.mft)
+
+    def _without_holes(self, mft: Attribute) -> Attribute:
+        """$MFT up to its first hole: it has none on a sound volume, and a hole can have any size."""
+        clusters = sum(count for _, count in itertools.takewhile(lambda run: run[0] is not None, mft.runs))
+        most = min(clusters, self._clusters) * self.geometry.cluster_bytes
+        if mft.data_bytes <= most:
+            return mft
+        self.damage.tell("/$MFT", f"it has {mft.data_bytes} bytes, and clusters for the first {most}")
+        return mft._replace(data_bytes=most)
 
     def record(self, number: int) -> Record:
         """A record, taken apart."""

@@ -8,17 +8,34 @@ from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute, attribute_list, file_record
 from ntfsbuild.volume.read.records import Attribute, Record, joined
 
+LARGEST_LIST_BYTES = 256 << 10  # Windows makes no larger $ATTRIBUTE_LIST.
+
+
+def attribute_list_of(
+    record: Record, read: Callable[[Attribute], bytes]
+) -> list[attribute_list.AttributeListEntry] | None:
+    """The entries of the $ATTRIBUTE_LIST of a base record; None if it has none."""
+    lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
+    if not lists:
+        return None
+    if lists[0].size_bytes > LARGEST_LIST_BYTES:
+        raise CorruptVolume(
+            f"record {record.number}: $ATTRIBUTE_LIST has {lists[0].size_bytes} bytes, "
+            f"it can have {LARGEST_LIST_BYTES}"
+        )
+    return list(attribute_list.entries(read(lists[0])))
+
 
 def gathered(
     record: Record, read: Callable[[Attribute], bytes], referenced: Callable[[int], Record]
 ) -> list[Attribute]:
     """All attributes of a file, with those of its extension records; pieces are joined."""
-    lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
-    if not lists:
+    listed = attribute_list_of(record, read)
+    if listed is None:
         return list(record.attributes)
     records = {record.number: record}
     found: dict[tuple[int, str, int, int], list[Attribute]] = {}
-    for entry in attribute_list.entries(read(lists[0])):
+    for entry in listed:
         number = entry.reference & file_record.NUMBER_MASK
         if number not in records:
             records[number] = referenced(entry.reference)
@@ -31,10 +48,10 @@ def gathered(
 
 def records_of(record: Record, read: Callable[[Attribute], bytes]) -> tuple[tuple[int, ...], bool]:
     """The numbers of the records of a file, its base record first; and whether it has an $ATTRIBUTE_LIST."""
-    lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
-    if not lists:
+    listed = attribute_list_of(record, read)
+    if listed is None:
         return (record.number,), False
-    numbers = {entry.reference & file_record.NUMBER_MASK for entry in attribute_list.entries(read(lists[0]))}
+    numbers = {entry.reference & file_record.NUMBER_MASK for entry in listed}
     return (record.number, *sorted(numbers - {record.number})), True
 
 

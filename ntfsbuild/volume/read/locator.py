@@ -8,8 +8,8 @@ from collections.abc import Container, Iterator
 from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, file_name, file_record
-from ntfsbuild.ondisk.file_name import NAME_AT, FileName
 from ntfsbuild.volume.read.catalog import Catalog
+from ntfsbuild.volume.read.indexes import name_of_value
 from ntfsbuild.volume.read.records import Attribute, Record
 from ntfsbuild.volume.run_list import extents
 
@@ -52,8 +52,10 @@ class Locator:
     def offset_of_record(self, number: int) -> int:
         """The offset of a record on the volume."""
         size = self.geometry.record_bytes
-        place, _ = next(extents(self._mft.runs, self.geometry.cluster_bytes, number * size, size))
-        assert place is not None, "$MFT has no holes"
+        found = extents(self._mft.runs, self.geometry.cluster_bytes, number * size, size)
+        place, _ = next(found, (None, 0))
+        if place is None:
+            raise CorruptVolume(f"record {number}: $MFT has no cluster for it")
         return place
 
     def record_at(self, at: int) -> int | None:
@@ -133,15 +135,13 @@ class Locator:
     def _name_of(self, number: int) -> tuple[str, int] | None:
         try:
             record = self._record(number)
-            if record.base_reference:
-                return self._name_of(record.base_reference & file_record.NUMBER_MASK)
+            if record.base_reference:  # An extension record: the name is in the base record.
+                record = self._record(record.base_reference & file_record.NUMBER_MASK)
             for one in record.attributes:
                 if one.type_code == attribute.FILE_NAME and one.value is not None:
-                    head = FileName.unpack(one.value)
-                    if head.namespace != file_name.DOS:
-                        name = one.value[NAME_AT : NAME_AT + 2 * head.name_length]
-                        parent = head.parent_reference & file_record.NUMBER_MASK
-                        return name.decode("utf-16-le", "surrogatepass"), parent
+                    found = name_of_value(one.value)
+                    if found.namespace != file_name.DOS:
+                        return found.name, found.parent_reference & file_record.NUMBER_MASK
         except CorruptVolume:
             pass
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
-from ntfsbuild.errors import ClosedVolume, CorruptVolume
+from ntfsbuild.errors import ClosedVolume, CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.traits import Traits
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.volume.read.deleted import DeletedFile
     from ntfsbuild.volume.read.locator import Locator
+
+_LARGEST_LABEL_BYTES = 256  # Of 128 characters, as $AttrDef says.
 
 
 class VolumeReader:
@@ -73,6 +75,8 @@ class VolumeReader:
     def label(self) -> str:
         """The label of the volume."""
         found = self._of_volume(attribute.VOLUME_NAME)
+        if found is not None and found.size_bytes > _LARGEST_LABEL_BYTES:
+            raise CorruptVolume(f"record {file_record.VOLUME}: $VOLUME_NAME has {found.size_bytes} bytes")
         raw_label = b"" if found is None else self._catalog.streams.read(found)
         if len(raw_label) % 2:
             raise CorruptVolume(f"record {file_record.VOLUME}: $VOLUME_NAME has {len(raw_label)} bytes")
@@ -132,8 +136,11 @@ class VolumeReader:
         )
 
     def _walk(self, start: File, system: bool) -> Iterator[tuple[str, NameEntry, int]]:
-        """Path, entry, and reference of the parent directory, of everything below a directory."""
-        catalog = self._catalog
+        """Path, entry, and reference of the parent directory, of everything below a directory.
+
+        Damaged directories below it are skipped, and so are names that no path can hold; both are reported.
+        """
+        catalog, lose = self._catalog, self._catalog.damage.lose
         above = start.path.rstrip("/")
         pending = [(above, start.reference, iter(start.entries(system=system)))]
         seen = {start.number}
@@ -143,15 +150,25 @@ class VolumeReader:
             if entry is None:
                 pending.pop()
                 continue
-            below = f"{here}/{entry.name}"
+            name = entry.name
+            if "/" in name or not name:
+                lose(here or "/", f"it lists record {entry.reference & file_record.NUMBER_MASK} as {name!r}")
+                continue
+            below = f"{here}/{name}"
             yield below, entry, above_reference
-            if entry.attributes & DIRECTORY_INDEX:
-                number = entry.reference & file_record.NUMBER_MASK
-                if number in seen:
-                    raise CorruptVolume(f"{below} (record {number}) is listed in two places")
-                seen.add(number)
-                directory = File(catalog, entry.reference, below)
-                pending.append((below, entry.reference, iter(directory.entries(system=system))))
+            if not entry.attributes & DIRECTORY_INDEX:
+                continue
+            number = entry.reference & file_record.NUMBER_MASK
+            if number in seen:
+                lose(below, f"record {number} is listed in two places; its entries are listed once")
+                continue
+            seen.add(number)
+            try:
+                found = File(catalog, entry.reference, below).entries(system=system)
+            except VolumeError as error:
+                lose(below, str(error).removeprefix(f"{below}: "))
+            else:
+                pending.append((below, entry.reference, iter(found)))
 
     def read_ahead(self) -> None:
         """Announce that most files will be read, roughly in the order of their records."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from ntfsbuild.errors import CorruptVolume, ManifestError
-from ntfsbuild.ondisk import names, upcase
+from ntfsbuild.ondisk import file_record, names, upcase
 from ntfsbuild.ondisk.file_name import NAME_AT, POSIX
 from ntfsbuild.ondisk.index import IndexEntry, ViewEntry
 from ntfsbuild.ondisk.short_names import ShortNames
@@ -84,7 +84,14 @@ class Directory:
         self._odd_keys = False  # Whether a key is longer than its name asks for.
         for entry in entries:
             key = key_of(entry)
-            self._odd_keys |= len(key) != NAME_AT + 2 * key[_NAME_UNITS_AT]
+            name_end = NAME_AT + 2 * key[_NAME_UNITS_AT] if len(key) > _NAME_UNITS_AT else NAME_AT
+            if len(key) != name_end:
+                if len(key) < name_end:
+                    raise CorruptVolume(
+                        f"record {reference & file_record.NUMBER_MASK}: $I30: a key of {len(key)} bytes, "
+                        f"its name ends at {name_end}"
+                    )
+                self._odd_keys = True
             self.keys.append(key)
             self.references.append(int.from_bytes(entry[:8], "little"))
         self._judged = len(self.keys)  # The names behind are new.

@@ -36,6 +36,8 @@ def _change_of(storage: ChangeableStorage) -> Transaction:
     """A transaction on the volume in a storage."""
     buffer = WriteBuffer(storage)
     disk = DiskCatalog(buffer)
+    for where, what in disk.damage.reported:
+        raise CorruptVolume(f"{where}: {what}")
     disk.damage.refuses = True
     geometry = disk.geometry
     bitmap_state = loaded_state(disk, disk.record(file_record.BITMAP))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import CorruptVolume
-from ntfsbuild.ondisk import attribute, attribute_list, file_record
+from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.file_record import reference
 from ntfsbuild.ondisk.runs import Run
 from ntfsbuild.ondisk.standard_information import SHORT_SIZE, StandardInformation
 from ntfsbuild.volume.read.catalog import DiskCatalog
+from ntfsbuild.volume.read.gathering import attribute_list_of
 from ntfsbuild.volume.read.records import Attribute, Record
+from ntfsbuild.volume.run_list import clusters_of
 
 
 class FileState:
@@ -169,10 +172,14 @@ def loaded_state(disk: DiskCatalog, record: Record) -> FileState:
         lsn=record.lsn,
         update_number=record.update_number,
     )
+    cluster_bytes = disk.geometry.cluster_bytes
+    for one in state.attributes:
+        if one.runs and clusters_of(one.runs) * cluster_bytes > SIZE_MAX + 1:  # No header could say it.
+            raise CorruptVolume(f"record {number}: a run list of {clusters_of(one.runs)} clusters")
     for one in record.attributes:
         if one.type_code == attribute.ATTRIBUTE_LIST:
             state.list_runs = one.runs
-            listed = attribute_list.entries(disk.streams.read(one))
-            others = {entry.reference for entry in listed} - {state.reference}
+            listed = attribute_list_of(record, disk.streams.read)
+            others = {entry.reference for entry in listed or ()} - {state.reference}
             state.extensions = sorted(others, key=lambda meant: meant & file_record.NUMBER_MASK)
     return state
