@@ -15,12 +15,11 @@ from ntfsbuild.checks.state import (
 )
 from ntfsbuild.checks.storage import Extents
 from ntfsbuild.ondisk import attribute as kinds
-from ntfsbuild.ondisk.attribute_list import NAME_OFFSET, AttributeListEntry
+from ntfsbuild.ondisk.attribute_list import LARGEST_BYTES, NAME_OFFSET, AttributeListEntry
 from ntfsbuild.ondisk.file_record import HAS_VIEW_INDEX, IN_EXTEND, IN_USE, IS_DIRECTORY, NUMBER_MASK
 from ntfsbuild.ondisk.layout import align
 
 _ENTRY = AttributeListEntry.LAYOUT
-MOST_LIST_BYTES = 0x40000
 _OF_INDEXES = (kinds.INDEX_ROOT, kinds.INDEX_ALLOCATION, kinds.BITMAP)
 Key = tuple[int, bytes, int, int, int]  # Type, name, lowest VCN, record, instance.
 
@@ -35,9 +34,9 @@ def list_value(examination: Examination, one: CheckedAttribute, number: int, say
     if one.resident:
         return one.value
     size = min(one.size, one.initialized)
-    if size > MOST_LIST_BYTES:
-        say("L11", number, f"at most {MOST_LIST_BYTES}", size, one.label)
-        size = MOST_LIST_BYTES
+    if size > LARGEST_BYTES:
+        say("L11", number, f"at most {LARGEST_BYTES}", size, one.label)
+        size = LARGEST_BYTES
     there = sum(count for _, count in one.runs) * examination.geometry.cluster_bytes
     if there < size:
         say("L19", number, f"{size} bytes", there, one.label)

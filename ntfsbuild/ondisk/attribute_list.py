@@ -10,6 +10,8 @@ from ntfsbuild.ondisk.layout import OnDisk, u8, u16, u32, u64
 
 NAME_OFFSET = 0x1A
 
+LARGEST_BYTES = 256 << 10  # Windows makes no larger value.
+
 
 class AttributeListEntry(OnDisk, size=0x1A):
     """One piece of an attribute; its name follows, padded to 8 bytes."""

@@ -8,8 +8,6 @@ from ntfsbuild.errors import CorruptVolume
 from ntfsbuild.ondisk import attribute, attribute_list, file_record
 from ntfsbuild.volume.read.records import Attribute, Record, joined
 
-LARGEST_LIST_BYTES = 256 << 10  # Windows makes no larger $ATTRIBUTE_LIST.
-
 
 def attribute_list_of(
     record: Record, read: Callable[[Attribute], bytes]
@@ -18,10 +16,10 @@ def attribute_list_of(
     lists = select(record.attributes, attribute.ATTRIBUTE_LIST, "")
     if not lists:
         return None
-    if lists[0].size_bytes > LARGEST_LIST_BYTES:
+    if lists[0].size_bytes > attribute_list.LARGEST_BYTES:
         raise CorruptVolume(
             f"record {record.number}: $ATTRIBUTE_LIST has {lists[0].size_bytes} bytes, "
-            f"it can have {LARGEST_LIST_BYTES}"
+            f"it can have {attribute_list.LARGEST_BYTES}"
         )
     return list(attribute_list.entries(read(lists[0])))
 

@@ -23,7 +23,7 @@ from ntfsbuild.ondisk.index import (
 )
 from ntfsbuild.ondisk.standard_information import Ticks4
 
-_SMALLEST_BLOCK_BYTES, _LARGEST_BLOCK_BYTES = 512, 2 << 20  # From a sector to the largest cluster.
+_SMALLEST_BLOCK_BYTES, LARGEST_BLOCK_BYTES = 512, 2 << 20  # From a sector to the largest cluster.
 _DEEPEST = 32  # 2**48 records need far fewer levels.
 
 _FLAGS_AT = IndexEntry.offset_of("flags")
@@ -180,7 +180,7 @@ def _numbers(key: bytes | bytearray) -> list[int]:
 
 def _walk(index: Index, passes_over: PassesOver | None = None) -> _Walk:
     block_bytes = IndexRoot.unpack(index.root).block_bytes
-    if not _SMALLEST_BLOCK_BYTES <= block_bytes <= _LARGEST_BLOCK_BYTES or block_bytes & block_bytes - 1:
+    if not _SMALLEST_BLOCK_BYTES <= block_bytes <= LARGEST_BLOCK_BYTES or block_bytes & block_bytes - 1:
         raise CorruptVolume(f"$INDEX_ROOT: blocks of {block_bytes} bytes")
     return _Walk(index.read_block, block_bytes, passes_over, set())
 

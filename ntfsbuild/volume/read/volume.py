@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ntfsbuild.volume.read.deleted import DeletedFile
     from ntfsbuild.volume.read.locator import Locator
 
-_LARGEST_LABEL_BYTES = 256  # Of 128 characters, as $AttrDef says.
+LARGEST_LABEL_BYTES = 256  # Of 128 characters, as $AttrDef says.
 
 
 class VolumeReader:
@@ -75,7 +75,7 @@ class VolumeReader:
     def label(self) -> str:
         """The label of the volume."""
         found = self._of_volume(attribute.VOLUME_NAME)
-        if found is not None and found.size_bytes > _LARGEST_LABEL_BYTES:
+        if found is not None and found.size_bytes > LARGEST_LABEL_BYTES:
             raise CorruptVolume(f"record {file_record.VOLUME}: $VOLUME_NAME has {found.size_bytes} bytes")
         raw_label = b"" if found is None else self._catalog.streams.read(found)
         if len(raw_label) % 2:
