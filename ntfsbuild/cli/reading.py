@@ -12,7 +12,7 @@ import click
 from ntfsbuild.cli.app import HostPath, app, common
 from ntfsbuild.cli.images import image_options
 from ntfsbuild.cli.settings import Settings
-from ntfsbuild.cli.streams import binary_output, save, say_damage
+from ntfsbuild.cli.streams import binary_output, is_device, save, save_sparse, say, say_damage
 from ntfsbuild.errors import HostError, ManifestError, VolumeError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DAMAGED = 1
 _LINES_AT_ONCE = 500
+_MOST_UNANNOUNCED_BYTES = 1 << 40  # More takes hours to write to a pipe.
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -119,17 +120,25 @@ def cat(
 ) -> None:
     """Write the content of the file PATH of IMAGE to standard output."""
     from ntfsbuild.content.outputs import output_is_no_input
+    from ntfsbuild.report.words import escaped, size_text
 
     inputs = {"the image": image, "the key": key_file, "the file of the passphrase": passphrase_file}
     with output_is_no_input(output, inputs):
         key = _key(key_file, passphrase_file)
         with _opened(image, offset, partition, settings) as volume:
-            pieces = volume.pieces(_absolute(path), stream, key=key)
+            file = volume.open_file(_absolute(path))
+            size_bytes = file.stream(stream).size_bytes
+            if output is not None and not is_device(output):
+                save_sparse(output, file.data_pieces(stream, key=key), size_bytes)
+                return
+            if size_bytes > _MOST_UNANNOUNCED_BYTES:
+                size = size_text(size_bytes)
+                say(f"note: {escaped(path)} has {size}; `-o FILE` writes no zeros for its holes")
             if output is not None:
-                save(output, pieces)
+                save(output, file.pieces(stream, key=key))
                 return
             out = binary_output()
-            out.writelines(pieces)
+            out.writelines(file.pieces(stream, key=key))
             out.flush()
 
 

@@ -123,12 +123,32 @@ def save(path: str, pieces: Iterable[bytes]) -> None:
     """Write a file under a temporary name and rename it when complete; write to a device or pipe directly."""
     from ntfsbuild.image.replacing import replacing
 
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+    if is_device(path):
         with _naming(path), open(path, "wb") as device:
             _write(device, pieces, path)
         return
     with replacing(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
         _write(file, pieces, path)
+
+
+def save_sparse(path: str, data: Iterable[tuple[int, bytes]], size_bytes: int) -> None:
+    """Write data at offsets to a file, which becomes as large as said; between the data are holes."""
+    from ntfsbuild.image.replacing import replacing
+
+    with replacing(path) as descriptor, open(descriptor, "wb", buffering=0, closefd=False) as file:
+        with _naming(path):
+            file.truncate(size_bytes)
+        for at, piece in data:
+            with _naming(path):
+                file.seek(at)
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[file.write(rest) :]
+
+
+def is_device(path: str) -> bool:
+    """Whether a path is there, and is neither a file nor a directory."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _write(file: BinaryIO, pieces: Iterable[bytes], path: str) -> None:

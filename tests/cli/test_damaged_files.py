@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -300,3 +302,28 @@ def test_extension_records_that_name_each_other(
     damage(break_it)
     number = json.loads(run("stat", "--json", "sound.img", "/a.txt").stdout)["record"]
     assert run("explain", "disk.img", str(number)).returncode == 0
+
+
+def test_cat_of_a_large_hole(run: Run, folder: Path) -> None:
+    (folder / "m.yaml").write_text(
+        "ntfsbuild: 1\ntree:\n  large: {size: 6TiB, sparse: true, data: [{at: 5TiB, text: end}]}\n"
+        "  huge: {size: 8191PiB, sparse: true}\n"
+    )
+    assert run("build", "m.yaml", "-o", "m.img").returncode == 0
+    assert run("cat", "m.img", "/large", "-o", "large").returncode == 0
+    found = (folder / "large").stat()
+    assert (found.st_size, found.st_blocks < 1000) == (6 << 40, True)
+    with (folder / "large").open("rb") as file:
+        file.seek(5 << 40)
+        assert file.read(4) == b"end\0"
+    done = run("cat", "m.img", "/huge", "-o", "huge")
+    assert done.returncode == 4 or (folder / "huge").stat().st_size == 8191 << 50
+    with subprocess.Popen(
+        [sys.executable, "-m", "ntfsbuild", "cat", folder / "m.img", "/huge"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as piped:
+        assert piped.stdout is not None and piped.stderr is not None
+        assert piped.stdout.read(8) == bytes(8)
+        piped.stdout.close()
+        assert b"note: /huge has 8 EiB" in piped.stderr.read()
