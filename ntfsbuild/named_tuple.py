@@ -1,8 +1,9 @@
-"""Named tuples that are defined quickly: a start defines more than a hundred, and makes few of most.
+"""`NamedTuple`, like that of `typing`, but quick to define.
 
-`typing.NamedTuple` compiles the annotation of each field, and a constructor for each class; a command spent a
-tenth of its start on that.  Here annotations stay text, and a constructor is compiled when the first tuple is
-made.  To a type checker it is `typing.NamedTuple`.
+A command defines more than a hundred named tuples when it starts, and uses few of them.  `typing.NamedTuple`
+compiles the annotation of each field and a constructor for each class, which took a tenth of the time that a
+command needs to start.  Here annotations stay text, and the constructor of a class is compiled when its first
+tuple is made.  A type checker sees `typing.NamedTuple`; `tests/test_named_tuple.py` compares the two.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ else:
             return type(name, (_Tuple,), body)
 
     class _Tuple(tuple):
-        """What all named tuples have."""
+        """The methods of all named tuples."""
 
         __slots__ = ()
 

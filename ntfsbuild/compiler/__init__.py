@@ -1,6 +1,6 @@
-"""Manifest to plan: sources are found, defaults resolved, names judged, operations put in order.
+"""Compiles a manifest to a plan: finds sources, resolves defaults, checks names, orders operations.
 
-times.py    which times hold, from the defaults and the sources
+times.py    the times of a file, from the defaults and the sources
 sources.py  host paths, confined to the folders that a manifest may read
 tree.py     the manifest's tree and its sources merged, directory by directory
 files.py    the files of a directory, one by one

@@ -1,4 +1,4 @@
-"""What the compiler asks of a volume that a tree is laid over."""
+"""What the compiler reads of the existing volume (the base) that a tree is applied to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BaseStream(Protocol):
 
     @property
     def initialized_bytes(self) -> int:
-        """How much of it was ever written."""
+        """Its valid data length."""
 
     @property
     def flags(self) -> int:
@@ -63,20 +63,20 @@ class BaseEntry(Protocol):
         """Created, modified, changed, accessed."""
 
     def pieces(self, stream: str = "", *, key: bytes | None = None) -> Iterator[tuple[int, bytes]]:
-        """The data of a stream with its offsets, holes left out; `key` is the file's own.
+        """The data of a stream with offsets, without holes; `key` is the file encryption key.
 
         Raises VolumeError where it cannot be read.
         """
 
     def ciphertext(self, stream: str = "") -> Iterator[tuple[int, bytes]]:
-        """An encrypted stream as it lies in its clusters, with its offsets."""
+        """The ciphertext of an encrypted stream, with offsets."""
 
     def traits(self) -> Traits:
-        """What else it has."""
+        """Its traits."""
 
 
 class Base(Protocol):
-    """The base, seen by its paths."""
+    """The base, with files looked up by path."""
 
     @property
     def serial(self) -> int:
@@ -91,4 +91,4 @@ class Base(Protocol):
         """The volume's object id."""
 
     def find(self, path: str, *, exactly: bool) -> BaseEntry | None:
-        """What is at a path: in any case, or only as it is spelled."""
+        """The file or directory at a path, whose case is ignored or must match."""

@@ -1,4 +1,4 @@
-"""What a file of the base already has of what the manifest asks for."""
+"""Compares a file of the base with the features and content that the manifest gives it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _BITS: tuple[tuple[int, Form], ...] = (
     (int(FileAttributes.ENCRYPTED), "encrypted"),
 )
 _TIMES = ("name_times", "entry_times")
-_BYTES = ("reparse", "object_id", "efs")  # None and nothing are the same where they are not there.
+_BYTES = ("reparse", "object_id", "efs")  # Without such a trait, None and an empty value are the same.
 
 
 def lacking(base: Base, found: BaseEntry, features: Features, above: bytes | None = None) -> Features:
-    """Those of the features that the base's file does not have yet; its main content is not looked at.
+    """The features that the file of the base does not have yet; its main content is not compared.
 
-    `above` is the descriptor that its directory will have, where that is another one than on the base.
+    `above` is the future descriptor of its directory, if it differs from that on the base.
     """
     if features is NO_FEATURES:
         return NO_FEATURES
@@ -47,7 +47,7 @@ def lacking(base: Base, found: BaseEntry, features: Features, above: bytes | Non
 
 
 def with_own_times(lacks: Features, said: Features) -> Features:
-    """What is lacking, with the names' own times: any change of a file lets its entries follow it again."""
+    """`lacks` with the names' own times: any change of a file sets the times in its entries anew."""
     own = {name: value for name in _TIMES if (value := getattr(said.traits, name)) is not None}
     return lacks._replace(traits=lacks.traits._replace(**own)) if own else lacks
 
@@ -129,7 +129,7 @@ def _has_stream(found: BaseEntry, said: NamedStream, key: bytes | None) -> bool:
 
 
 def has_ciphertext(found: BaseEntry, content: Content, stream: str = "") -> bool:
-    """Whether an encrypted stream of the base lies in its clusters as that content."""
+    """Whether an encrypted stream of the base has that ciphertext."""
     return same_pieces(found.ciphertext(stream), pieces(content))
 
 
@@ -141,10 +141,10 @@ def has_content(
     valid_bytes: int | None = None,
     key: bytes | None = None,
 ) -> bool:
-    """Whether a stream of the base, of that size, reads as that content; one that cannot be read does not."""
+    """Whether a stream of the base has that size and content; a stream that cannot be read does not."""
     try:
         return is_content(content, size_bytes, found.pieces(stream, key=key), valid_bytes)
     except VolumeError as error:
-        if type(error) is not VolumeError:  # Damage is not for us to write over.
+        if type(error) is not VolumeError:  # A damaged stream is not overwritten silently.
             raise
         return False

@@ -65,7 +65,7 @@ def compile_manifest(
     step_planner = StepPlanner(manifest, sources, rule.ticks[1], pin)
     steps = step_planner.steps()
     if base is not None and not planner.problems:
-        from ntfsbuild.compiler.overlay import Overlay  # Late: most images are new.
+        from ntfsbuild.compiler.overlay import Overlay  # Imported late: most images have no base.
 
         overlay = Overlay(planner, base, on_conflict, rule.ticks[1], pin)
         changes = overlay.operations(directories, links)
@@ -144,7 +144,7 @@ def _format(
         sectors_per_track=volume.sectors_per_track,
         heads=volume.heads,
         times=rule.ticks,
-        directories=len(directories) - 1,  # The root is there already.
+        directories=len(directories) - 1,  # The root exists already.
         files=sum(len(directory.files) for directory in directories),
         origin=volume.size_position or volume.position,
         object_id=volume.object_id,
@@ -153,7 +153,7 @@ def _format(
 
 
 def _entries_of(directories: list[PlannedDirectory]) -> dict[str, list[str]]:
-    """What lies in each directory."""
+    """The entries of each directory."""
     found = {directory.path: list(directory.files) for directory in directories}
     for directory in directories:
         above, _, name = directory.path.rpartition("/")
@@ -163,7 +163,7 @@ def _entries_of(directories: list[PlannedDirectory]) -> dict[str, list[str]]:
 
 
 def _size_at(directories: list[PlannedDirectory], path: str) -> int:
-    """The size of the file that the tree has there; of the largest, where the path is not one of the tree."""
+    """The size of the file of the tree at a path; if there is none, that of the largest file."""
     above, _, name = path.rpartition("/")
     planned = next((one for one in directories if one.path == (above or "/") and name in one.files), None)
     if planned is not None:

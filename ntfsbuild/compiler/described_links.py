@@ -1,4 +1,4 @@
-"""Directories that lead elsewhere, described as directories: they are made as if described as files.
+"""Links that are described as directories (with the key `.`): they give the same image as files.
 
 How one is written makes no other image.
 """

@@ -1,4 +1,4 @@
-"""Keys of encrypted files: derived from what the manifest says, wrapped for each certificate."""
+"""Keys of encrypted files: derived from the digest of the manifest, wrapped for each certificate."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def fresh_files(
 ) -> Iterator[MakeFile | MakeDirectory]:
     """The files of a directory of a new volume; nothing is known of a host file but its path.
 
-    What the manifest describes as a file may be a directory: a junction, say.
+    A junction, for example, is described like a file but is a directory.
     """
     prefix = directory.path if directory.path == "/" else directory.path + "/"
     entries, rule = directory.entries, directory.rule
@@ -66,7 +66,7 @@ def _featured(
 
 @functools.lru_cache(maxsize=64)
 def _narrowed(outer: TimesRule, times: TimesSpec) -> TimesRule:
-    """Files that say a time tend to say the same."""
+    """Cached, because files with a time often have the same one."""
     return outer.narrowed(times)
 
 
@@ -77,7 +77,7 @@ def _described(path: str, entry: FileEntry, outer: TimesRule) -> MakeFile:
 
 
 def _described_times(entry: FileEntry, outer: TimesRule) -> tuple[Ticks4, SomeTicks]:
-    """The times of a file, and those of them that are said."""
+    """The times of a file, and those of them that the manifest gives."""
     rule = outer if entry.times is None else _narrowed(outer, entry.times)
     if rule.from_source and isinstance(entry.content, HostFile):
         times = rule.of_source(host_file.mtime_ticks(entry.content.path))
@@ -86,7 +86,7 @@ def _described_times(entry: FileEntry, outer: TimesRule) -> tuple[Ticks4, SomeTi
 
 
 class AskedFile(NamedTuple):
-    """A file as the manifest asks for it; None is what it does not say."""
+    """A file as the manifest describes it; None stands for values that are not given."""
 
     name: str
     content: Content
@@ -99,7 +99,7 @@ class AskedFile(NamedTuple):
 
 
 def asked_files(directory: PlannedDirectory, planner: TreePlanner) -> Iterator[AskedFile]:
-    """The files of a directory that is laid over a base."""
+    """The files of a directory that is applied to a base."""
     rule = directory.rule
     for name in directory.files:
         entry = directory.entries.get(name)

@@ -1,4 +1,4 @@
-"""Links of the tree: which are directories, and which files they give one more name."""
+"""Links of the tree: hard links to their targets, and which links are directories."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HardLink(NamedTuple):
 
     @property
     def features(self) -> Features:
-        """What the name has of its own."""
+        """The features of the name."""
         spec = self.directory.entries[self.name].features
         traits = Traits(
             short_name=self.directory.short_names.get(self.name),
@@ -92,7 +92,7 @@ def _end_of(target: str, targets: dict[str, str]) -> str | None:
 
 
 def is_directory(path: str, spec: FeatureSpec, directories: Container[str]) -> bool:
-    """Whether what is described as a file is a directory: by its kind, or by what it leads to."""
+    """Whether a description of a file makes a directory: by the kind of its link, or by its target."""
     if spec.symlink is None:
         return spec.reparse_directory
     if spec.symlink.directory is not None:

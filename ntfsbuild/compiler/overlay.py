@@ -41,7 +41,7 @@ _NO_TIMES: SomeTicks = (None, None, None, None)
 
 
 class Overlay:
-    """Compares a planned tree with a base.  What the manifest does not say is not compared, and stays."""
+    """Compares a planned tree with a base, but only the values that the manifest gives."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Overlay:
         self._said: dict[str, SetMetadata] = {}
 
     def operations(self, directories: list[PlannedDirectory], links: list[HardLink]) -> list[TreeOperation]:
-        """Everything to be done, removals first; the planner has the problems."""
+        """All operations, removals first; problems are noted in the planner."""
         self._described = {planned.path for planned in directories}
         made = [operation for planned in directories for operation in self._directory(planned)]
         for planned in directories:
@@ -90,7 +90,7 @@ class Overlay:
         return [*self._removals, *made, *linked.values(), *self._after_links(linked)]
 
     def _say_entries_again(self, linked: dict[HardLink, TreeOperation], changed: Container[str]) -> None:
-        """Where a file changes, the entries of its further names would follow it."""
+        """Set the own times of further names again after a change of their file, which resets them."""
         for link, one in linked.items():
             own = with_own_times(NO_FEATURES, link.features)
             if isinstance(one, Keep) and own is not NO_FEATURES and link.target in changed:
@@ -166,7 +166,7 @@ class Overlay:
             yield SetMetadata(path, True, times, attributes, self._ticks, planned.position, features)
 
     def _place(self, planned: PlannedDirectory) -> tuple[str | None, BaseEntry | None]:
-        """The path of a directory as it will be, and what the base has there."""
+        """The future path of a directory, and the entry of the base there."""
         if planned.path == "/":
             return "/", self._base.find("/", exactly=False)
         above, _, name = planned.path.rpartition("/")
@@ -214,7 +214,7 @@ class Overlay:
     def _existing(
         self, path: str, shown: str, found: BaseEntry, file: AskedFile, above: bytes | None
     ) -> TreeOperation:
-        """What is to be done with a file, or a link that is a directory, that the base has."""
+        """The operation for a file, or for a link that is a directory, that exists on the base."""
         if not found.is_directory:
             self._check_other_names(shown, found, file)
         same_content = found.is_directory or self._has_content(found, file)
@@ -252,7 +252,7 @@ class Overlay:
         )
 
     def _check_other_names(self, shown: str, found: BaseEntry, file: AskedFile) -> None:
-        """Two names of one file cannot be asked to have different contents."""
+        """Refuse different contents for two names of one file."""
         other, before = self._contents.setdefault(found.record, (shown, file.content))
         if self._on_conflict != "keep" and other != shown and sha256_of(before) != sha256_of(file.content):
             raise ManifestError(f"is the same file as {other} on the base, and has another content here")
@@ -322,7 +322,7 @@ def _agree(found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
 
 
 def _changes_names(one: TreeOperation) -> bool:
-    """Whether the directory changes in which this is done."""
+    """Whether the operation changes its directory."""
     if isinstance(one, ReplaceFile | SetMetadata):
         return one.features.traits.short_name is not None
     return not isinstance(one, Keep)

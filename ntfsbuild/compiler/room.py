@@ -1,4 +1,4 @@
-"""How much room the steps of a new volume may need, so that the smallest one has it."""
+"""Estimates the room that steps need, for the size of a new volume with `size: auto`."""
 
 from __future__ import annotations
 

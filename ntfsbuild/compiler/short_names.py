@@ -1,4 +1,4 @@
-"""The 8.3 names of one directory: those that the manifest says, and those that are made as Windows does."""
+"""The 8.3 names of one directory: those of the manifest, and those made as Windows makes them."""
 
 from __future__ import annotations
 

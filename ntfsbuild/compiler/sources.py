@@ -1,4 +1,4 @@
-"""Host paths as a manifest writes them, resolved and confined."""
+"""Host paths of a manifest, resolved and confined to allowed folders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HostSources:
         self._generated_left = GENERATED_HASHED_BYTES_MAX
 
     def full_path(self, path: bytes) -> bytes:
-        """The path as written, seen from the manifest's folder."""
+        """The path as written, relative to the manifest's folder."""
         return os.path.join(self._folder, path)
 
     def resolved(self, content: Content) -> Content:
@@ -43,7 +43,7 @@ class HostSources:
         return content
 
     def with_digest(self, content: Content, sha256: bytes | None) -> Content:
-        """The content, which must have this SHA-256: a host file has it in it, any other is checked here.
+        """The content with this SHA-256: noted in a host file for later, checked at once for other contents.
 
         What stands in the manifest itself was checked there.
         """
@@ -64,7 +64,7 @@ class HostSources:
         return content
 
     def _real_file(self, path: bytes) -> bytes:
-        """The real path of a file; folders are resolved once, for thousands of files lie in the same."""
+        """The real path of a file; each folder is resolved once, because it may have thousands of files."""
         folder, name = os.path.split(path)
         real_folder = self._real_folders.get(folder)
         if real_folder is None:
@@ -77,7 +77,7 @@ class HostSources:
                 if stat.S_ISREG(os.lstat(candidate).st_mode):
                     return candidate
             except OSError:
-                pass  # `check` says what is wrong with it.
+                pass  # `check` raises the error.
         return self.confinement.check(path)
 
 

@@ -1,4 +1,4 @@
-"""Steps with everything resolved: their times, their sources, their names judged."""
+"""Resolves steps: their times and sources; checks their names."""
 
 from __future__ import annotations
 

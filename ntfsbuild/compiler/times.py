@@ -1,4 +1,4 @@
-"""Which four times hold: nearest wins, and what is not said falls through to the next outer one."""
+"""The four times of a file: the nearest defaults win, for each time separately."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class TimesRule(NamedTuple):
         return TimesRule(ticks, self.from_source, said)  # type: ignore[arg-type]
 
     def said_of(self, ticks: Ticks4, *, from_source: bool = False) -> SomeTicks:
-        """The times given by the manifest or by a source; None for the others."""
+        """The times that the manifest or a source gives; None for the others."""
         if from_source:
             return ticks
         one, two, three, four = (mine if said else None for mine, said in zip(ticks, self.said, strict=True))
         return one, two, three, four
 
     def of_source(self, mtime_ticks: int | None) -> Ticks4:
-        """The times of something whose source has that time."""
+        """The times of a file whose source has that modification time."""
         if mtime_ticks is None or not self.from_source:
             return self.ticks
         one, two, three, four = (

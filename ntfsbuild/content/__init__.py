@@ -1,1 +1,1 @@
-"""Where bytes come from: inline data, files and directories of the host, tar archives, fills, segments."""
+"""Contents of streams: inline data, files and directories of the host, tar archives, fills, segments."""

@@ -1,7 +1,7 @@
-"""A tar archive as a file that can be read anywhere, decompressed once when it is compressed.
+"""A tar archive as a file with random access; a compressed one is unpacked once.
 
-An archive is known by its first bytes, not by its name.  It stays open, by path, so that what was listed
-is what is read later; a compressed one lies decompressed in a temporary file without a name.
+The first bytes of an archive decide its format, not its name.  Archives stay open, so that the bytes read
+later are those of the file that was listed.  A compressed one is unpacked to a temporary file without a name.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _listed: dict[bytes, _Identity] = {}  # What every archive was when it was opene
 
 
 def open_archive(path: bytes) -> Archive:
-    """The archive at `path`, anew when the file is another one than last time."""
+    """The archive at `path`, opened again if it is another file than last time."""
     with contextlib.suppress(OSError):
         if path in _opened and _identity(os.lstat(path)) == _opened[path].identity:
             return _used(_opened[path])
@@ -62,7 +62,7 @@ def open_archive(path: bytes) -> Archive:
 
 
 def listed_archive(path: bytes) -> Archive:
-    """The archive that was listed before under this path; it must not have changed since."""
+    """The archive that was listed before at this path; it must not have changed since."""
     archive, identity = _opened.get(path), _listed.get(path)
     try:
         if archive is None:
@@ -115,13 +115,13 @@ def _open(path: bytes) -> Archive:
 
 def _scratch(path: bytes) -> IO[bytes]:
     with _blaming_the_temporary_folder(path):
-        import tempfile  # Late: it brings much along.
+        import tempfile  # Imported late: it imports much.
 
         return tempfile.TemporaryFile(buffering=0)  # Else closing it could fail, too.
 
 
 class _Scratch:
-    """The temporary file that an archive is unpacked into: as large as is allowed, zeros as holes."""
+    """The temporary file that an archive is unpacked into: its size is limited, and zeros become holes."""
 
     def __init__(self, file: IO[bytes], path: bytes, packed_bytes: int) -> None:
         self._file = file
@@ -161,7 +161,7 @@ def _blaming_the_temporary_folder(path: bytes) -> Iterator[None]:
 
 
 class _Packing(NamedTuple):
-    """A kind of compression: how a file begins, and the modules of which one can read it."""
+    """A kind of compression: the first bytes of a file, and the modules that can read it."""
 
     name: str
     magic: bytes
@@ -191,7 +191,7 @@ def _packing(fd: int, path: bytes) -> _Packing | None:
 
 
 def has_tar_checksum(block: bytes) -> bool:
-    """Whether a block is a header: it holds the sum of its bytes, which some makers took as signed."""
+    """Whether a block is a header: it has the sum of its bytes, which some programs add up as signed."""
     said = block[148:156].strip(b" \0")
     if not said or said.strip(b"01234567") or len(block) < BLOCK_BYTES:
         return False

@@ -21,8 +21,8 @@ class Confinement:
         return any(real_path == root or real_path.startswith(root.rstrip(b"/") + b"/") for root in self.roots)
 
     def check(self, path: bytes) -> bytes:
-        """The path with every symbolic link resolved; an error when it lies outside the roots."""
-        # Judged before it is looked at: a manifest must not learn what exists outside.
+        """The path with every symbolic link resolved; raises an error if it lies outside the roots."""
+        # Checked before the file is: messages must not show which files exist outside.
         if not self.allows(os.path.realpath(path)):
             raise ManifestError(
                 f"{shown(path)} leaves the manifest's folder; allow it with --allow-outside DIR"

@@ -1,7 +1,7 @@
-"""Directories of the host, opened part by part, so that no symbolic link on the way is followed.
+"""Opens directories of the host part by part, so that no symbolic link in a path is followed.
 
-The paths of sources are real paths: whoever found them has resolved their links, and has judged where they
-lead.  A directory may be exchanged for a link after that, and the kernel would follow it if it were given the
+The paths of sources are real paths: their links were resolved, and the result was checked against the allowed
+folders.  After that, another process may replace a directory by a link, which the kernel would follow in a
 whole path.  So each part of a path is opened in the directory that was opened before, and a link is an error.
 """
 
@@ -18,7 +18,7 @@ from typing import Final
 from ntfsbuild.content.problems import shown
 from ntfsbuild.errors import ManifestError
 
-# On the way to a file a directory need not be readable.
+# The directories above a file need not be readable.
 _STEP_FLAGS: Final = (
     getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 )
@@ -26,7 +26,7 @@ _KEPT_OPEN = 32  # A path may have thousands of parts, a process may not have as
 
 
 class OpenDirectories:
-    """The directories on the way to the file that was opened last; those of the next one are often the same.
+    """The open directories above the last file: the next file often has the same ones.
 
     Paths are absolute, and of any length.
     """
@@ -46,7 +46,7 @@ class OpenDirectories:
         return os.open(name or b".", flags | os.O_NOFOLLOW, dir_fd=self._fds[-1])
 
     def status(self, path: bytes) -> os.stat_result:
-        """What the host says of a file or directory; a symbolic link is a file of its own."""
+        """The status of a file or directory; a symbolic link is not followed."""
         above, _, name = path.rpartition(b"/")
         if above != self._path:
             self._enter(above)
@@ -98,7 +98,7 @@ class OpenDirectories:
         except OSError as failure:
             if failure.errno in (errno.ENOTDIR, errno.ELOOP) and _is_link(part, above):
                 raise ManifestError(
-                    f"{shown(path[:end])} was exchanged for a symbolic link while the sources were read"
+                    f"{shown(path[:end])} was replaced by a symbolic link while the sources were read"
                 ) from None
             raise
 
@@ -115,7 +115,7 @@ _kept: ContextVar[OpenDirectories | None] = ContextVar("kept", default=None)
 
 @contextmanager
 def open_directories() -> Iterator[OpenDirectories]:
-    """The open directories of whoever calls: of one thread, until the outermost of these contexts ends."""
+    """The open directories of this thread; the outermost of nested contexts closes them."""
     kept = _kept.get()
     if kept is not None:
         yield kept

@@ -1,4 +1,4 @@
-"""Regular files of the host: opened without surprises, read without their holes."""
+"""Regular files of the host: opened without following links, read without their holes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def open_path(path: bytes, flags: int) -> int:
 
 
 def open_given(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], what: str) -> int:
-    """A file descriptor of `what` a user named: links are followed, and a pipe may stand for a file.
+    """A file descriptor of `what` a user named: links are followed, and a pipe is allowed.
 
     A FIFO without a writer reads as empty, instead of waiting for one.
     """
@@ -87,7 +87,7 @@ def _opened(path: bytes) -> tuple[int, os.stat_result]:
 
 
 def check_regular(path: bytes, status: os.stat_result) -> None:
-    """Raise ManifestError for whatever is not a regular file."""
+    """Raise ManifestError unless it is a regular file."""
     if not stat.S_ISREG(status.st_mode):
         kind = "is a directory, not a file" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
         raise ManifestError(f"{shown(path)} {kind}")
@@ -118,12 +118,12 @@ def unix_metadata(path: bytes) -> UnixMetadata:
 
 
 def special_kind(path: bytes) -> LinkKind | None:
-    """Which kind of special file is there; None for what has no name here."""
+    """The kind of a special file; None for a kind without a name here."""
     return _SPECIAL_KINDS.get(stat.S_IFMT(status(path).st_mode))
 
 
 def link_target(path: bytes) -> bytes:
-    """What a symbolic link says."""
+    """The target of a symbolic link."""
     try:
         with open_directories() as directories:
             return directories.link_target(path)
@@ -134,7 +134,7 @@ def link_target(path: bytes) -> bytes:
 
 
 def status(path: bytes) -> os.stat_result:
-    """What the host says of a file or directory; links are not followed."""
+    """The status of a file or directory; links are not followed."""
     try:
         with open_directories() as directories:
             return directories.status(path)
@@ -168,7 +168,7 @@ def sized_pieces(path: bytes) -> tuple[int, Iterator[tuple[int, bytes]]]:
 
 
 def _pieces_of(fd: int, status: os.stat_result, path: bytes) -> Iterator[tuple[int, bytes] | None]:
-    """The pieces of an open file, which is closed at the end; nothing first, so that it is begun."""
+    """The pieces of an open file, which is closed at the end; None comes first, before any reading."""
     try:
         yield None
         size = status.st_size
@@ -197,12 +197,12 @@ def read_at(fd: int, path: bytes, offset: int, length: int, size: int) -> bytes:
 
 
 def changed(path: bytes, expected_size: int, found_size: int) -> ManifestError:
-    """The error for a file whose size is not what it was."""
+    """The error for a file whose size has changed."""
     return ManifestError(f"{shown(path)} changed: {expected_size} bytes expected, {found_size} found")
 
 
 def extents(fd: int, status: os.stat_result, path: bytes) -> Iterator[tuple[int, int]]:
-    """Begin and end of everything that is not a hole."""
+    """Begin and end of all data that is not in holes."""
     size = status.st_size
     if size <= _SPARSE_WORTH_BYTES or status.st_blocks * 512 >= size:
         yield 0, size
@@ -217,6 +217,6 @@ def extents(fd: int, status: os.stat_result, path: bytes) -> Iterator[tuple[int,
                 return
             if failure.errno != errno.EINVAL:
                 raise host_failure(path, failure) from None
-            begin, end = end, size  # A file system that knows no holes.
+            begin, end = end, size  # A file system without holes.
         if begin < end:
             yield begin, end

@@ -1,19 +1,19 @@
-"""A directory of the host as a source of files: names in a fixed order, nothing read before its time.
+"""A directory of the host as a source of files: names in a fixed order, files read only when needed.
 
-What is taken:
+Which files are taken:
 
 * Names are sorted by code point, never in the order of `readdir`; a name must be UTF-8.
 * `exclude` wins: a directory that matches is not entered, a file that matches is left out.
 * `include`, when given, takes the files that match and everything below a directory that matches; other
-  directories are there only as far as they are needed to hold something that was taken.
-* A symbolic link that is followed (to a file or a directory) counts as what it points to, under the
-  link's name, as long as the target stays inside the allowed folders.  A link that leaves them, dangles,
-  or leads back to a directory that it lies in is a problem.
+  directories are taken only if they contain a taken file.
+* A symbolic link that is followed gives the file or directory that it leads to, under the link's name, if
+  this is inside the allowed folders.  A link that leaves them, dangles, or leads to a directory above itself
+  is a problem.
 * Where links are kept (`ntfs`, `wsl`), a link is taken as a file with its name, wherever it leads.
-* Sockets, FIFOs and devices are kept with `wsl`, else they are problems.  What is left out is none.
+* Sockets, FIFOs and devices are kept with `wsl`, else they are problems, unless a pattern leaves them out.
 
-All problems of a tree are raised together.  Only a name is kept of a file, and no file is looked at
-beyond what the directory itself says of it, so a hundred thousand files cost a few megabytes.
+All problems of a tree are raised together.  Only the name of a file is kept, and its status is read only if
+the directory entry has not its type, so a hundred thousand files take a few megabytes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _HOST_IS_UTF8: Final = sys.getfilesystemencoding() == "utf-8"
 
 
 class HostTree:
-    """One directory: its regular files by name, its subdirectories, and where it lies on the host.
+    """One directory: its regular files by name, its subdirectories, and its path on the host.
 
     Those of the names that are in `links` have no content.
     """
@@ -90,14 +90,14 @@ class HostTree:
         return unix_metadata(self._path_of(name) if name else self.path)
 
     def add_followed(self, name: str, target: bytes) -> None:
-        """Take a file that lies elsewhere; the names are sorted by who adds the last one."""
+        """Add a file from elsewhere; after the last one, the caller sorts the names."""
         if self._followed is None:
             self._followed = {}
         self._followed[name] = target
         self.names.append(name)
 
     def add_link(self, name: str, link: SourceLink) -> None:
-        """Take a link as what it is; the names are sorted by who adds the last one."""
+        """Add a link that is kept; after the last one, the caller sorts the names."""
         if not isinstance(self.links, dict):
             self.links = {}
         self.links[name] = link
@@ -152,7 +152,7 @@ class _Pending:
 
 
 class _Scan:
-    """The state of one scan: what to look for, what is still to be listed, what went wrong."""
+    """The state of one scan: its options, the directories still to be listed, the problems."""
 
     def __init__(
         self, include: Sequence[str], exclude: Sequence[str], confine: Confinement, links: LinksRule
@@ -188,7 +188,7 @@ class _Scan:
         return first.tree
 
     def _list(self, here: _Pending) -> None:
-        """List one directory; the ordinary case, a file that no pattern judges, stays short."""
+        """List one directory; the path of the usual case, a file without patterns, is short."""
         files: list[str] = []
         directories: list[str] = []
         others: list[tuple[str, bool]] = []
@@ -253,7 +253,7 @@ class _Scan:
         return here.taken or (self.include is not None and self.include.match_directory(here.relative, name))
 
     def _special(self, here: _Pending, name: str, is_link: bool) -> None:
-        """What is neither a regular file nor a directory: kept or followed by the rule, or a problem."""
+        """A special file or link: kept or followed, as `symlinks` asks, or a problem."""
         if self.links == "wsl" or (is_link and self.links != "follow"):
             if self._takes_file(here, name):
                 self._keep(here, name)
@@ -292,11 +292,11 @@ class _Scan:
             self.problems.append(str(fault))
 
     def _leads_to_directory(self, path: bytes) -> bool:
-        """Whether a link ends at a directory of this source, whatever is taken of that."""
+        """Whether a link leads to a directory of this source, even one of which nothing is taken."""
         try:
             target = os.path.realpath(path, strict=True)
         except OSError:
-            return False  # It dangles, or goes round: as good a link as any.
+            return False  # A dangling link, or a loop of links, is kept, too.
         inside = target == self.root or target.startswith(self.root.rstrip(b"/") + b"/")
         return inside and os.path.isdir(target)
 

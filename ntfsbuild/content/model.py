@@ -1,7 +1,7 @@
-"""Where the bytes of a stream come from, as plain immutable data.
+"""Contents of streams as plain immutable data.
 
-A manifest names contents, a plan carries them, the executor asks `ntfsbuild.content` to read them.
-Paths of host files are `bytes`: what a name means must not depend on the locale.
+A manifest describes contents, a plan has them, and the executor reads them through `ntfsbuild.content`.
+Paths of host files are `bytes`, so that names do not depend on the locale.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Segment(NamedTuple):
 
 
 class Segments(NamedTuple):
-    """Pieces at given offsets, ascending and apart; what lies between them reads as zeros."""
+    """Pieces at given offsets, ascending and not overlapping, with zeros between them."""
 
     size_bytes: int
     parts: tuple[Segment, ...]
@@ -74,7 +74,7 @@ LinkKind: TypeAlias = Literal["symlink", "socket", "fifo", "char", "block"]
 
 
 class SourceLink(NamedTuple):
-    """A symbolic link, or another special file, of a source that is kept as what it is.
+    """A symbolic link or special file of a source that is kept as a link or special file.
 
     `directory` says that the target is a directory of the same source; only `ntfs` asks for that.
     """

@@ -1,7 +1,7 @@
-"""An output is no input: the one place that decides whether a file is both.
+"""Refuses an output that is also an input: the one place that compares them.
 
-Files are the same when device and inode are, whatever their names: symbolic links are followed, and hard
-links are names of one file.
+Two paths name the same file if device and inode are equal: symbolic links are followed, and hard links are
+names of one file.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _outputs: list[tuple[tuple[int, int], str]] = []
 
 @contextmanager
 def output_is_no_input(output: AnyPath | None, inputs: Mapping[str, AnyPath | None]) -> Iterator[None]:
-    """Refuse an output that is one of the inputs, which are given by what they are, or a source read inside.
+    """Refuse an output that is one of `inputs` (by description), or a source that is opened inside.
 
-    Raises ManifestError, at once for `inputs`.  An output that is not there yet, or None, is no input.
+    Raises ManifestError, at once for `inputs`.  An output that does not exist yet, or None, is no input.
     """
     identity = None if output is None else _identity(output)
     if output is None or identity is None:
@@ -43,14 +43,14 @@ def output_is_no_input(output: AnyPath | None, inputs: Mapping[str, AnyPath | No
 
 
 def ensure_no_output(path: bytes, device: int, inode: int) -> None:
-    """Raise ManifestError where a source that was opened is an output of what is going on."""
+    """Raise ManifestError if a source that was opened is an output of the running command."""
     for identity, name in _outputs:
         if identity == (device, inode):
             raise ManifestError(f"{shown(path)} is the output itself, {name}: an output cannot be an input")
 
 
 def outputs_exist() -> bool:
-    """Whether there is an output that a source could be."""
+    """Whether there is an output at all."""
     return bool(_outputs)
 
 

@@ -1,4 +1,4 @@
-"""What the directories of one input may cost: a few bytes can name many, and each has a path."""
+"""Bounds the directories that one input may name: a few bytes can name many, and each takes memory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Final
 
 from ntfsbuild.errors import ManifestError
 
-DIRECTORY_COST: Final = 512  # What a directory costs beside its path, in characters.
+DIRECTORY_COST: Final = 512  # Of a directory, added to the characters of its path.
 PATHS_COST_MAX: Final = 32 << 20
-PATHS_RATIO_MAX: Final = 64  # So many times the bytes of the input come on top.
+PATHS_RATIO_MAX: Final = 64  # Added to it for each byte of the input.
 
 
 class PathBudget:
-    """What is left for directories of a manifest, or of an archive."""
+    """The cost that is left for the directories of one manifest or archive."""
 
     __slots__ = ("_left", "_most")
 
@@ -20,7 +20,7 @@ class PathBudget:
         self._left = self._most = PATHS_COST_MAX + PATHS_RATIO_MAX * input_bytes
 
     def spend(self, path_length: int) -> None:
-        """Account for one more directory; raises ManifestError when there are too many, or too deep ones."""
+        """Subtract the cost of one more directory; raises ManifestError if nothing is left."""
         self._left -= DIRECTORY_COST + path_length
         if self._left < 0:
             raise ManifestError(

@@ -1,6 +1,6 @@
 r"""The patterns of `include` and `exclude`, turned into regular expressions.
 
-They read as in a .gitignore, without negation, and tell upper from lower case:
+Their syntax is that of a .gitignore, without negation; case matters:
 
     *       any characters but /            ?       one character but /
     [a-z]   one of these, [!a-z] none of these          \*      the character itself
@@ -9,9 +9,9 @@ They read as in a .gitignore, without negation, and tell upper from lower case:
     *.tmp       a name, at any depth            build/      a directory's name, at any depth
     /a.txt      the path from the source's root docs/*.md   so is everything with a / before its end
 
-Whatever the pattern, a name takes time in proportion to its length and the pattern's: what stands between
-two `*` (or two `**/`) has one length, so its first place is as good as any later one, and an atomic group
-keeps the regular expression from trying those.
+Matching takes time in proportion to the lengths of the name and of the pattern.  The text between two `*` (or
+two `**/`) has a fixed length, so the first place where it matches is as good as any later one; an atomic
+group keeps the regular expression from trying later ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Final
 
 from ntfsbuild.errors import ManifestError
 
-PATTERNS_MAX: Final = 1000  # Each name is held against each.
+PATTERNS_MAX: Final = 1000  # Each name is compared with each.
 PATTERN_LENGTH_MAX: Final = 1000
 
 

@@ -22,9 +22,9 @@ _MANIFEST_FAULTS = {
 
 
 class SourceError(ManifestError):
-    """Everything that is wrong with one source; `messages` has one line for each fault.
+    """All faults of one source; `messages` has one line for each.
 
-    Content knows no positions: who does (the compiler) makes a `Problem` of every message.
+    There are no positions here: the compiler, which has them, makes a `Problem` of each message.
     """
 
     def __init__(self, messages: Sequence[str]) -> None:
@@ -45,7 +45,7 @@ def _escaped(character: str) -> str:
 
 
 def host_failure(path: bytes, failure: OSError) -> NtfsBuildError:
-    """The error that a failed system call on a source becomes: the manifest's fault, or the host's."""
+    """The error for a failed system call on a source: ManifestError or HostError, by blame."""
     message = _MANIFEST_FAULTS.get(failure.errno or 0)
     if message is not None:
         return ManifestError(f"{shown(path)} {message}")
@@ -53,5 +53,5 @@ def host_failure(path: bytes, failure: OSError) -> NtfsBuildError:
 
 
 def wrong_digest(path: bytes, expected: bytes, found: bytes) -> ManifestError:
-    """The error for a content that is not the one whose SHA-256 was said."""
+    """The error for a content whose SHA-256 is not the given one."""
     return ManifestError(f"{shown(path)}: its SHA-256 is {found.hex()}, {expected.hex()} was expected")

@@ -1,4 +1,4 @@
-r"""The bytes of any content: how many, which, and their digest.
+r"""Reads any content: its size, its bytes and its digest.
 
 Random fill is the same everywhere and forever: its block k of 2**20 bytes (the last one is cut) is the
 output of SHAKE-128 for the ASCII text "seed/k".  The first 3 MiB of seed 7 are
@@ -41,7 +41,7 @@ def size_of(content: Content) -> int:
 
 
 def pieces(content: Content) -> Iterator[Piece]:
-    """Offsets and data of at most 1 MiB, ascending; what is not yielded is zeros.
+    """Offsets and data of at most 1 MiB, ascending, with zeros between them.
 
     Size and digest, where the content carries them, are checked on the way: the digest can only fail
     after the last piece.
@@ -87,7 +87,7 @@ def sha256_of(content: Content) -> bytes:
 def is_content(
     content: Content, size_bytes: int, there: Iterable[Piece], valid_bytes: int | None = None
 ) -> bool:
-    """Whether a stream of that size with these pieces reads as a content; holes need not be read.
+    """Whether a stream of that size with these pieces has that content; holes are not read.
 
     If `valid_bytes` is given, only that many bytes of the content count, and zeros follow.
     """
@@ -99,7 +99,7 @@ def is_content(
 
 
 def same_pieces(one: Iterable[Piece], other: Iterable[Piece]) -> bool:
-    """Whether pieces, ascending on both sides, say the same; what is in no piece is zeros."""
+    """Whether two ascending sequences of pieces have the same bytes, with zeros between pieces."""
     ones, others = iter(one), iter(other)
     left, right = next(ones, None), next(others, None)
     while left is not None or right is not None:
@@ -128,7 +128,7 @@ def same_pieces(one: Iterable[Piece], other: Iterable[Piece]) -> bool:
 
 
 def _after(piece: Piece, at: int) -> Piece | None:
-    """What a piece has from an offset on."""
+    """The part of a piece from an offset on."""
     begin, data = piece
     if at <= begin:
         return piece
@@ -140,7 +140,7 @@ def _is_data(data: bytes) -> bool:
 
 
 def valid_pieces(content: Content, valid_bytes: int | None) -> Iterator[Piece]:
-    """The pieces of a content; of what is not valid nothing."""
+    """The pieces of a content, up to its valid data length."""
     return _valid(pieces(content), valid_bytes)
 
 

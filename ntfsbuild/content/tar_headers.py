@@ -1,8 +1,8 @@
 """The members of a tar archive, header by header: v7, ustar, star, GNU and PAX, sparse files of all versions.
 
-An archive may come from anywhere, and Python's tarfile believes it: sizes below zero, maps beyond 2**63,
-headers of gigabytes, long names without end.  Here every number is checked before it is used, nothing
-recurses, and of a PAX header only the few records that count are kept.
+An archive may come from anyone, and Python's tarfile trusts it: it takes negative sizes, sparse maps beyond
+2**63, headers of gigabytes and endless chains of long names.  Here every number is checked before it is used,
+nothing is recursive, and only the few records of a PAX header that matter are kept.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ntfsbuild.named_tuple import NamedTuple
 
 # A header that extends the next one; a path has at most 32,767 UTF-16 units, which are 96 KiB of UTF-8.
 EXTENSION_BYTES_MAX: Final = 1 << 20
-# All of them together: an archive that unpacks to little else takes seconds for each MiB.
+# All of them together: an archive with little else takes seconds for each MiB.
 EXTENSIONS_BYTES_MAX: Final = 16 << 20
-EXTENSIONS_RATIO_MAX: Final = 16  # So many times the size of the (compressed) archive come on top.
-EXTENTS_MAX: Final = 500_000  # Pieces of all sparse files; a piece of each block of the archive comes on top.
+EXTENSIONS_RATIO_MAX: Final = 16  # Added to it for each byte of the (compressed) archive.
+EXTENTS_MAX: Final = 500_000  # Of all sparse files; one more for each block of the archive.
 
 REGULAR: Final = frozenset([b"0", b"\0", b"7", b"S"])
 HARD_LINK, SYMBOLIC_LINK, CHARACTER_DEVICE, BLOCK_DEVICE, DIRECTORY, FIFO = b"1", b"2", b"3", b"4", b"5", b"6"
@@ -51,9 +51,9 @@ Extents = tuple[tuple[int, int], ...]
 
 
 class TarHeader(NamedTuple):
-    """A member; `extents` has offset and size of each piece of a sparse file, which are stored in a row."""
+    """A member; `extents` has offset and size of each extent of a sparse file, stored one after the other."""
 
-    name: str  # What is not UTF-8 is escaped as lone surrogates, here and in `link_name`.
+    name: str  # Bytes that are not UTF-8 are lone surrogates, here and in `link_name`.
     kind: bytes
     link_name: str
     mode: int
@@ -72,7 +72,7 @@ def headers(archive: Archive) -> Iterator[TarHeader]:
 
 
 class _Extension:
-    """What headers before a member say of it."""
+    """The values for a member from the extended headers before it."""
 
     __slots__ = ("link_name", "name", "records")
 
@@ -83,7 +83,7 @@ class _Extension:
 
 
 class _Reader:
-    """The position in one archive, and what may still be spent on it."""
+    """The position in one archive, and how much of its limits is left."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -107,7 +107,7 @@ class _Reader:
             elif kind == b"g":
                 everywhere = everywhere | self._records(self._extension_data(block))
                 extension.records = everywhere | extension.records
-                continue  # It says nothing of the next member alone.
+                continue  # It applies to all members that follow.
             else:
                 yield self._member(block, kind, extension)
                 extension, extends = _Extension(everywhere), False
@@ -120,7 +120,7 @@ class _Reader:
         raise ManifestError(f"{shown(self._archive.path)} is damaged: {reason}")
 
     def _read(self, length: int) -> bytes:
-        """The next bytes, of which there must be so many."""
+        """The next `length` bytes; an archive that ends before is damaged."""
         at, size = self._at, self._archive.size_bytes
         if at + length > size:
             self._damaged(f"it is cut off after {min(at, size)} bytes")
@@ -152,13 +152,13 @@ class _Reader:
             return value - 2 * sign if value & sign else value
         text = field.split(b"\0", 1)[0].strip()
         if text.strip(b"01234567"):
-            self._damaged(f"the header that ends at byte {self._at} has a number that is none")
+            self._damaged(f"the header that ends at byte {self._at} has a field that is not a number")
         return int(text or b"0", 8)
 
     def _size(self, block: bytes, begin: int = 124, end: int = 136) -> int:
         size = self._number(block, begin, end)
         if not 0 <= size <= SIZE_MAX:
-            self._damaged(f"the header that ends at byte {self._at} has a size that cannot be: {size}")
+            self._damaged(f"the header that ends at byte {self._at} has an impossible size: {size}")
         return size
 
     def _decimal(self, text: bytes, what: str) -> int:
@@ -186,7 +186,7 @@ class _Reader:
         return data
 
     def _records(self, data: bytes) -> dict[bytes, bytes]:
-        """The records of a PAX header that count here: each is its length, a key and a value."""
+        """The records of a PAX header that matter here; a record has its length, a key and a value."""
         found: dict[bytes, bytes] = {}
         numbers: list[bytes] = []
         at, end = 0, len(data)
@@ -210,7 +210,7 @@ class _Reader:
     def _member(self, block: bytes, kind: bytes, extension: _Extension) -> TarHeader:
         records = extension.records
         name = records.get(b"path") or extension.name or _name(block)
-        if kind == b"\0" and name.endswith(b"/"):  # From before there was a type for it.
+        if kind == b"\0" and name.endswith(b"/"):  # Old archives have no type for directories.
             kind = DIRECTORY
         stored = self._decimal(records[b"size"], "the size") if records.get(b"size") else self._size(block)
         if kind in _WITHOUT_DATA:
@@ -300,17 +300,17 @@ class _Reader:
         if self._extents_left < 0:
             most = EXTENTS_MAX + self._archive.packed_bytes // BLOCK_BYTES
             raise ManifestError(
-                f"{shown(self._archive.path)}: its sparse files have more than {most} pieces "
+                f"{shown(self._archive.path)}: its sparse files have more than {most} extents "
                 f"({EXTENTS_MAX} and one for each block of the archive)"
             )
 
     def _extents(self, name: bytes, numbers: Sequence[int], size: int, stored: int) -> Extents:
-        """The pieces of a sparse file that have bytes: ascending, apart, and all there."""
+        """The extents of a sparse file that are not empty; they must ascend, not overlap, and be complete."""
         found = []
         end = total = 0
         for at, length in zip(numbers[::2], numbers[1::2], strict=False):
             if at < end or at + length > size:
-                self._damaged(f"{shown(name)} has pieces that overlap or lie behind its end")
+                self._damaged(f"{shown(name)} has extents that overlap or lie behind its end")
             end, total = at + length, total + length
             if length:
                 found.append((at, length))
@@ -333,7 +333,7 @@ def _text(field: bytes) -> bytes:
 
 
 def _nanoseconds(text: bytes) -> int | None:
-    """A decimal count of seconds in nanoseconds, rounded towards the past; None where it is none."""
+    """Nanoseconds from a decimal number of seconds, rounded down; None if it is not a number."""
     whole, _, fraction = text.strip().partition(b".")
     digits = whole.removeprefix(b"-")
     if not (digits + fraction).isdigit() or len(whole) > _DIGITS_MAX:

@@ -1,11 +1,11 @@
-"""A tar archive as a source of files, with the same face as a directory of the host.
+"""A tar archive as a source of files, with the same methods as a directory of the host.
 
-What is taken: regular files, directories, hard links (the content that the name had at that point of
-the archive), and symbolic links: as links where they are kept, else those to a file in the archive (the
-content that it has at the end).  Of two members with the same name the last one counts, as it does for
-tar.  All else is a problem: devices and FIFOs but for `wsl`, other symbolic links, names that are
-absolute, go up with `..` or are not UTF-8, and names that are a file and a directory at once.  `include`
-and `exclude` work as for a directory of the host.
+Regular files and directories are taken; hard links, with the content that their target has at that point of
+the archive; and symbolic links: as links if links are kept, else only links to a file in the archive, with
+the content that it has at the end.  Of two members with the same name, the last one is taken, as by tar.
+Everything else is a problem: devices and FIFOs, except with `wsl`; other symbolic links; names that are
+absolute, go up with `..` or are not UTF-8; and names of both a file and a directory.  `include` and `exclude`
+work as for a directory of the host.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class TarTree:
 
     @property
     def path(self) -> bytes:
-        """Where the directory is, for messages: the archive and the path in it."""
+        """The path of the directory for messages: the archive and the path in it."""
         return self._archive + b": " + self._relative.encode() if self._relative else self._archive
 
     def content(self, name: str) -> Content:
@@ -260,7 +260,7 @@ class _Listing:
         return here
 
     def resolve_links(self) -> None:
-        """Put the content of its target in the place of every symbolic link."""
+        """Replace every symbolic link by the content of its target."""
         for tree in _all(self.root):
             for name, member in tree._members.items():
                 if isinstance(member, _Link):
@@ -270,7 +270,7 @@ class _Listing:
                         self.problems.append(f"{_escaped(tree._relative + name)} {fault}")
 
     def name_links(self) -> None:
-        """Tell of every directory which links it has."""
+        """Set the links of every directory."""
         for tree in _all(self.root):
             links = {
                 name: SourceLink(
@@ -310,7 +310,7 @@ class _Listing:
         return not outside
 
     def refuse_links(self) -> None:
-        """Every symbolic link that was taken is a problem."""
+        """Report every symbolic link that was taken as a problem."""
         for tree in _all(self.root):
             self.problems += [
                 f"{_escaped(tree._relative + name)} is a symbolic link"
@@ -391,7 +391,7 @@ def _all(root: TarTree) -> list[TarTree]:
 
 
 def _select(root: TarTree, include: Sequence[str], exclude: Sequence[str]) -> None:
-    """Leave what the patterns take, in the order of the names."""
+    """Keep the files that the patterns take, in the order of their names."""
     taking = Patterns(include) if include else None
     leaving = Patterns(exclude) if exclude else None
     taken = {id(root): taking is None}

@@ -1,4 +1,4 @@
-"""A source tree, wherever it lies: a directory of the host or a tar archive."""
+"""A source tree: a directory of the host or a tar archive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def scan(
     confine: Confinement,
     links: LinksRule = "follow",
 ) -> SourceTree:
-    """The tree at `path`: what it is on the host decides how it is read."""
+    """The tree at `path`, which is a directory or a tar archive."""
     real = confine.check(path)
     if os.path.isdir(real):
         return host_tree.scan(real, include, exclude, confine, links)

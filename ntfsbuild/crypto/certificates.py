@@ -1,4 +1,4 @@
-"""Certificates for whom files are encrypted, and private keys with which they open."""
+"""Certificates to encrypt files for, and private keys to decrypt them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PEM = b"-----BEGIN"
 
 
 class Certificate(NamedTuple):
-    """What encryption needs of a certificate with an RSA key."""
+    """The parts of a certificate with an RSA key that encryption needs."""
 
     thumbprint: bytes  # SHA-1 of its DER form.
     modulus: int

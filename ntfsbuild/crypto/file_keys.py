@@ -1,4 +1,4 @@
-"""The key of a file: derived, and wrapped by RSA with PKCS #1 v1.5, the same bytes in each build."""
+"""File encryption keys: derived from a seed and wrapped by RSA with PKCS #1 v1.5, without randomness."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ntfsbuild.errors import CorruptVolume, ManifestError
 from ntfsbuild.ondisk import efs
 
 _PADDING_MIN_BYTES = 8
-_HEAD_BYTES = 3  # 0, 2, and the 0 behind the padding.
+_HEAD_BYTES = 3  # The bytes 0 and 2 before the padding, and 0 after it.
 
 
 def derive_file_key(seed: bytes, path: str) -> bytes:
-    """The AES-256 key of the file at `path`; as secret as the seed is."""
+    """The AES-256 key of the file at `path`; it is only as secret as the seed."""
     return _derived(b"file key", seed, path.encode("utf-8", "surrogatepass"), efs.AES_256_KEY_BYTES)
 
 
 def derive_efs_id(seed: bytes, path: str) -> bytes:
-    """The 16 bytes that tell the $EFS of the file at `path` from others; they look like a random GUID."""
+    """The 16 bytes that identify the $EFS of the file at `path`, in the form of a random GUID."""
     value = bytearray(_derived(b"id", seed, path.encode("utf-8", "surrogatepass"), 16))
     value[7] = value[7] & 0x0F | 0x40
     value[8] = value[8] & 0x3F | 0x80
@@ -26,7 +26,7 @@ def derive_efs_id(seed: bytes, path: str) -> bytes:
 
 
 def wrap_key(certificate: Certificate, file_key: bytes, seed: bytes) -> bytes:
-    """The key as a `KeyHolder` has it; the padding comes from the seed, where RSA has it from chance."""
+    """The wrapped key of a `KeyHolder`; its padding is derived from the seed, not random."""
     message = efs.encode_file_key(file_key)
     size = (certificate.modulus.bit_length() + 7) // 8
     padding_bytes = size - _HEAD_BYTES - len(message)
@@ -48,7 +48,7 @@ def unwrap_key(key: PrivateKey, wrapped: bytes) -> bytes:
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
     try:
-        # With a wrong key newer versions of OpenSSL return chance bytes instead of an error.
+        # With a wrong key, newer versions of OpenSSL return random bytes instead of an error.
         return efs.decode_file_key(key.key.decrypt(wrapped[::-1], PKCS1v15()))
     except (ValueError, CorruptVolume):
         raise ManifestError("the private key does not open the file, or it is not one of AES-256") from None

@@ -1,4 +1,4 @@
-"""Whether the library that encrypts is here; it is an extra, since few images have encrypted files."""
+"""Requires the library `cryptography`, which is an extra: few images have encrypted files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ntfsbuild.errors import ManifestError
 
 
 def needs() -> None:
-    """Say how to get `cryptography` where it is missing; it is loaded only when something is encrypted."""
+    """Raise an error that says how to install `cryptography` if it is missing."""
     try:
         import cryptography  # noqa: F401
     except ImportError:

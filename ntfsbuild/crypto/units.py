@@ -1,4 +1,4 @@
-"""AES-256-CBC over units of 512 bytes, each with the initialization vector of its place in the stream."""
+"""AES-256-CBC over units of 512 bytes; the initialization vector of a unit follows from its offset."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _BLOCK_BYTES = 16
 
 
 def encrypt_units(key: bytes, at_unit: int, data: bytes | bytearray | memoryview) -> bytes:
-    """The units from `at_unit` on, encrypted; the last one is filled up with zeros."""
+    """The encrypted units from `at_unit` on; the last one is padded with zeros."""
     needs()
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     plain = bytearray(data)
     plain += bytes(-len(plain) % UNIT_BYTES)
-    # One chain over all units: what ends a unit is taken out of the next one's beginning, the vector put in.
+    # One CBC chain over all units: at each boundary, XOR replaces the previous block by the unit's vector.
     update = Cipher(algorithms.AES(key), modes.CBC(bytes(_BLOCK_BYTES))).encryptor().update
     out = []
     before = 0
@@ -36,7 +36,7 @@ def decrypt_units(key: bytes, at_unit: int, data: bytes | bytearray | memoryview
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     assert len(data) % UNIT_BYTES == 0
-    # Block by block, and then at once what chaining has added: the block before, or the vector.
+    # Decrypt all blocks by ECB, then XOR them all at once with the previous blocks or the vectors.
     blocks = Cipher(algorithms.AES(key), modes.ECB()).decryptor().update(data)
     added = bytearray(_BLOCK_BYTES) + data[:-_BLOCK_BYTES]
     for at in range(0, len(data), UNIT_BYTES):

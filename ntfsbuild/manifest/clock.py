@@ -1,4 +1,4 @@
-"""The `clock` section: the times of steps that do not say their own."""
+"""The `clock` section: the times of steps without a `time`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def parse_duration(text: str) -> int:
 
 
 def read_clock(values: Values, clock: Node, steps: Sequence[Step]) -> Clock:
-    """The mapping under `clock`, which must not run out while the steps go on."""
+    """The mapping under `clock`; the time of the last step must not be later than NTFS can store."""
     start = values.read(clock, "start", parse_time) or 0
     step = values.read(clock, "step", parse_duration)
     step_ticks = _DEFAULT_STEP_TICKS if step is None else step

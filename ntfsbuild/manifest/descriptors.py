@@ -1,4 +1,4 @@
-"""Security descriptors: in SDDL, by name, or as the bytes that they are."""
+"""Security descriptors: in SDDL, by name, or as bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Descriptors:
                 break
             if not _NAME.fullmatch(name):
                 values.say_of_key(node, f"{shown(name)} is not a name: letters, digits, _ . and - make one")
-            # Known even when it is wrong: who names it did nothing wrong.
+            # Known even when it is wrong: files that name it have no error.
             sound = isinstance(node.data, str) or values.check("security", node)
             self._named[name] = self._descriptor(node) if sound else None
 
@@ -55,7 +55,7 @@ class Descriptors:
 
 @lru_cache(maxsize=1024)
 def _from_sddl(text: str) -> bytes:
-    from ntfsbuild.ondisk import sddl, security_inheritance  # Late: few manifests say it.
+    from ntfsbuild.ondisk import sddl, security_inheritance  # Imported late: few manifests need it.
 
     return security_inheritance.asking(sddl.parse(text))
 

@@ -1,4 +1,4 @@
-"""Extended attributes: the mapping under `ea`, and what WSL keeps in some of them, under `unix`."""
+"""Extended attributes: the mapping under `ea`, and the metadata of WSL under `unix`."""
 
 from __future__ import annotations
 

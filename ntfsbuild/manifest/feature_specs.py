@@ -1,7 +1,7 @@
-"""What a manifest says of a file or directory besides content, times and attributes: frozen data.
+"""The features of a file or directory in a manifest (all but content, times and attributes) as frozen data.
 
-None always means "not said".  Values are checked and in the form of the disk; what needs the host, the
-tree or the volume (certificates, targets, inheritance) is left for the compiler.
+None always means "not given".  Values are checked and have the format of the disk; the compiler resolves what
+depends on the host, the tree or the volume (certificates, targets, inheritance).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class StreamSpec(NamedTuple):
     compressed: bool | None = None
     valid_bytes: int | None = None
     sha256: bytes | None = None
-    plain_bytes: int | None = None  # Its size, where the content is ciphertext of an encrypted file.
+    plain_bytes: int | None = None  # Its decrypted size, if the content is ciphertext.
 
 
 class Symlink(NamedTuple):
-    """A symbolic link of Windows; `directory` None: what its target is in the tree, else a file."""
+    """A symbolic link of Windows; if `directory` is None, the target in the tree decides."""
 
     target: str
     directory: bool | None
@@ -62,7 +62,7 @@ ExtendedAttribute: TypeAlias = tuple[str, bytes, int]  # Name, value, flags.
 
 
 class FeatureSpec(NamedTuple):
-    """The features that are said of one file or directory; `position` is that of its description."""
+    """The given features of one file or directory; `position` is that of its description."""
 
     position: int = 0
     streams: dict[str, StreamSpec] | None = None

@@ -1,7 +1,7 @@
-"""Features: what a description says besides content, times and attributes.
+"""Reads features: the keys of a description besides content, times and attributes.
 
 links.py        hard links, and everything with a reparse point
-storage.py      how a stream lies on the disk; streams.py: the named ones
+storage.py      sparse, compressed, encrypted; streams.py: named streams
 extended_attributes.py, descriptors.py, object_ids.py, integers.py
 """
 
@@ -61,7 +61,7 @@ class FeatureReader:
     def read(
         self, node: Node, place: Place, position: int, content: Content | None = None
     ) -> tuple[FeatureSpec, Link]:
-        """What a mapping says, and what of it makes a link; `content` is that of a file."""
+        """The features in a mapping, and its link; `content` is that of a file."""
         if FEATURE_KEYS.isdisjoint(node.data):
             return NO_FEATURE_SPEC, NO_LINK
         values = self._values
@@ -107,7 +107,7 @@ class FeatureReader:
             values.say_of_key(values.child(node, key), message)
 
     def _check_case_sensitive(self, node: Node) -> None:
-        """Two fields of $STANDARD_INFORMATION say it: then they say nothing else."""
+        """Refuse other values of the two fields of $STANDARD_INFORMATION that store it."""
         for key in ("version_max", "version"):
             if key in node.data and self._values.has(node, "case_sensitive"):
                 self._values.say_of_key(self._values.child(node, key), "case_sensitive says it already")

@@ -1,4 +1,4 @@
-"""What a file's description says about its bytes."""
+"""Reads the content of a file's description."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def outline(node: Node) -> Node:
-    """A description without what there may be thousands of, of one shape: that is checked one by one."""
+    """A description without the items of long lists, which are checked one by one."""
     data = node.data
     if not isinstance(data, dict) or _PLENTIFUL.isdisjoint(data):
         return node
@@ -99,7 +99,7 @@ def parse_text(encoding: str) -> Callable[[str], bytes]:
 
 
 def _read_piece(values: Values, node: Node, sha256: bytes | None = None) -> Piece | None:
-    """One content, None if it is wrong; the schema has seen to it that not two are said."""
+    """One content, None if it is wrong; the schema check has refused two contents."""
     data = node.data
     if values.has(node, "source"):
         path = values.read(node, "source", parse_host_path)
@@ -127,13 +127,13 @@ def read_bytes(values: Values, node: Node) -> bytes | None:
 class _Part(NamedTuple):
     at: int
     number: int  # In the manifest's order.
-    length: int  # 0 when only the host knows.
+    length: int  # 0 if it must be asked from the host.
     content: Piece
     node: Node
 
 
 def _read_segments(values: Values, node: Node) -> Segments:
-    """Pieces in ascending order; every one ends before the next one begins, and before the file does."""
+    """The pieces in ascending order; they must not overlap, or end after the file."""
     count = len(values.problems)
     size_bytes = values.read(node, "size", parse_size)
     parts = []
@@ -154,7 +154,7 @@ def _read_segments(values: Values, node: Node) -> Segments:
 
 
 def _check_parts(values: Values, parts: list[_Part], size_bytes: int | None) -> int:
-    """Refuse pieces over one another or beyond the size; return where the last one ends."""
+    """Refuse pieces that overlap or end after the file; return the end of the last one."""
     end, before = 0, 0
     for part in parts:
         part_end = part.at + part.length

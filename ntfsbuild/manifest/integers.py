@@ -1,4 +1,4 @@
-"""Integers, also in hexadecimal, and the fields of $STANDARD_INFORMATION that are plain ones."""
+"""Integers, also in hexadecimal, and the integer fields of $STANDARD_INFORMATION."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is a link, or has a reparse point for another reason: at most one of the keys in `LINK_KEYS`."""
+"""Links and other reparse points: at most one of the keys in `LINK_KEYS`."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ _NO_TAG = 0
 
 
 class Link(NamedTuple):
-    """What one of the keys says; `key` is empty when none of them is there."""
+    """The value of one of these keys; `key` is empty if none is given."""
 
     key: str = ""
     hardlink: str | None = None
     symlink: Symlink | None = None
     reparse: bytes | None = None
-    directory: bool = False  # Said of a file, it is a directory.
+    directory: bool = False  # The key of a file makes a directory.
     special: reparse_point.SpecialKind | None = None
     device: tuple[int, int] | None = None
 
     @property
     def has_content(self) -> bool:
-        """Whether there can be content beside it."""
+        """Whether the file can have a content, too."""
         return not self.key or (self.key == "reparse" and not self.directory)
 
     @property
     def must_be_empty(self) -> bool:
-        """Whether a directory that has it cannot have children."""
+        """Whether a directory with this link cannot have children."""
         tag = int.from_bytes((self.reparse or b"")[:4], "little")
         return self.symlink is not None or (tag != _NO_TAG and not reparse_tags.may_have_children(tag))
 
@@ -58,7 +58,7 @@ NO_LINK: Final = Link()
 
 
 def read_link(values: Values, node: Node, place: Place) -> Link:
-    """The link that a description says."""
+    """The link of a description."""
     first, *more = [key for key in node.data if key in LINK_KEYS] or [""]
     for key in more if values.has(node, first) else ():
         if values.has(node, key):
@@ -152,7 +152,7 @@ def parse_tag(value: int | str) -> int:
 
 
 def _target(make: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """A parser of targets; its errors quote the target as other errors of manifests do."""
+    """A parser of targets; its errors quote the target like other errors of manifests."""
 
     def parse(text: str) -> bytes:
         try:

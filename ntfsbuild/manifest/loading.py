@@ -1,4 +1,4 @@
-"""A manifest file into a `Manifest`: the way through all stages, and everything wrong in one go."""
+"""Loads a manifest file: runs all stages, and collects all problems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ntfsbuild.manifest.volume import read_volume
 
 
 def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Manifest:
-    """Read and check a manifest; messages name it as it was given."""
+    """Read and check a manifest; messages have its path as given."""
     file = os.fsdecode(path)
     try:
         with os.fdopen(open_given(path, "a manifest"), "rb") as stream:
@@ -31,7 +31,7 @@ def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Mani
         raise HostError(f"{file}: {error.strerror}") from None
     with garbage_collector_at_rest():
         document = read_document(source, file, _shared_words())
-        del source  # As large as what is made of it.
+        del source  # It takes as much memory as the result.
         return _read_manifest(document)
 
 
@@ -65,23 +65,23 @@ def _read_manifest(document: Document) -> Manifest:
     clock = read_clock(values, clock_section, steps) if clock_section else None
     if values.problems:
         raise ManifestError(_abridged(values.problems))
-    said = {key: value for key, value in data.items() if value}  # An empty section says nothing.
+    said = {key: value for key, value in data.items() if value}  # An empty section is like none.
     said["tree"] = tree_digest
-    if steps_said:  # As a mapping, because those are digested piece by piece.
+    if steps_said:  # As a mapping, because mappings are digested in batches.
         said["steps"] = digest_of({f"{number:09}": step for number, step in enumerate(steps_said)})
     digest = bytes.fromhex(digest_of(said))
     return Manifest(document.file, digest, spec, outer, tree, clock, steps, document.size_bytes)
 
 
 def _outlined(key: str, value: Data) -> Data:
-    """A section without what is in it, of the same kind, so that what stands behind it is found."""
+    """An empty section of the same type, so that faults in later sections are found."""
     if isinstance(value, dict):
-        return {"start": ""} if key == "clock" else {}  # A clock cannot be empty; what it has comes later.
+        return {"start": ""} if key == "clock" else {}  # An empty clock is an error.
     return [] if isinstance(value, list) else value
 
 
 def _abridged(problems: list[Problem]) -> list[Problem]:
-    """The problems, and a word on what is missing when reading stopped early."""
+    """The problems, with a note if reading stopped early."""
     if len(problems) < PROBLEMS_MAX:
         return problems
     mark = max(problems).mark

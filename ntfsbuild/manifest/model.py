@@ -1,4 +1,4 @@
-"""What a manifest means: frozen data, every value checked, nothing resolved against the host.
+"""A checked manifest as frozen data; nothing is resolved against the host yet.
 
 Positions are packed integers (`errors.pack_position`): a million of them must stay cheap.  A time is a count
 of 100 ns ticks since 1601-01-01 UTC.  None always means "not given here: the next outer default
@@ -48,12 +48,12 @@ class Size(NamedTuple):
 
     @property
     def auto(self) -> bool:
-        """Whether the tree decides."""
+        """Whether the tree decides the size."""
         return self.size_bytes is None
 
 
 class BaseSpec(NamedTuple):
-    """A formatted volume of the host that the tree is laid into; `partition` None: not said."""
+    """An existing volume that the tree is applied to; `partition` None: not given."""
 
     path: bytes  # As written, relative to the manifest's folder.
     partition: int | None
@@ -64,7 +64,7 @@ class VolumeSpec(NamedTuple):
     """The `volume` section.  `record_bytes` None: 1024, or 4096 where the sector is larger than that."""
 
     size: Size
-    label: str | None = None  # None: not said; a fresh volume then has none.
+    label: str | None = None  # None: not given; a new volume then has no label.
     serial: int | None = None  # None: derived from the manifest's digest.
     cluster_bytes: int = 4096
     sector_bytes: int = 512
@@ -74,7 +74,7 @@ class VolumeSpec(NamedTuple):
     heads: int = 255
     position: int = 0
     size_position: int = 0
-    base: BaseSpec | None = None  # With it only `label` and `object_id` say something of their own.
+    base: BaseSpec | None = None  # With it, only `label` and `object_id` may be given.
     object_id: bytes | None = None
 
 
@@ -91,7 +91,7 @@ class FileEntry:
 
 
 class TreeSource(NamedTuple):
-    """A host directory or a tar archive whose tree is laid into a directory."""
+    """A host directory or a tar archive whose tree is copied into a directory."""
 
     path: bytes  # As written, relative to the manifest's folder.
     position: int
@@ -101,7 +101,7 @@ class TreeSource(NamedTuple):
 
 
 class AbsentEntry(NamedTuple):
-    """What must not be there: a file, or a directory with all that is in it."""
+    """A file, or a directory with everything in it, that is removed."""
 
     position: int
     directory: bool
@@ -130,11 +130,11 @@ class Clock(NamedTuple):
 
 
 # A step's paths are absolute on the volume and do not end in "/"; "/" alone is the root.  Its `ticks` are
-# its own time, None when it says none; its `position` is that of its operation key.
+# its own time, or None; its `position` is that of its operation key.
 
 
 class WriteStepSpec(NamedTuple):
-    """Write content at an offset of a stream; the file is made when it is not there."""
+    """Write content at an offset of a stream; the file is made if it does not exist."""
 
     path: str
     at: int | None  # None: append.
@@ -176,7 +176,7 @@ class LinkStepSpec(NamedTuple):
 
 
 class DeleteStepSpec(NamedTuple):
-    """Delete a name, or only a named stream; with `recursive` also what is in a directory."""
+    """Delete a name, or only a named stream; with `recursive`, a directory with everything in it."""
 
     path: str
     stream: str
@@ -186,7 +186,7 @@ class DeleteStepSpec(NamedTuple):
 
 
 class MkdirStepSpec(NamedTuple):
-    """Make a directory whose parent is there."""
+    """Make a directory in an existing one."""
 
     path: str
     attributes: int | None
@@ -206,7 +206,7 @@ class TouchStepSpec(NamedTuple):
 
 
 class SetStepSpec(NamedTuple):
-    """Set attributes (exactly these of those that can be set), times, features."""
+    """Set the attributes to exactly these; set times and features."""
 
     path: str
     attributes: int | None
@@ -217,7 +217,7 @@ class SetStepSpec(NamedTuple):
 
 
 class LabelStepSpec(NamedTuple):
-    """Name the volume; the empty label takes its name away."""
+    """Set the label of the volume; an empty one removes it."""
 
     label: str
     ticks: int | None
@@ -238,7 +238,7 @@ Step: TypeAlias = (
 
 
 class Manifest(NamedTuple):
-    """A whole manifest.  `digest` is the SHA-256 of what it says (not of how it is spelled)."""
+    """A whole manifest.  `digest` is the SHA-256 of its values, not of its text."""
 
     file: str
     digest: bytes

@@ -1,4 +1,4 @@
-"""A node of a document with its place and its name: what checks and readers are handed."""
+"""A node of a document with its position and its path, for checks and readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ntfsbuild.named_tuple import NamedTuple
 
 
 class Node(NamedTuple):
-    """A piece of data, where it lies (an index of `Document.positions`), and its path in messages."""
+    """A value, its index in `Document.positions`, and its path in messages."""
 
     data: Any
     at: int

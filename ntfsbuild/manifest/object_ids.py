@@ -9,7 +9,7 @@ from ntfsbuild.manifest.values import Values
 from ntfsbuild.manifest.words import shown
 from ntfsbuild.ondisk import guid, object_id
 
-_PARTS: Final = ("id", "birth_volume", "birth_object", "domain")  # As they lie on the disk.
+_PARTS: Final = ("id", "birth_volume", "birth_object", "domain")  # In the order on the disk.
 
 
 def parse_guid(text: str) -> bytes:
@@ -22,7 +22,7 @@ def parse_guid(text: str) -> bytes:
 
 
 def read_object_id(values: Values, node: Node) -> bytes | None:
-    """The value under `object_id`: 16 bytes, 64 when it says more than the id, none when it is null."""
+    """The value under `object_id`: 16 bytes for an id alone, else 64; no bytes for null."""
     if not values.has(node, "object_id"):
         return None
     value = values.child(node, "object_id")

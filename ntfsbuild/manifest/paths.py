@@ -1,4 +1,4 @@
-"""Paths and names as a manifest has them: of the host, and on the volume."""
+"""Paths and names in a manifest: of the host, and on the volume."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def parse_stream_name(text: str) -> str:
 
 
 def _absolute(text: str) -> str:
-    # One slash at either end is a habit of writing; a second one is an empty part.
+    # One slash at either end is ignored; a second one is an empty part.
     path = "/" + text.removeprefix("/").removesuffix("/")
     if "//" in text or path == "/":
         raise ValueError(f"{shown(text)} is not a path: {'a part of it' if text else 'it'} is empty")

@@ -1,4 +1,4 @@
-"""Where features are said: it decides which keys there are, and what some of them mean."""
+"""The places of features in a manifest: a place decides the allowed keys, and what some of them mean."""
 
 from __future__ import annotations
 

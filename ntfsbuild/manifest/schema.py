@@ -1,9 +1,8 @@
-"""The structure of a manifest, checked against its JSON Schema: the one place that knows jsonschema.
+"""Checks the structure of a manifest against its JSON Schema; the only module that imports jsonschema.
 
-The schema is the only source of which keys, types and words are allowed, and its titles are the words
-of the messages: `title` ends the sentence "... is not".  What stands inside a string or how large a
-number is (`pattern`, `minimum`) is in the schema for editors; here the meaning of a value decides,
-which has better messages.
+The schema alone decides which keys, types and words are allowed.  Its titles are part of the messages:
+`title` ends the sentence "... is not".  `pattern` and `minimum` are in the schema for editors; here
+the parser of each value checks strings and numbers, with better messages.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from ntfsbuild.manifest.source import Data, Document
 from ntfsbuild.manifest.words import listed, nearest, quoted, shown
 from ntfsbuild.named_tuple import NamedTuple
 
-# The keywords that decide here.  All of them look only at keys, types and `enum` words: two values
-# with the same shape fare the same, so that one of them is checked and the other one is not.
+# The keywords that are checked here.  All of them depend only on keys, types and `enum` words, so two values
+# with the same shape have the same result, and only one of them is checked.
 STRUCTURE_KEYWORDS = list(structure.CHECKS)
 _DEPTH_MAX = 6  # No valid value is deeper, apart from directories, which are never validated whole.
 _SHAPES_MAX = 10_000
@@ -51,14 +50,14 @@ def is_sound(definition: str, value: Data) -> bool:
 
 
 class Fault(NamedTuple):
-    """A problem with the structure, and where the value lies that it makes useless."""
+    """A problem with the structure, and the index of the value that cannot be used."""
 
     at: int
     problem: Problem
 
 
 class StructureCheck:
-    """Checks nodes of one document; nodes of a shape that was found sound are not looked at again."""
+    """Checks nodes of one document; a shape that was found valid is not checked again."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -102,7 +101,7 @@ class StructureCheck:
 
 
 def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
-    """An error of jsonschema in a user's words: where, whether the key is meant there, what is wrong."""
+    """An error of jsonschema as a message: path, whether it concerns the key, problem."""
     steps, schema, value = list(error.absolute_path), error.schema, error.instance
     match error.validator:
         case "additionalProperties":
@@ -163,7 +162,7 @@ def _shape(value: Data, words: frozenset[str], depth: int) -> Any:
 
 
 def _pruned(value: Data, depth: int) -> Data:
-    """A copy without what lies too deep: jsonschema recurses, and prints what it refuses."""
+    """A copy without deeply nested values: jsonschema is recursive, and prints values that it refuses."""
     if isinstance(value, dict):
         return {key: _pruned(item, depth - 1) for key, item in value.items()} if depth else {}
     if isinstance(value, list):

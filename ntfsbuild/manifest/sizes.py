@@ -1,4 +1,4 @@
-"""Counts of bytes as people write them: plain, or with a unit."""
+"""Sizes in bytes, without or with a unit."""
 
 from __future__ import annotations
 

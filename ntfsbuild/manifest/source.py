@@ -1,8 +1,8 @@
-"""YAML into plain data with a position for every node: the one place that knows YAML.
+"""Reads YAML into plain data with a position for every node; the only module that imports yaml.
 
-The parser's events become dicts, lists and JSON's scalars.  Nothing is guessed: `no`, `True`, `+5`,
-`0x10` and `2024-01-01` stay text, a key is the text that was written, and what would surprise (duplicate
-keys, tags, merge keys, a second document, many aliases) is refused.
+The parser's events become dicts, lists and JSON's scalars.  No types are guessed: `no`, `True`, `+5`, `0x10`
+and `2024-01-01` are text, and so is every key.  Surprising features (duplicate keys, tags, merge keys, a
+second document, many aliases) are refused.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Data: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 
 DEPTH_MAX: Final = 1000
 ALIASES_MAX: Final = 1000
-ALIAS_WEIGHT_MAX: Final = 4 << 20  # Nodes and characters that all aliases together may stand for.
+ALIAS_WEIGHT_MAX: Final = 4 << 20  # Nodes and characters that all aliases together may repeat.
 NUMBER_LENGTH_MAX: Final = 40  # Python itself gives up at 4300 digits, with an error of its own.
 
 _TOO_DEEP = f"nested more than {DEPTH_MAX} deep (a key may be a whole path: a/b/c)"
@@ -122,7 +122,7 @@ class Document(NamedTuple):
 def read_document(source: bytes, file: str, words: Mapping[str, str] | None = None) -> Document:
     """Parse one YAML document; equal keys and plain scalars among `words` become one object.
 
-    What breaks the structure is raised; what leaves data to go on with is in `problems`.
+    Errors that break the structure are raised; all others are in `problems`.
     """
     _check_characters(source, file)
     composer = _Composer(file, words or {})
@@ -222,7 +222,7 @@ class _Composer:
                 return
 
     def _resolve(self, value: str, mark: Any) -> Data:
-        """What a plain scalar means: what JSON spells so, and that `~` and nothing are null."""
+        """The value of a plain scalar: as in JSON; `~` and an empty one are null; all else is text."""
         if value in _CONSTANTS:
             return _CONSTANTS[value]
         integer = _INTEGER.fullmatch(value)
@@ -301,7 +301,7 @@ class _Composer:
 
 
 def _weight(value: Data, limit: int) -> int:
-    """Nodes and characters in `value`, counted no further than a little beyond `limit`."""
+    """The number of nodes and characters in `value`; counting stops a little beyond `limit`."""
     weight, rest = 0, [value]
     while rest and weight <= limit:
         node = rest.pop()
@@ -317,7 +317,7 @@ def _weight(value: Data, limit: int) -> int:
 
 
 def _check_characters(source: bytes, file: str) -> None:
-    """Refuse what is not UTF-8, and what would silently become a line break."""
+    """Refuse bytes that are not UTF-8, and characters that YAML makes line breaks."""
     try:
         text = source.decode().removeprefix("\ufeff")  # "utf-8-sig" counts errors from behind the mark.
     except UnicodeDecodeError as error:

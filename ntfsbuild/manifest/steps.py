@@ -1,4 +1,4 @@
-"""The `steps` section: what happens to the finished tree, one operation after the other."""
+"""The `steps` section: operations on the complete tree, in order."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _operation_of(values: Values, node: Node) -> str | None:
 
 
 def _check_something_is_said(values: Values, node: Node, operation: str) -> None:
-    """Refuse to write nothing and to set nothing."""
+    """Refuse steps that write or set nothing."""
     if operation in ("write", "append") and _CONTENTS.isdisjoint(node.data):
         values.say(node, "the content is missing: text, hex, base64, size (with fill) or source")
     if operation == "set" and _SETTINGS.isdisjoint(node.data):
@@ -90,7 +90,7 @@ def _check_something_is_said(values: Values, node: Node, operation: str) -> None
 
 
 def _read_step(values: Values, node: Node, operation: str, features: FeatureReader) -> Step:
-    """A step of sound structure; a placeholder stands for what turns out to be a problem."""
+    """A step of valid structure; placeholders replace values with problems."""
     document = values.document
     position = document.positions[document.find_key(node.data, node.at, operation)]
     ticks = values.read(node, "time", parse_time)

@@ -1,4 +1,4 @@
-"""How a stream lies on the disk: sparse, compressed, encrypted, and how much of it was ever written."""
+"""The storage of a stream: sparse, compressed, encrypted, and its valid data length."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class StorageSpec(NamedTuple):
 
 
 def read_storage(values: Values, node: Node, content: Content | None = None) -> StorageSpec:
-    """What a mapping says; `content` None: it is not known."""
+    """The storage keys of a mapping; `content` None: it is not known."""
     data = node.data
     said = [key for key in data if key in _FORMS and data[key] is not False and values.has(node, key)]
     if data.get("sparse") is True and set(said) == {"sparse", "compressed"}:
-        said = []  # The one pair that NTFS knows.
+        said = []  # The only pair that NTFS allows.
     for key in said[1:]:
         values.say_of_key(values.child(node, key), f"what is {said[0]} cannot be {key}")
     valid_bytes = values.read(node, "valid_data", parse_size)

@@ -13,7 +13,7 @@ from ntfsbuild.ondisk import upcase
 
 
 def read_streams(values: Values, node: Node, *, ciphertext: bool) -> dict[str, StreamSpec] | None:
-    """The streams by name, in the manifest's order; `ciphertext`: they may be such of an encrypted file."""
+    """The streams in the manifest's order; with `ciphertext`, they may be those of an encrypted file."""
     if not values.has(node, "streams"):
         return None
     found: dict[str, StreamSpec] = {}

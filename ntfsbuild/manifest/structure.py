@@ -1,7 +1,7 @@
-"""Says whether a value has the structure that the JSON Schema asks for: yes or no, without jsonschema.
+"""Checks whether a value has the structure that the JSON Schema requires, without jsonschema and messages.
 
-Loading jsonschema takes longer than a small build, and only its errors are needed from it.  A test holds the
-two to one mind.
+Importing jsonschema takes longer than a small build, and only its error messages are needed.  A test compares
+the two.
 """
 
 from __future__ import annotations

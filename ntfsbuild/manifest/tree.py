@@ -38,7 +38,7 @@ _NO_NAMES = frozenset(["", ".", ".."])
 
 
 class _Draft:
-    """A directory while it is being read: it may be said in several places."""
+    """A directory while it is being read: it may be given in several places."""
 
     __slots__ = (
         "absent",
@@ -63,15 +63,15 @@ class _Draft:
         self.path_length = path_length
         self.children: dict[str, Any] = {}  # Entries; drafts until `finish` replaces them.
         self.directories: list[str] = []
-        self.said: dict[str, Data] = {}  # In the manifest's own words, for the digest.
+        self.said: dict[str, Data] = {}  # The data of the manifest, for the digest.
         self.has_metadata = False
-        self.absent: Node | None = None  # Where it says that it is.
+        self.absent: Node | None = None  # The node of its `absent`.
         self.times: TimesSpec = None
         self.attributes: int | None = None
         self.defaults = Defaults()
         self.source: TreeSource | None = None
         self.features: FeatureSpec = NO_FEATURE_SPEC
-        self.link: Node | None = None  # What makes it one that cannot have children.
+        self.link: Node | None = None  # The node of a link: then it cannot have children.
 
     def finish(self) -> None:
         """Make the entry and the digest; those of the directories in it are made already."""
@@ -193,7 +193,7 @@ class TreeReader:
         return child
 
     def _read_directory(self, directory: _Draft, node: Node) -> None:
-        """What stands under the key of a directory: its children come later, without recursion."""
+        """The value under the key of a directory; its children are read later, without recursion."""
         if isinstance(node.data, dict):
             self._rest.append((directory, node))
         elif node.data is not None:
@@ -269,7 +269,7 @@ class TreeReader:
                 self._values.say_of_key(self._values.child(node, key), "an absent entry takes no other key")
 
     def _check_childless(self, directory: _Draft) -> None:
-        """Once all of a directory is read: has it children, which it must not have?"""
+        """Refuse children of an absent directory or a link, once the whole directory is read."""
         blamed = directory.absent or directory.link
         if blamed and directory.children:
             name, child = next(iter(directory.children.items()))

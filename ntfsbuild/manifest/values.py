@@ -1,4 +1,4 @@
-"""Reads one value at a time; whatever is wrong becomes a problem at the value's place."""
+"""Reads one value at a time; an error becomes a problem at the value's position."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ntfsbuild.manifest.source import Document
 
 Value = TypeVar("Value")
 
-PROBLEMS_MAX: Final = 1000  # Beyond so many, one cause is behind them all.
+PROBLEMS_MAX: Final = 1000  # More problems than this have one common cause.
 
 
 class Values:
-    """The document being read, and all that was found wrong with it.
+    """The document being read, and its problems.
 
     A value with a faulty structure does not exist for `has`, `read` and `items`: it is a problem
     already, and reading goes on with what is around it, so that one run shows everything.
@@ -74,7 +74,7 @@ class Values:
         return not self._faulty or self.child(node, key).at not in self._faulty
 
     def read(self, node: Node, key: str, parse: Callable[[Any], Value]) -> Value | None:
-        """What `parse` makes of the value under `key`; None if it is absent, or refused (a problem)."""
+        """The parsed value under `key`; None if it is absent, or refused (a problem)."""
         if key not in node.data or (self._faulty and self._is_faulty_within(self.child(node, key))):
             return None
         try:
@@ -84,7 +84,7 @@ class Values:
             return None
 
     def parse(self, node: Node, parse: Callable[[Any], Value]) -> Value | None:
-        """What `parse` makes of a node of sound structure; None if it is refused (a problem)."""
+        """The parsed value of a node of valid structure; None if it is refused (a problem)."""
         try:
             return parse(node.data)
         except ValueError as error:

@@ -81,7 +81,7 @@ def _one_of(allowed: tuple[int, ...], what: str) -> Callable[[int | str], int]:
 
 
 def _check_geometry(values: Values, volume: Node, spec: VolumeSpec) -> None:
-    """A cluster and a record hold whole sectors; blame what was said, the larger thing first."""
+    """Check that a cluster and a record hold whole sectors; the problem is at the value that was given."""
     sector = size_text(spec.sector_bytes)
     parts: Iterable[tuple[str, int | None]] = [("cluster", spec.cluster_bytes), ("record", spec.record_bytes)]
     for key, size_bytes in parts:

@@ -1,4 +1,4 @@
-"""How values and names are shown in messages."""
+"""Values and names in messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _LENGTH_MAX = 60
 
 
 def quoted(text: str) -> str:
-    """Text in double quotes, escaped as YAML and JSON have it, and cut when it is long."""
+    """Text in double quotes, escaped as in YAML and JSON, and shortened if it is long."""
     cut = text if len(text) <= _LENGTH_MAX else text[: _LENGTH_MAX - 1] + "…"
     return json.dumps(cut, ensure_ascii=not cut.isprintable())
 
 
 def shown(value: Any) -> str:
-    """A value of a manifest as a user knows it; a container is only named."""
+    """A value of a manifest as the user wrote it; of a mapping or list only its type."""
     match value:
         case str():
             return quoted(value)
@@ -37,8 +37,8 @@ def listed(words: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be."""
-    import difflib  # Late: only what is wrong needs it.
+    """The known word that is most similar to `word`."""
+    import difflib  # Imported late: only errors need it.
 
     near = difflib.get_close_matches(word[:_LENGTH_MAX], known, n=1)
     return near[0] if near else None

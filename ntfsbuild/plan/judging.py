@@ -1,7 +1,7 @@
-"""What a saved plan must not have because no compiled plan has it.
+"""Checks a saved plan, which may come from anyone, for faults that no compiled plan has.
 
-Each name is made once, in a directory that was made before: the writer of a new volume does not look up a
-name that it makes.  Values that go to the volume as they are, such as a descriptor, are whole.
+The writer of a new volume does not look up the names that it makes, so each name must be made once, and in a
+directory that was made before.  Values that are stored as they are, such as a descriptor, must be sound.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _wrong_efs(value: bytes) -> str | None:
     return None
 
 
-# What empties an attribute has nothing to judge.
+# An empty value removes the attribute, and is not checked.
 _JUDGES: dict[str, Callable[[bytes], str | None]] = {
     "security": security_descriptor.what_is_wrong,
     "reparse": partial(reparse_point.what_is_wrong, layout=False),
@@ -46,16 +46,16 @@ _JUDGES: dict[str, Callable[[bytes], str | None]] = {
 
 
 class Judge:
-    """Knows the names that a plan has made so far."""
+    """Checks one plan, operation by operation; keeps the names that were made so far."""
 
     def __init__(self) -> None:
-        self._on_base = False  # Others may be there.
+        self._on_base = False  # Then there may be other names.
         self._names: set[str] = set()
-        self._directories: dict[str, bool] = {}  # Whether it tells upper from lower case.
+        self._directories: dict[str, bool] = {}  # Whether it is case-sensitive.
         self._files: set[str] = set()
 
     def add(self, operation: Operation) -> None:
-        """Account for the next operation; raises LineError where it makes what the compiler would not."""
+        """Check the next operation; raises LineError for one that the compiler would not make."""
         features = getattr(operation, "features", None)
         if isinstance(features, Features):
             _judge(features)

@@ -1,1 +1,1 @@
-"""Results as text and as JSON: takes plain data, decides nothing."""
+"""Formats results as text and as JSON: takes plain data, decides nothing."""

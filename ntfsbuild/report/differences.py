@@ -57,7 +57,7 @@ def _value(field: str, value: Any) -> Any:
 
 
 def difference_lines(difference: Difference) -> list[str]:
-    """One difference as lines: the path, and under it what is different."""
+    """One difference as lines: the path, then each part that differs."""
     path = difference.path or "(the volume)"
     slash = "/" if difference.is_directory and path != "/" else ""
     lines = [f"{_SIGNS[difference.kind]} {escaped(path)}{slash}"]
@@ -89,7 +89,7 @@ def _shown(field: str, value: Any) -> str:
 
 
 def _bytes_text(field: str, value: bytes) -> str:
-    """A value of the disk in words, where there are some."""
+    """The bytes of a value decoded as text, if this is possible."""
     decoded: dict[str, Any] = {}
     if field == "security":
         decoded = security_data(value)
@@ -105,6 +105,6 @@ def _bytes_text(field: str, value: bytes) -> str:
 
 
 def summary(found: Iterable[Difference]) -> str:
-    """How many paths are different."""
+    """The number of paths that differ."""
     counts = Counter(one.kind for one in found)
     return ", ".join(f"{counts[kind]:,} {kind}" for kind in ("added", "removed", "changed"))

@@ -33,7 +33,7 @@ def _part_data(part: Part, data: bytes) -> dict[str, Any]:
 
 
 def explained_lines(found: Explained) -> Iterator[str]:
-    """A heading, then a line for each part: where it lies, its first bytes, its name, what it means."""
+    """A heading, then a line for each part: its offset, its first bytes, its name, its meaning."""
     whose = f" of {escaped(found.file)}" if found.file else ""
     yield f"{found.what}{whose}, at {found.offset:#x} of the volume, {len(found.data)} bytes"
     if found.way:

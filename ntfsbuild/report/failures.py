@@ -15,14 +15,14 @@ _KINDS: dict[type[NtfsBuildError], str] = {
 
 
 def failure_text(error: NtfsBuildError, program: str) -> str:
-    """A line for each problem; what has a place begins with it, all else with the program's name."""
+    """A line for each problem, which begins with its position, or else with the program's name."""
     if isinstance(error, ManifestError) and error.problems:
         return "\n".join(escaped(str(problem)) for problem in error.problems)
     return "\n".join(f"{program}: {escaped(line)}" for line in str(error).split("\n"))
 
 
 def failure_data(error: NtfsBuildError) -> dict[str, Any]:
-    """The same as data; `problems` is there for what has places in a manifest."""
+    """The same as data; problems of a manifest, which have positions, are in `problems`."""
     kind = next((kind for each, kind in _KINDS.items() if isinstance(error, each)), "volume")
     data: dict[str, Any] = {"kind": kind, "exit_code": error.exit_code, "message": str(error)}
     if isinstance(error, ManifestError):

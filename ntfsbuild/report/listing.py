@@ -1,4 +1,4 @@
-"""What lies on a volume: lines for people (names, columns, a drawn tree), and data."""
+"""Files of a volume as text (names, columns, a drawn tree) and as data."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def times_data(times: Ticks4) -> dict[str, Any]:
 
 
 def name_text(item: Listed, *, whole_path: bool) -> str:
-    """The name alone, a directory's with a slash behind it."""
+    """The name alone; that of a directory ends in a slash."""
     text = item.path if whole_path else item.name
     return escaped(text + "/" if item.is_directory and not text.endswith("/") else text)
 
@@ -110,7 +110,7 @@ def long_text(item: Listed, *, whole_path: bool) -> str:
 
 
 def tree_lines(top: str, drawn: Iterable[tuple[int, str]]) -> Iterator[str]:
-    """A drawn tree of depths and names in the order of a walk, and how much it holds.
+    """A drawn tree, from depths and names in the order of a walk, then the numbers of files and directories.
 
     What lies in `top` has depth 0.  A file has nothing in it: it is all that is drawn, and has depth -1.
     Whether a name is the last of its directory is known only when its whole subtree has passed: the
@@ -135,7 +135,7 @@ def tree_lines(top: str, drawn: Iterable[tuple[int, str]]) -> Iterator[str]:
 
 
 def _last_ones(depths: list[int]) -> list[bool]:
-    """For each depth of a walk whether nothing follows in the same directory, found from the end."""
+    """For each depth of a walk, whether the name is the last one of its directory; computed backwards."""
     answers = []
     followed: list[bool] = []  # For each depth: something comes later in the directory we are in.
     for depth in reversed(depths):
@@ -148,7 +148,7 @@ def _last_ones(depths: list[int]) -> list[bool]:
 
 
 def volume_facts(label: str, geometry: Geometry) -> dict[str, Any]:
-    """What is known of a volume as a whole."""
+    """The properties of a volume."""
     return {
         "label": label,
         "serial": f"{geometry.serial:016X}",
@@ -162,7 +162,7 @@ def volume_facts(label: str, geometry: Geometry) -> dict[str, Any]:
 
 
 def file_facts(details: FileDetails) -> dict[str, Any]:
-    """All that is known of a file or directory."""
+    """All metadata of a file or directory."""
     info = details.info
     item = Listed(info.path, info.is_directory, info.size_bytes, info.attributes, info.times, info.record)
     return {
@@ -194,7 +194,7 @@ def _name_data(details: FileDetails, number: int) -> dict[str, Any]:
 
 
 def _entry_data(entry: DirectoryItem) -> dict[str, Any]:
-    """What the directory has for a name."""
+    """The fields of the directory entry of a name."""
     return {
         "namespace": _NAMESPACES.get(entry.namespace, str(entry.namespace)),
         "size_bytes": entry.size_bytes,
@@ -219,7 +219,7 @@ def _stream_data(stream: StreamInfo) -> dict[str, Any]:
 
 
 def file_lines(facts: dict[str, Any]) -> Iterator[str]:
-    """What people want to know of `file_facts`: the rest is in the data."""
+    """The most important of `file_facts` as lines; JSON has the rest."""
     plain = ("path", "type", "size_bytes", "attributes", "times", "record", "link_count", "short_name")
     shown = {key: facts[key] for key in plain if facts[key] is not None}
     if facts["case_sensitive"]:
@@ -237,7 +237,7 @@ def file_lines(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _other_times(name: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
-    """The times of a name and of its entry where they are not the file's, and what is wrong with it."""
+    """The times of a name and of its entry, if they differ from the file's, and errors of the entry."""
     found = {} if name["times"] == times else {"times": name["times"]}
     if name["entry"] and name["entry"]["times"] != times:
         found["times in the directory"] = name["entry"]["times"]
@@ -247,7 +247,7 @@ def _other_times(name: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
 
 
 def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
-    """Names and values in two columns; what is nested is indented below its name."""
+    """Names and values in two columns; nested values are indented below their name."""
     width = max(map(len, facts), default=0) + 1
     for name, value in facts.items():
         label = name.replace("_", " ") + ":"

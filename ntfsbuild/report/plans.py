@@ -1,4 +1,4 @@
-"""A plan for people: a line for each operation, in columns."""
+"""A plan as text: a line for each operation, in columns."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _USUAL = int(FileAttributes.ARCHIVE)
 def operation_text(
     operation: Operation, size_bytes: int | None, base: bytes, *, on_base: bool = False
 ) -> str:
-    """One operation; `size_bytes` is that of a file's content where it is known.
+    """One operation; `size_bytes` is the size of the file's content, if known.
 
-    On a base the first word says what happens to the path: create, replace, keep, remove.
+    On a base the first word is create, replace, keep or remove.
     """
     text = _text(operation, size_bytes, base)
     kind = changed_kind(operation) if on_base else None
@@ -95,7 +95,7 @@ def _feature_words(features: Features) -> list[str]:
 
 
 def changed_kind(operation: Operation) -> str | None:
-    """What happens to the path of an operation, in a plan that changes a base."""
+    """The kind of change (create, replace, keep, remove) of an operation in a plan with a base."""
     match operation:
         case MakeDirectory() | MakeFile() | LinkFile():
             return "create"
@@ -201,7 +201,7 @@ def _extra_words(operation: Format) -> str:
 
 
 def content_words(content: Content, base: bytes) -> str:
-    """Where the bytes come from."""
+    """The content in words: its kind or its source."""
     match content:
         case Inline(data):
             return "inline" if data else "empty"

@@ -20,7 +20,7 @@ Data = dict[str, Any]
 
 
 def traits_data(details: FileDetails) -> Data:
-    """All traits but the times of names; null where there is none, `malformed` where it is damaged."""
+    """All traits but the times of names; a missing one is null, a damaged one has `malformed`."""
     traits, faults = details.traits, details.faults
 
     def shown(name: str, raw: bytes | None, decode: Callable[[bytes], Data]) -> Data | None:
@@ -46,7 +46,7 @@ def traits_data(details: FileDetails) -> Data:
 
 
 def security_data(raw: bytes) -> Data:
-    """A descriptor: its owner, its group, all of it in SDDL; `sddl` is null where SDDL cannot say it."""
+    """A descriptor: owner, group and SDDL; `sddl` is null if SDDL cannot express it."""
     try:
         found = security_descriptor.unpack(raw)
         data: Data = {
@@ -62,7 +62,7 @@ def security_data(raw: bytes) -> Data:
 
 
 def ea_data(raw: bytes) -> Data:
-    """The entries of an $EA; `text` where a value can be read."""
+    """The entries of an $EA; values that are text have `text`, too."""
     try:
         entries = extended_attributes.unpack(raw)
     except CorruptVolume as error:
@@ -90,7 +90,7 @@ def _printable(value: bytes) -> str | None:
 
 
 def _unix_data(raw: bytes) -> Data | None:
-    """What WSL knows of a file, null where it knows nothing."""
+    """The metadata of WSL for a file, or null."""
     try:
         found = unix_metadata(extended_attributes.unpack(raw))
     except CorruptVolume:
@@ -103,7 +103,7 @@ def _unix_data(raw: bytes) -> Data | None:
 
 
 def efs_data(raw: bytes) -> Data:
-    """Who may read an encrypted file."""
+    """The users and recovery agents who can decrypt a file."""
     try:
         found = decode_efs(raw)
     except CorruptVolume as error:
@@ -130,7 +130,7 @@ def _holder_data(holder: KeyHolder) -> Data:
 
 
 def traits_texts(facts: Data) -> Iterator[tuple[str, str]]:
-    """Name and text of the important ones among `traits_data`; what is not there has no line."""
+    """Name and text of the most important of `traits_data` that the file has."""
     for name, text in (
         ("security", _security_text),
         ("reparse", _reparse_text),

@@ -1,4 +1,4 @@
-"""What a check of a volume found, as lines for people and as data."""
+"""The findings of `verify` as text and as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ntfsbuild.report.words import count_text, escaped
 
 
 def verified_data(verified: Verified) -> dict[str, Any]:
-    """All that was found; schemas/verify.schema.json describes it."""
+    """All findings as data; schemas/verify.schema.json describes it."""
     return {
         "image": verified.path,
         "offset": verified.offset_bytes,
@@ -44,7 +44,7 @@ def _finding_data(one: Finding) -> dict[str, Any]:
 
 
 def verified_lines(verified: Verified, *, verbose: bool) -> Iterator[str]:
-    """A line or two for each finding, and one that sums up; `verbose` says the meaning each time."""
+    """A line or two for each finding, and a summary; with `verbose`, each finding has its meaning."""
     explained: set[str] = set()
     for one in verified.findings:
         yield escaped(_text(one))
@@ -72,7 +72,7 @@ def _text(one: Finding) -> str:
 
 
 def summary(verified: Verified) -> str:
-    """How many findings there are of each severity, and in how much."""
+    """The number of findings of each severity, and of what was checked."""
     looked_at = f"{count_text(verified.records, 'record', 'records')}, {verified.clusters:,} clusters"
     if not verified.counts:
         return f"clean ({looked_at})"

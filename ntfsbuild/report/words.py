@@ -1,4 +1,4 @@
-"""Sizes, times and names as people read them."""
+"""Sizes, times and names as text."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from ntfsbuild.ondisk.filetime import format_filetime
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
-# Control characters could rule a terminal; everything else in a name is shown as it is.
+# Control characters could control a terminal; all other characters of a name are shown as they are.
 _CONTROLS = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)]}
 
 
 def escaped(text: str) -> str:
-    """The text with its control characters written out."""
+    """The text with its control characters escaped."""
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def size_text(size_bytes: int) -> str:
-    """A size to a tenth of its unit: 64 MiB, 1.5 KiB, 12 B."""
+    """A size with at most one decimal: 64 MiB, 1.5 KiB, 12 B."""
     if size_bytes < 1024:
         return f"{size_bytes} B"
     unit = min(size_bytes.bit_length() - 1, 69) // 10
@@ -31,7 +31,7 @@ def count_text(count: int, one: str, many: str) -> str:
 
 
 def time_text(ticks: int) -> str:
-    """A time to the second, in UTC; what NTFS cannot mean is shown as a number."""
+    """A time in UTC, to the second; a value that is no valid time is shown as a number."""
     try:
         return format_filetime(ticks)[:19].replace("T", " ")
     except ValueError:
@@ -39,7 +39,7 @@ def time_text(ticks: int) -> str:
 
 
 def exact_time(ticks: int) -> str | int:
-    """A time with all its digits; the bare number where it is none."""
+    """A time with all its digits, or the number if it is no valid time."""
     try:
         return format_filetime(ticks)
     except ValueError:

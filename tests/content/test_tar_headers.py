@@ -47,9 +47,9 @@ def refusal(tmp_path: Path, data: bytes) -> str:
     ],
     ids=str,
 )
-def test_sizes_that_cannot_be(tmp_path: Path, kind: bytes, size: bytes) -> None:
+def test_impossible_sizes(tmp_path: Path, kind: bytes, size: bytes) -> None:
     message = refusal(tmp_path, header(b"f", size, kind) + END)
-    assert message.startswith("is damaged: the header that ends at byte 512 has a ")
+    assert message.startswith("is damaged: the header that ends at byte 512 has a")
 
 
 @pytest.mark.parametrize("value", [0, 1, 511, 512, 1 << 20, (1 << 63) - 1])

@@ -1,8 +1,8 @@
-"""The fast path of every reader: records of plain files, which are nearly all of a volume.
+"""The fast path of every reader: records of plain files, which are nearly all records of a volume.
 
 A plain file has $STANDARD_INFORMATION of NTFS 3, one $FILE_NAME, and an unnamed $DATA that is resident or in
-clusters without holes, in this order, and nothing else.  For any other record, and for anything unusual in
-this one, there is no `PlainRecord`, and the record is parsed attribute by attribute.
+clusters without holes, in this order, and no other attribute.  For any other record, and for unusual values,
+there is no `PlainRecord`; the record is then parsed attribute by attribute.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from ntfsbuild.ondisk.standard_information import StandardInformation, Ticks4
 from ntfsbuild.volume.read.indexes import NameEntry
 from ntfsbuild.volume.read.records import Attribute
 
-# Of an attribute's header: type and length, non-resident and units of the name, flags, size and place of the
-# value.  Fields that nobody needs are skipped.
+# The header of an attribute: type and length, non-resident and length of the name, flags, size and offset of
+# the value.  Fields that are not needed are skipped.
 _RESIDENT = "QH2xH2xIH2x"
 _INFORMATION = "QQQQIIIIIIQQ"
 _NAME = "QQQQQ16xI4xBB"
 _unpack_resident = struct.Struct("<" + _RESIDENT).unpack_from
-_unpack_mapped = struct.Struct("<32xHB5xQQQ").unpack_from  # From the place of the run list on.
+_unpack_mapped = struct.Struct("<32xHB5xQQQ").unpack_from  # From the offset of the run list on.
 _unpack_vcns = struct.Struct("<16xQQ").unpack_from
 _INFORMATION_BYTES = ResidentHeader.SIZE + StandardInformation.SIZE
 _INFORMATION_BEGINS = kinds.STANDARD_INFORMATION | _INFORMATION_BYTES << 32
 _NAME_AT = _INFORMATION_BYTES + ResidentHeader.SIZE + NAME_AT
 _INSTANCE_AT = ResidentHeader.offset_of("instance")
-_new = tuple.__new__  # Without the function that a NamedTuple has for keywords.
+_new = tuple.__new__  # Quicker than the constructor of a NamedTuple, which takes keywords.
 _U32_MASK = (1 << 32) - 1
 _END = END_MARKER[:4]
-# Bits that say that there is more than the plain record can hold.
+# Bits of files that a plain record cannot hold.
 _UNUSUAL = int(FileAttributes.REPARSE_POINT | FileAttributes.DIRECTORY_INDEX | FileAttributes.ENCRYPTED)
 
 
@@ -54,7 +54,7 @@ _UNUSUAL = int(FileAttributes.REPARSE_POINT | FileAttributes.DIRECTORY_INDEX | F
 def _unpack(record_bytes: int) -> Callable[[bytes, int], tuple[Any, ...]]:
     """Unpacks the header of a record, its $STANDARD_INFORMATION and the fixed part of its $FILE_NAME.
 
-    They have fixed offsets if the attributes begin where every current formatter lets them begin.
+    They have fixed offsets if the first attribute has the offset that all current formatters give it.
     """
     gap = first_attribute_offset(record_bytes) - FileRecordHeader.SIZE
     head = f"4sH10xHHHHI4xQ4xI{gap}x"
@@ -64,7 +64,7 @@ def _unpack(record_bytes: int) -> Callable[[bytes, int], tuple[Any, ...]]:
 
 
 class PlainRecord(NamedTuple):
-    """The fields of a plain file's record; `name_times` to `name` are those of its $FILE_NAME."""
+    """The fields of a plain file's record; `parent_reference` to `name` are those of its $FILE_NAME."""
 
     number: int
     sequence: int
