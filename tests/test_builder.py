@@ -51,6 +51,14 @@ def test_a_kept_plan_gives_the_same_image(tmp_path: Path) -> None:
         ntfsbuild.execute(ntfsbuild.load_plan(copy / "plan.jsonl"), tmp_path / "two.img")
 
 
+def test_a_plan_is_made_of_a_path_or_of_a_loaded_manifest(tmp_path: Path) -> None:
+    manifest = tmp_path / "disk.yaml"
+    manifest.write_text("ntfsbuild: 1\ntree: {a: hi}\n")
+    loaded = ntfsbuild.load(manifest)
+    made = [list(ntfsbuild.make_plan(one).operations) for one in (loaded, manifest, str(manifest))]
+    assert made[0] == made[1] == made[2] != []
+
+
 BAD = {
     "a volume that is too small": "volume: {size: 1MiB}\ntree: {a: {size: 2MiB, fill: random}}",
     "a size that is no whole sectors": "volume: {size: 1000001}",

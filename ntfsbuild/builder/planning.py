@@ -14,7 +14,7 @@ from ntfsbuild.errors import ManifestError, Problem, naming
 from ntfsbuild.executor import Progress
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.image.partitions import narrow_to_volume
-from ntfsbuild.manifest import Manifest
+from ntfsbuild.manifest import Manifest, load
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.traits import Traits
 from ntfsbuild.plan.model import Operation, Plan
@@ -81,7 +81,7 @@ class _Listed:
 
 
 def make_plan(
-    manifest: Manifest,
+    manifest: Manifest | AnyPath,
     *,
     base: BaseImage | None = None,
     on_conflict: OnConflict = "replace",
@@ -95,6 +95,8 @@ def make_plan(
     times that the manifest does not give.  With `pin_sources` every source is read for its size and SHA-256,
     so that the plan can be saved and executed later.
     """
+    if not isinstance(manifest, Manifest):
+        manifest = load(manifest)
     base = base or base_of(manifest, allow_outside)
     planning = Planning(manifest, on_conflict, allow_outside, default_ticks, pin_sources)
     if base is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ntfsbuild.errors import CorruptVolume, NtfsBuildError, VolumeError
+from ntfsbuild.errors import CorruptVolume, ManifestError, NtfsBuildError, VolumeError
 from ntfsbuild.volume.opening import Volume
 from tests.disks import Disks
 
@@ -37,6 +37,22 @@ def test_paths_are_found_as_windows_finds_them(image: Path) -> None:
         assert [item.name for item in volume.listdir()] == ["big.bin", "docs", "hello.txt", "many"]
         assert "$MFT" in [item.name for item in volume.listdir(system=True)]
         assert len(list(volume.walk())) == 4 + 2 + 120
+
+
+def test_a_part_of_a_content(image: Path) -> None:
+    with Volume.open(image) as volume:
+        assert volume.read_at("/hello.txt", 2, 3) == b"llo"
+        assert volume.read_at("/hello.txt", 4, 5) == b"o\n\0\0\0", "zeros behind the end"
+        assert volume.read_at("/big.bin", 0, 200_000) == volume.read("/big.bin")
+        assert volume.read_at("/big.bin", 1 << 40, 3) == bytes(3)
+        for at, size_bytes, name in [
+            (-1, 3, "at"),
+            (0, -3, "size_bytes"),
+            ("0", 3, "at"),
+            (0, 3.0, "size_bytes"),
+        ]:
+            with pytest.raises(ManifestError, match=f"^{name} is .* not a number of bytes from 0"):
+                volume.read_at("/hello.txt", at, size_bytes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

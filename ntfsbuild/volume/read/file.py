@@ -14,6 +14,7 @@ from ntfsbuild.ondisk.lznt1 import UNIT_CLUSTERS
 from ntfsbuild.ondisk.reparse_tags import where_content_is
 from ntfsbuild.ondisk.standard_information import StandardInformation
 from ntfsbuild.ondisk.traits import Traits
+from ntfsbuild.volume.arguments import size_of
 from ntfsbuild.volume.read.catalog import Catalog, standard_information, stream_named
 from ntfsbuild.volume.read.gathering import records_of, select
 from ntfsbuild.volume.read.indexes import NameEntry, name_of_value
@@ -282,6 +283,7 @@ class File:
 
     def read_at(self, at: int, size_bytes: int, stream: str = "") -> bytes:
         """A part of a stream's content; holes and bytes behind its end are zeros."""
+        at, size_bytes = size_of("at", at), size_of("size_bytes", size_bytes)
         found = self.stream(stream)
         if not stream:
             self.refuse_external()
