@@ -112,8 +112,8 @@ class _Fields:
     """The declared fields of a structure, as construct reads them: as parts, and as values."""
 
     def __init__(self, structure: type[OnDisk], data: bytes, at: int = 0) -> None:
-        self._told = structure.told(data, at)
-        self._values = {one.name: one.value for one in self._told}
+        self._fields = structure.explained(data, at)
+        self._values = {one.name: one.value for one in self._fields}
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -121,14 +121,16 @@ class _Fields:
     @property
     def parts(self) -> list[Part]:
         """One part for each field."""
-        return [Part(one.name, one.at, one.size_bytes, _meaning(one), unit=_unit(one)) for one in self._told]
+        return [
+            Part(one.name, one.at, one.size_bytes, _meaning(one), unit=_unit(one)) for one in self._fields
+        ]
 
 
-def _meaning(told: Field) -> Any:
+def _meaning(one: Field) -> Any:
     """The meaning of a value: the names of its flags or its code, a time, a record; else the number."""
-    name, value = told.name, told.value
-    if told.meaning is not None:
-        return told.meaning
+    name, value = one.name, one.value
+    if one.meaning is not None:
+        return one.meaning
     if isinstance(value, bytes):
         return value.decode("ascii") if value.isascii() and value.decode().isprintable() else value.hex(" ")
     if name.endswith("_ticks"):
@@ -144,11 +146,11 @@ def _meaning(told: Field) -> Any:
     return f"{value:#x}" if name == "type_code" else value
 
 
-def _unit(told: Field) -> str | None:
+def _unit(one: Field) -> str | None:
     """The unit of a number, taken from the end of its field's name."""
-    if told.meaning is not None or not isinstance(told.value, int):
+    if one.meaning is not None or not isinstance(one.value, int):
         return None
-    return _UNITS.get(told.name.rpartition("_")[2])
+    return _UNITS.get(one.name.rpartition("_")[2])
 
 
 _UNITS = {"bytes": "bytes", "sectors": "sectors", "units": "UTF-16 units"}

@@ -214,7 +214,7 @@ class Entries:
             return {} if usual else {"security": {"hex": own.hex()}}
         handing = self._descriptors.get(above) or security.DEFAULT_DIRECTORY
         try:
-            inherits, made = _handed_down(own, handing, info.is_directory)
+            inherits, made = _inherited(own, handing, info.is_directory)
             if inherits:
                 return {}
         except ValueError as error:
@@ -322,12 +322,12 @@ def object_id_data(value: bytes) -> str | dict[str, str]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _handed_down(own: bytes, above: bytes, is_directory: bool) -> tuple[bool, bytes]:
+def _inherited(own: bytes, above: bytes, is_directory: bool) -> tuple[bool, bytes]:
     """Whether a descriptor is only inherited; and the one that is stored if the manifest gives it."""
     inherited = security_inheritance.inherited(above, directory=is_directory)
     if own == inherited:
         return True, own
-    return False, security_inheritance.handed_down(own, above, directory=is_directory)
+    return False, security_inheritance.with_inherited(own, above, directory=is_directory)
 
 
 def _is_cut(value: bytes) -> bool:

@@ -97,7 +97,7 @@ def expected_security(base: Base, found: BaseEntry, explicit: bytes, above: byte
         above = None if directory is None else directory.traits().security
     if above is None:
         return explicit
-    return security_inheritance.handed_down(explicit, above, directory=found.is_directory)
+    return security_inheritance.with_inherited(explicit, above, directory=found.is_directory)
 
 
 def _same_times(said: SomeTicks, there: Iterable[int | None]) -> bool:

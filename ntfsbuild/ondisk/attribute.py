@@ -1,4 +1,4 @@
-"""The headers of attributes, and how an attribute is put together.  specs/ondisk/attribute.md"""
+"""The headers of attributes; packs whole attributes.  specs/ondisk/attribute.md"""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FORM_NAMES = {0: "resident", 1: "non-resident"}
 
 
 class AttributeHeader(OnDisk, size=0x10):
-    """What every attribute begins with."""
+    """The first fields of every attribute."""
 
     type_code: int = u32(at=0x00, codes=TYPE_NAMES)
     length_bytes: int = u32(at=0x04)
@@ -95,7 +95,7 @@ class NonResidentHeader(OnDisk, size=0x40):
     flags: int = u16(at=0x0C, default=0, flags=FLAG_NAMES)
     instance: int = u16(at=0x0E)
     lowest_vcn: int = u64(at=0x10, default=0)
-    highest_vcn: int = u64(at=0x18)  # 2**64 - 1 when nothing is mapped.
+    highest_vcn: int = u64(at=0x18)  # 2**64 - 1 if there are no clusters.
     runs_offset: int = u16(at=0x20)
     compression_unit: int = u8(at=0x22, default=0)  # log2 of clusters.
     reserved: bytes = raw(5, at=0x23, default=bytes(5))
@@ -157,7 +157,7 @@ def non_resident(
 def continuation(
     type_code: int, runs: Sequence[Run], *, lowest_vcn: int, instance: int = 0, name: str = "", flags: int = 0
 ) -> bytes:
-    """A further piece of a non-resident attribute: the sizes stand in the first one only."""
+    """A further piece of a non-resident attribute; only the first piece has the sizes."""
     return _non_resident(type_code, runs, lowest_vcn, (0, 0, 0), b"", instance, name, flags, 0)
 
 
@@ -197,7 +197,7 @@ def _non_resident(
 
 
 def numbered(attributes: Sequence[bytes]) -> bytes:
-    """The attributes of a record in a row, with the instance ids 0, 1, 2, …"""
+    """The attributes of a record one after the other, with the instance ids 0, 1, 2, …"""
     at = AttributeHeader.offset_of("instance")
     return b"".join(
         one[:at] + instance.to_bytes(2, "little") + one[at + 2 :] for instance, one in enumerate(attributes)

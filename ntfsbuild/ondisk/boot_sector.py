@@ -7,14 +7,14 @@ from ntfsbuild.ondisk.layout import OnDisk, raw, s8, u8, u16, u32, u64
 OEM_ID = b"NTFS    "
 SIGNATURE = b"\x55\xaa"
 SIGNATURE_AT = 0x1FE
-BOOT_FILE_BYTES = 8192  # What $Boot:$DATA holds at least; one cluster when clusters are larger.
+BOOT_FILE_BYTES = 8192  # The size of $Boot:$DATA, or one cluster if clusters are larger.
 
-# What a volume that we make may have; volumes of others have other sizes, too.
+# Of new volumes; volumes of other makers may have other sizes.
 SECTOR_SIZES = (512, 1024, 2048, 4096)
 CLUSTER_SIZES = tuple(512 << shift for shift in range(13))
 RECORD_SIZES = (1024, 2048, 4096)
 
-# A volume that we make holds no loader: halt, and halt again after every interrupt.
+# New volumes have no boot loader: halt, and halt again after every interrupt.
 _HALT_FOREVER = b"\xf4\xeb\xfd"
 
 
@@ -56,7 +56,7 @@ def encode_sectors_per_cluster(sectors: int) -> int:
 
 
 def decode_sectors_per_cluster(value: int) -> int | None:
-    """Sectors in a cluster, or None where the byte means nothing."""
+    """Sectors in a cluster, or None if the byte is invalid."""
     if value > 0x80:
         return 1 << (256 - value) if value >= 0xF4 else None
     return value if value and value & (value - 1) == 0 else None
@@ -70,7 +70,7 @@ def encode_size(size_bytes: int, cluster_bytes: int) -> int:
 
 
 def decode_size(value: int, cluster_bytes: int) -> int | None:
-    """Bytes of a record or index block, or None where the byte means nothing."""
+    """Bytes of a record or index block, or None if the byte is invalid."""
     if value > 0:
         return value * cluster_bytes
     return 1 << -value if -31 < value < 0 else None

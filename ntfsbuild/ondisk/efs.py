@@ -1,4 +1,4 @@
-"""$EFS, by which an encrypted file opens: its key, wrapped for each who may read it.  specs/ondisk/efs.md"""
+"""$EFS: the key of an encrypted file, wrapped for each user and recovery agent.  specs/ondisk/efs.md"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MASK = (1 << 64) - 1
 
 
 class EfsHeader(OnDisk, size=0x54):
-    """The head of the value; the two lists lie behind it."""
+    """The header of the value; the two lists follow it."""
 
     length_bytes: int = u32(at=0x00)
     state: int = u32(at=0x04, default=0)
@@ -41,7 +41,7 @@ class EfsHeader(OnDisk, size=0x54):
 
 
 class EfsKeyEntry(OnDisk, size=0x14):
-    """One who may read the file; offsets count from here."""
+    """One user or recovery agent; offsets are relative to this structure."""
 
     length_bytes: int = u32(at=0x00)
     credential_offset: int = u32(at=0x04)
@@ -51,7 +51,7 @@ class EfsKeyEntry(OnDisk, size=0x14):
 
 
 class EfsCredential(OnDisk, size=0x1C):
-    """Whose key it is; offsets count from here."""
+    """The owner of the key; offsets are relative to this structure."""
 
     length_bytes: int = u32(at=0x00)
     sid_offset: int = u32(at=0x04)
@@ -62,7 +62,7 @@ class EfsCredential(OnDisk, size=0x1C):
 
 
 class EfsCertificate(OnDisk, size=0x14):
-    """Which certificate it is, and where Windows finds its private key; offsets count from here."""
+    """The certificate, and where Windows finds its private key; offsets are relative to this structure."""
 
     thumbprint_offset: int = u32(at=0x00)
     thumbprint_bytes: int = u32(at=0x04, default=THUMBPRINT_BYTES)
@@ -72,7 +72,7 @@ class EfsCertificate(OnDisk, size=0x14):
 
 
 class EfsFileKey(OnDisk, size=0x10):
-    """What is wrapped: this head, and the key."""
+    """The wrapped data: this header, and the key."""
 
     key_bytes: int = u32(at=0x00, default=AES_256_KEY_BYTES)
     entropy_bits: int = u32(at=0x04, default=8 * AES_256_KEY_BYTES)
@@ -81,7 +81,7 @@ class EfsFileKey(OnDisk, size=0x10):
 
 
 class KeyHolder(NamedTuple):
-    """One who may read the file: the certificate, and the file's key as wrapped for it."""
+    """One user or recovery agent: the certificate, and the file's key wrapped for it."""
 
     thumbprint: bytes  # SHA-1 of the certificate.
     wrapped_key: bytes  # In little-endian order.
@@ -92,7 +92,7 @@ class KeyHolder(NamedTuple):
 
 
 class Efs(NamedTuple):
-    """The value of $EFS taken apart."""
+    """The decoded value of $EFS."""
 
     efs_id: bytes
     users: tuple[KeyHolder, ...]
@@ -100,19 +100,19 @@ class Efs(NamedTuple):
 
 
 def unit_iv(at_unit: int) -> bytes:
-    """The 16 bytes with which the encryption of that unit of a stream begins."""
+    """The initialization vector (16 bytes) of that unit of a stream."""
     offset = at_unit * UNIT_BYTES
     return ((IV_LOW + offset & _MASK) | (IV_HIGH + offset & _MASK) << 64).to_bytes(16, "little")
 
 
 def encode_file_key(key: bytes) -> bytes:
-    """An AES-256 key as it is wrapped."""
+    """The data to wrap for an AES-256 key."""
     assert len(key) == AES_256_KEY_BYTES
     return EfsFileKey().pack() + key
 
 
 def decode_file_key(data: bytes) -> bytes:
-    """The AES-256 key out of what was wrapped."""
+    """The AES-256 key from unwrapped data."""
     head = EfsFileKey.unpack(data)
     if head.algorithm != AES_256 or head.key_bytes != AES_256_KEY_BYTES:
         raise CorruptVolume(f"$EFS: a key of algorithm {head.algorithm:#x}, {head.key_bytes} bytes")
@@ -173,7 +173,7 @@ def _encode_entry(holder: KeyHolder) -> bytes:
 
 
 def _laid_out(at: int, parts: Iterable[bytes]) -> tuple[list[int], bytes]:
-    """The parts one behind the other from `at` on, each aligned; an empty one has the offset 0."""
+    """The parts one after the other from `at` on, each aligned; an empty one has the offset 0."""
     offsets, data = [], bytearray()
     for part in parts:
         offsets.append(at + len(data) if part else 0)
@@ -186,7 +186,7 @@ def _text(value: str) -> bytes:
 
 
 def decode_efs(data: bytes) -> Efs:
-    """The value taken apart; holders that name no certificate are left out, as only others can serve them."""
+    """The decoded value, without key holders that have no certificate: their keys cannot be used here."""
     header = EfsHeader.unpack(data)
     if header.length_bytes != len(data):
         raise CorruptVolume(f"$EFS has {len(data)} bytes and says {header.length_bytes}")
@@ -237,7 +237,7 @@ def _decode_sid(data: bytes, at: int) -> bytes:
 
 
 def _decode_text(data: bytes, at: int) -> str:
-    """Up to its NUL, which is an aligned one; a lone surrogate is replaced: names are only shown."""
+    """The text before its NUL; lone surrogates are replaced, because names are only shown."""
     if not at:
         return ""
     text = data[at:].decode("utf-16-le", "replace") if at <= len(data) else ""

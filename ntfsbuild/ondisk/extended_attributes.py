@@ -1,4 +1,4 @@
-"""$EA and $EA_INFORMATION: small named values of OS/2's making.  specs/ondisk/extended_attributes.md"""
+"""$EA and $EA_INFORMATION: extended attributes, as in OS/2.  specs/ondisk/extended_attributes.md"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EaInformation(OnDisk, size=0x08):
 
 
 class EaEntry(OnDisk, size=0x08):
-    """The head of an entry of $EA; name, NUL, value and padding follow."""
+    """The header of an entry of $EA; name, NUL, value and padding follow."""
 
     next_offset: int = u32(at=0x00)  # From this entry to the next: its length.
     flags: int = u8(at=0x04)
@@ -42,17 +42,17 @@ class EaEntry(OnDisk, size=0x08):
 
 
 def name_bytes(name: str | bytes) -> bytes:
-    """A name as it is stored: as it is spelled."""
+    """The stored bytes of a name, with its case kept."""
     return name if isinstance(name, bytes) else name.encode("latin-1")
 
 
 def windows_name(name: str | bytes) -> bytes:
-    """A name as Windows would store it, in upper case: its programs look for no other."""
+    """A name in upper case, as Windows stores it: its programs find no other."""
     return name_bytes(name).upper()
 
 
 def pack(entries: Sequence[Entry]) -> bytes:
-    """The value of $EA, in the order given; nothing gives no bytes."""
+    """The value of $EA, in the given order; empty without entries."""
     packed = b"".join(_pack_one(*entry) for entry in entries)
     problem = _too_large(packed)
     if problem:
@@ -71,7 +71,7 @@ def _pack_one(name: str | bytes, value: bytes, flags: int) -> bytes:
 
 
 def unpack(data: bytes) -> list[tuple[str, bytes, int]]:
-    """The entries of an $EA; raises CorruptVolume where they do not fit into each other."""
+    """The entries of an $EA; raises CorruptVolume if their lengths are wrong."""
     return [(head_name.decode("latin-1"), value, flags) for head_name, value, flags in _walk(data)]
 
 
@@ -105,7 +105,7 @@ def information(packed: bytes) -> bytes:
 
 
 def what_is_wrong(entries: Sequence[Entry]) -> str | None:
-    """Why Windows would not have these, in words for their author; None where it would."""
+    """Why Windows would refuse these entries, as a message; None if it would not."""
     seen: set[bytes] = set()
     for name, value, flags in entries:
         problem = _what_is_wrong_with(name, value, flags)

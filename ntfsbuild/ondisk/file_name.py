@@ -1,4 +1,4 @@
-"""$FILE_NAME: a name, its parent, and a copy of what a listing shows.  specs/ondisk/file_name.md
+"""$FILE_NAME: a name, its parent, and a copy of times, sizes and attributes.  specs/ondisk/file_name.md
 
 The same value is the key of the parent's `$I30` index.
 """
@@ -39,13 +39,13 @@ _MOST_LEVELS = 256
 
 
 def path_upwards(at: int, root: int, named: Callable[[int], tuple[int, str] | None]) -> tuple[str, bool]:
-    """The path of a record, found from its names upwards, and whether these lead to the root.
+    """The path of a record, found from parent to parent, and whether it begins at the root.
 
     `named` returns the parent and the name of a record, None if it has none; `?` then replaces the rest.
     """
     parts: list[str] = []
     while at != root:
-        found = named(at) if len(parts) < _MOST_LEVELS else None  # Names may go round in a circle.
+        found = named(at) if len(parts) < _MOST_LEVELS else None  # Parents may form a loop.
         if found is None:
             return "/".join(["", "?", *reversed(parts)]), False
         at, name = found

@@ -71,5 +71,5 @@ def system_sequence(record: int) -> int:
 
 
 def first_attribute_offset(record_bytes: int) -> int:
-    """Where the attributes begin: behind the update sequence array, aligned to 8."""
+    """The offset of the first attribute: after the update sequence array, aligned to 8."""
     return align(FileRecordHeader.SIZE + 2 * (record_bytes // 512 + 1), 8)

@@ -1,7 +1,7 @@
 """FILETIME: 100 ns ticks since 1601-01-01 UTC, to and from ISO 8601.
 
-The calendar is computed here: `datetime` ends with the year 9999 and with microseconds, and a time
-that NTFS can hold must not be lost on the way.
+The calendar is computed here, because `datetime` ends with the year 9999 and has only microseconds: every
+time of NTFS must be kept exactly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TIMESTAMP = re.compile(
 def parse_filetime(text: str) -> int:
     """The ticks of an ISO 8601 timestamp; a date alone is its midnight, UTC.
 
-    A time of day without a zone is refused: what it means would depend on who reads it.  The text of
+    A time of day without a zone is refused, because it has no definite meaning.  The text of
     the ValueError completes the sentence "... is".
     """
     match = _TIMESTAMP.fullmatch(text)
@@ -52,7 +52,7 @@ def format_filetime(ticks: int) -> str:
     return f"{_to_the_second(seconds)}.{fraction:07}Z"
 
 
-@functools.lru_cache(maxsize=1 << 12)  # The files of a volume have few times between them.
+@functools.lru_cache(maxsize=1 << 12)  # The files of a volume have few different times.
 def _to_the_second(seconds: int) -> str:
     days, seconds = divmod(seconds, _SECONDS_PER_DAY)
     year, month, day = _date(days)

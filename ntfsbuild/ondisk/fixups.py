@@ -1,4 +1,4 @@
-"""The update sequence: two bytes in every 512 that show a torn write.  specs/ondisk/fixups.md
+"""The update sequence: two bytes in every 512 that reveal a torn write.  specs/ondisk/fixups.md
 
 The stride is 512 bytes on every medium, 4096-byte sectors included.
 """
@@ -15,7 +15,7 @@ FIRST_NUMBER = 1  # The update sequence number of everything that we write for t
 
 
 def protect(buffer: bytearray, size_bytes: int, usa_offset: int, number: int = FIRST_NUMBER) -> None:
-    """Put update sequences into a buffer of equal structures, all at once.
+    """Apply update sequences to a buffer of equal structures, all at once.
 
     Each of the `len(buffer) // size_bytes` structures has its array at `usa_offset`, with the magic and
     the array's place already written.  The cost is a few strided copies, whatever their number.
@@ -39,14 +39,14 @@ def next_number(number: int) -> int:
 
 
 class UpdateFault(NamedTuple):
-    """What is wrong with an update sequence: a stride was not written, or the array itself makes no sense."""
+    """The fault of an update sequence: a sector was not written (torn), or the array itself is invalid."""
 
     torn: bool
     text: str
 
 
 def undo(buffer: bytearray) -> UpdateFault | None:
-    """Undo the update sequence of one structure; torn sectors stay unchanged, the first is returned."""
+    """Undo the update sequence of one structure; torn sectors are not changed, the first is returned."""
     if len(buffer) < STRIDE:
         return UpdateFault(False, f"in {len(buffer)} bytes")
     usa_offset = buffer[4] | buffer[5] << 8
@@ -69,7 +69,7 @@ def undo(buffer: bytearray) -> UpdateFault | None:
 
 
 def restore(buffer: bytearray, what: str) -> None:
-    """Take the update sequence out of one structure that was read; raises CorruptVolume if it is torn."""
+    """Undo the update sequence of one structure; raises CorruptVolume if it is torn."""
     fault = undo(buffer)
     if fault is None:
         return
@@ -80,9 +80,9 @@ def restore(buffer: bytearray, what: str) -> None:
 
 
 def restore_all(buffer: bytearray, size_bytes: int) -> bool:
-    """Take the update sequences out of equal structures at once, if all are of one kind and none is torn.
+    """Undo the update sequences of equal structures at once, if all have the same layout and none is torn.
 
-    False, and nothing is changed, where each must be looked at alone.
+    Otherwise returns False and changes nothing: each must then be restored on its own.
     """
     count = len(buffer) // size_bytes
     usa_offset = buffer[4] | buffer[5] << 8

@@ -32,7 +32,7 @@ COLLATION_NAMES = {
 
 
 class IndexRoot(OnDisk, size=0x10):
-    """The head of the $INDEX_ROOT value; an index header follows."""
+    """The header of the $INDEX_ROOT value; an index header follows."""
 
     indexed_type: int = u32(at=0x00, codes=TYPE_NAMES)  # $FILE_NAME for directories, 0 for view indexes.
     collation: int = u32(at=0x04, codes=COLLATION_NAMES)
@@ -42,7 +42,7 @@ class IndexRoot(OnDisk, size=0x10):
 
 
 class IndexHeader(OnDisk, size=0x10):
-    """Where the entries lie, counted from this header."""
+    """The place of the entries; offsets are relative to this header."""
 
     entries_offset: int = u32(at=0x00)
     length_bytes: int = u32(at=0x04)
@@ -52,7 +52,7 @@ class IndexHeader(OnDisk, size=0x10):
 
 
 class IndexBlock(OnDisk, size=0x18):
-    """The head of an INDX block; an index header follows."""
+    """The header of an INDX block; an index header follows."""
 
     magic: bytes = raw(4, at=0x00, default=BLOCK_MAGIC)
     usa_offset: int = u16(at=0x04, default=BLOCK_USA_OFFSET)
@@ -62,7 +62,7 @@ class IndexBlock(OnDisk, size=0x18):
 
 
 class IndexEntry(OnDisk, size=0x10):
-    """The head of a directory's entry; the key (a $FILE_NAME value) follows, a child VCN ends it."""
+    """The header of a directory entry; the key (a $FILE_NAME value) and perhaps the VCN of a child follow."""
 
     reference: int = u64(at=0x00)
     length_bytes: int = u16(at=0x08)
@@ -72,7 +72,7 @@ class IndexEntry(OnDisk, size=0x10):
 
 
 class ViewEntry(OnDisk, size=0x10):
-    """The head of a view index's entry: the key follows, then the data."""
+    """The header of an entry of a view index; the key follows, then the data."""
 
     data_offset: int = u16(at=0x00)
     data_bytes: int = u16(at=0x02)

@@ -1,8 +1,8 @@
-"""How a structure is declared: once, with its offsets, for the fast view and for the annotated one.
+"""Declares structures: once, with their offsets, for fast reading and for annotated views.
 
-A structure is a class whose fields say where they lie.  The offsets are checked when the module is
-imported; from the same declaration come `struct` layouts (pack and unpack millions of records) and a
-`construct` object (parse, explain, dump).  This is the only module that imports construct.
+A structure is a class whose fields have offsets, which are checked when the module is imported.  The same
+declaration gives a `struct` layout (packs and unpacks millions of records) and a `construct` object (parses,
+explains, dumps).  This is the only module that imports construct.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ Names: TypeAlias = Mapping[int, str]
 
 
 class Declared(NamedTuple):
-    """A field as its structure declares it: its type, its offset, and what it holds unless said.
+    """A field as its structure declares it: type, offset and default.
 
-    `flags` names the bits of a number, `codes` its values; both are for who explains the bytes.
+    `flags` names the bits of a number, `codes` its values; both are for explanations of bytes.
     """
 
     codec: Codec
@@ -54,7 +54,7 @@ class Declared(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A field as it lies in some bytes: its place, its value, and what the value is called."""
+    """A field in actual bytes: its offset, its value, and the name of the value."""
 
     name: str
     at: int
@@ -161,7 +161,7 @@ class OnDisk:
 
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview, at: int = 0) -> Self:
-        """The structure that begins at byte `at`; raises CorruptVolume where the data ends too early."""
+        """The structure that begins at byte `at`; raises CorruptVolume if the data is too short."""
         if at < 0 or len(data) - at < cls.SIZE:
             raise CorruptVolume(
                 f"{cls.__name__} needs {cls.SIZE:#x} bytes at {at:#x}, {max(0, len(data) - at):#x} are left"
@@ -172,7 +172,7 @@ class OnDisk:
 
     @classmethod
     def offset_of(cls, name: str) -> int:
-        """Where a field lies in the structure, in bytes."""
+        """The offset of a field in the structure, in bytes."""
         return cls.FIELDS[name].at
 
     @classmethod
@@ -184,8 +184,8 @@ class OnDisk:
         return construct.Struct(*(name / _codec(one.codec) for name, one in cls.FIELDS.items()))
 
     @classmethod
-    def told(cls, data: bytes, at: int = 0) -> list[Field]:
-        """Each field with its place and its meaning, as construct reads the declaration."""
+    def explained(cls, data: bytes, at: int = 0) -> list[Field]:
+        """Each field with its offset and its meaning, as construct parses them."""
         if at < 0 or len(data) - at < cls.SIZE:
             raise CorruptVolume(
                 f"{cls.__name__} needs {cls.SIZE:#x} bytes at {at:#x}, {max(0, len(data) - at):#x} are left"

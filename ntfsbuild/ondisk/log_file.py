@@ -1,4 +1,4 @@
-"""$LogFile: how large it is, and what an empty one holds.  specs/ondisk/log_file.md"""
+"""$LogFile: its size, and the content of an empty one.  specs/ondisk/log_file.md"""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ _PROBLEMS = {
 
 
 def compress(data: bytes | bytearray | memoryview) -> bytes:
-    """The chunks of a unit and their end mark; which clusters that saves, if any, is for the caller to see.
+    """The chunks of a unit and their end mark; the caller checks whether this saves clusters.
 
-    Nothing here differs between machines, as the matches that a zlib finds would.
+    The result is the same on every machine; matches found by zlib would differ between its versions.
     """
     data = bytes(data)
     assert len(data) <= LARGEST_UNIT_BYTES
@@ -55,7 +55,7 @@ def compress(data: bytes | bytearray | memoryview) -> bytes:
 
 
 def is_compiled() -> bool:
-    """Whether the functions run as machine code, which lets go of the interpreter's lock."""
+    """Whether the functions run as machine code, which releases the GIL."""
     return kernel.available()
 
 
@@ -139,7 +139,7 @@ def decompress(data: bytes, size_bytes: int) -> bytes:
 
 @cache
 def _compiled_squeeze() -> Any:
-    """The machine code, made when it is asked for first; None without the extra `fast`."""
+    """The machine code, compiled on first use; None without the extra `fast`."""
     return kernel.compile_function(loops.compress_chunk, loops.INSTEAD)
 
 
@@ -149,7 +149,7 @@ def _compiled_decompress() -> Any:
 
 
 def _squeezer() -> Squeeze:
-    """What makes the flags and items of chunks, with memory of its own: threads do not meet."""
+    """The function that makes the flags and items of chunks, with its own memory for each thread."""
     compiled = _compiled_squeeze()
     if compiled is None:
         return squeezed
@@ -165,7 +165,7 @@ def _squeezer() -> Squeeze:
 
 
 def _address(array: bytearray) -> int:
-    """Where the bytes lie; they stay there while their number stays."""
+    """The address of the bytes; it is valid until their number changes."""
     import ctypes  # Late: only machine code needs it.
 
     return ctypes.addressof(ctypes.c_char.from_buffer(array))

@@ -1,6 +1,6 @@
-"""The steps of LZNT1 that CPython has in C, said as loops: what the compiler takes in their place.
+"""Steps of LZNT1 for which CPython has functions in C, written as loops for the compiler.
 
-Each does what the function of the same name in `lznt1_tokens.py` or `lznt1.py` does; a test holds them to it.
+Each does the same as the function of its name in `lznt1_tokens.py` or `lznt1.py`; a test compares them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What LZNT1 decides and how its tokens read: the one truth, run as Python or as machine code.
+"""The matches and tokens of LZNT1: one source, which runs as Python or as machine code.
 
-The functions keep to what `ntfsbuild.compiled.translate` understands.  Where CPython has a step in C, it is
-called here through a function of its own (`find`, `common_bytes`, `copy_back`), and `lznt1_loops.py` says
-that step again as a loop for the compiler.
+The functions use only the Python that `ntfsbuild.compiled.translate` understands.  A step for which CPython
+has a function in C is a function of its own (`find`, `common_bytes`, `copy_back`); `lznt1_loops.py` has the
+same step as a loop for the compiler.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LZX with a window of 32 KiB, as files of WOF have it.  Only unpacked here."""
+"""Decompresses LZX with a window of 32 KiB, as used by WOF."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BASES = _bases()
 
 
 class _Decoder:
-    """One chunk; code lengths and recent distances go from block to block."""
+    """The decoder of one chunk; code lengths and recent distances are kept from block to block."""
 
     def __init__(self, data: bytes, size_bytes: int) -> None:
         self._reader = BitReader(data)
@@ -74,7 +74,7 @@ class _Decoder:
             reader.bytes(1)
 
     def _read_lengths(self, lengths: list[int], begin: int, end: int) -> None:
-        """Code lengths, said as what has changed since the block before."""
+        """Read code lengths, stored as differences from those of the block before."""
         reader = self._reader
         code = PrefixCode([reader.take(4) for _ in range(_PRE_SYMBOLS)], "pre-")
         while begin < end:
@@ -130,7 +130,7 @@ def decompress(data: bytes, size_bytes: int) -> bytes:
 
 
 def _translate_calls(out: bytearray) -> None:
-    """The targets of x86 calls, which the packer made absolute, are relative again."""
+    """Make the targets of x86 calls relative again, which the packer made absolute."""
     at, end = out.find(_CALL), len(out) - _CALLS_END
     while 0 <= at < end:
         target = int.from_bytes(out[at + 1 : at + _CALL_BYTES], "little", signed=True)

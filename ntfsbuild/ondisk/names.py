@@ -1,4 +1,4 @@
-"""Which names NTFS allows, which Win32 allows, and which are the same.  specs/ondisk/names.md"""
+"""Names: allowed by NTFS, allowed by Win32, equal without case.  specs/ondisk/names.md"""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def units(name: str) -> int:
 
 
 def what_is_wrong(name: str, *, posix: bool) -> str | None:
-    """Why a name cannot stand, in words for its author; None where it can."""
+    """Why a name is not allowed, as a message; None if it is."""
     if not name:
         return "a name cannot be empty"
     if name in (".", ".."):
@@ -70,7 +70,7 @@ def _what_win32_refuses(name: str) -> str | None:
 
 
 def all_legal(names: Sequence[str], *, posix: bool) -> bool:
-    """Whether every name of a directory can stand: quick, for all names together, and exact only when True.
+    """Whether every name of a directory is allowed: a quick check of all names together, exact only if True.
 
     False means that `what_is_wrong` should be asked of each.
     """
@@ -93,5 +93,5 @@ def all_legal(names: Sequence[str], *, posix: bool) -> bool:
 
 
 def folded(names: Sequence[str]) -> list[str]:
-    """The names in upper case by $UpCase: two that are equal here are one name to Windows."""
+    """The names in upper case by $UpCase: names that are then equal are the same name for Windows."""
     return upcase.upper("/".join(names)).split("/") if names else []

@@ -11,7 +11,7 @@ _NONE = bytes(guid.BYTES)
 
 
 class ObjectId(OnDisk, size=0x40):
-    """The long form of the attribute's value; the short one ends behind `object_id`."""
+    """The long form of the attribute's value; the short form has only `object_id`."""
 
     object_id: bytes = raw(16, at=0x00)
     birth_volume_id: bytes = raw(16, at=0x10, default=_NONE)
@@ -29,7 +29,7 @@ class ObjIdEntry(OnDisk, size=0x38):
 
 
 def parse(value: bytes) -> ObjectId:
-    """The attribute's value in its long form: one that was short was born here, with the same id."""
+    """The attribute's value in the long form; a short one gets its own id as birth object id."""
     problem = what_is_wrong(value)
     if problem:
         raise ValueError(problem)
@@ -51,7 +51,7 @@ def index_entry(value: bytes, reference: int) -> tuple[bytes, bytes]:
 
 
 def decode(value: bytes) -> dict[str, object]:
-    """What the value says, as text; `malformed` says why it says nothing."""
+    """The decoded value, as text; `malformed` says why it cannot be decoded."""
     problem = what_is_wrong(value)
     if problem:
         return {"malformed": problem}
@@ -61,7 +61,7 @@ def decode(value: bytes) -> dict[str, object]:
 
 
 def what_is_wrong(value: bytes) -> str | None:
-    """Why that cannot be the value of $OBJECT_ID; None where it can."""
+    """Why these bytes are no value of $OBJECT_ID; None if they are."""
     if len(value) not in (SHORT_BYTES, ObjectId.SIZE):
         return f"an object id has {SHORT_BYTES} or {ObjectId.SIZE} bytes, not {len(value)}"
     if not any(value[:SHORT_BYTES]):

@@ -1,4 +1,4 @@
-"""Canonical prefix codes, and the words of 16 bits that they are read from: what XPRESS and LZX share."""
+"""Canonical prefix codes and their bit reader, for XPRESS and LZX."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BitReader:
         self._bits = self._count = 0
 
     def need(self, count: int) -> None:
-        """Have so many bits at hand."""
+        """Read words until there are that many bits."""
         while self._count < count:
             if self.at > len(self._data) + 2 * _WORDS_BEHIND:
                 raise CorruptVolume("it ends too early")
@@ -66,7 +66,7 @@ class BitReader:
         return found >> _SYMBOL_SHIFT
 
     def bytes(self, count: int) -> bytes:
-        """Bytes from where the next word would be."""
+        """Bytes from the place of the next word on."""
         found = self._data[self.at : self.at + count]
         if len(found) < count:
             raise CorruptVolume("it ends too early")
@@ -74,13 +74,13 @@ class BitReader:
         return found
 
     def skip_to_word(self) -> None:
-        """Go on behind the word of which the next bit is one, perhaps the first."""
+        """Skip the word of the next bit, of which nothing or a part was read."""
         self.at = ((8 * self.at - self._count) // 16 + 1) * 2
         self._bits = self._count = 0
 
 
 def copy_match(out: bytearray, distance: int, length: int, size_bytes: int) -> None:
-    """Repeat `length` bytes from `distance` before the end, which may overlap what is made."""
+    """Append `length` bytes from `distance` before the end; the two may overlap."""
     if distance > len(out):
         raise CorruptVolume(f"a match {distance} bytes back, behind {len(out)}")
     if length > size_bytes - len(out):

@@ -1,4 +1,4 @@
-"""$REPARSE_POINT: links, mount points, WSL's files, and whatever else has a tag.
+"""$REPARSE_POINT: symbolic links, junctions, mount points, WSL's files, and other tags.
 
 specs/ondisk/reparse_point.md
 """
@@ -37,7 +37,7 @@ _volume = re.compile(r"Volume\{[^{}\\]+\}\\", re.IGNORECASE)
 
 
 class ReparseHeader(OnDisk, size=0x08):
-    """The head of every value; a GUID follows unless the tag is Microsoft's, then the data."""
+    """The header of every value; a GUID follows unless the tag is Microsoft's, then the data."""
 
     tag: int = u32(at=0x00)
     data_bytes: int = u16(at=0x04)  # Without this head and the GUID.
@@ -45,7 +45,7 @@ class ReparseHeader(OnDisk, size=0x08):
 
 
 class LinkNames(OnDisk, size=0x08):
-    """How the data of a mount point or a symbolic link begins: where its names lie in what follows."""
+    """The first fields of the data of a mount point or symbolic link: the places of its two names."""
 
     substitute_offset: int = u16(at=0x00)
     substitute_bytes: int = u16(at=0x02)
@@ -72,7 +72,7 @@ def raw(tag: int, data: bytes, guid: bytes | None = None) -> bytes:
 
 
 def symlink(target: str, *, relative: bool | None = None) -> bytes:
-    """A symbolic link as `mklink` makes it; `relative`, if said, must be what the target is."""
+    """A symbolic link as `mklink` makes it; `relative`, if given, must agree with the target."""
     substitute, shown, is_relative = windows_target(target)
     if relative not in (None, is_relative):
         raise ValueError(f"{target!r} is {'a relative' if is_relative else 'an absolute'} target")
@@ -80,7 +80,7 @@ def symlink(target: str, *, relative: bool | None = None) -> bytes:
 
 
 def symlink_of(substitute: str, shown: str, *, relative: bool) -> bytes:
-    """A symbolic link with these two names: the one that Windows follows, the one that it shows."""
+    """A symbolic link with these two names: substitute name and print name."""
     print_name, substitute_name = _utf16(shown), _utf16(substitute)
     # The shown name comes first, and neither has a NUL behind it.
     names = _link_names(len(print_name), substitute_name, 0, print_name)
@@ -89,7 +89,7 @@ def symlink_of(substitute: str, shown: str, *, relative: bool) -> bytes:
 
 
 def junction(target: str) -> bytes:
-    """A directory that stands for another one: an absolute path with a drive, or on a volume."""
+    """A junction to a directory: an absolute path with a drive, or on a volume."""
     substitute, shown, relative = windows_target(target)
     place = substitute.removeprefix(_NT)
     if relative or not (_drive.match(place) or _volume.match(place)):
@@ -122,7 +122,7 @@ def _link_names(substitute_at: int, substitute: bytes, print_at: int, shown: byt
 
 
 def wsl_symlink(target: str | bytes) -> bytes:
-    """A symbolic link of WSL: a target of Linux, as it is."""
+    """A symbolic link of WSL; its target is a Linux path."""
     path = target if isinstance(target, bytes) else target.encode("utf-8", "surrogateescape")
     if not path or b"\0" in path:
         raise ValueError(f"{target!r} is no target: it is empty or has a NUL")
@@ -135,7 +135,7 @@ def wsl_special(kind: SpecialKind) -> bytes:
 
 
 def app_exec_link(package: str, entry_point: str, target: str, kind: str = "0") -> bytes:
-    """What stands in `WindowsApps` for a program from the store."""
+    """An entry of `WindowsApps` for a program from the store."""
     texts = (package, entry_point, target, kind)
     if any("\0" in one for one in texts):
         raise ValueError("an AppExecLink has no NUL in its texts")
@@ -156,7 +156,7 @@ def _utf16(text: str) -> bytes:
 
 
 def windows_target(target: str) -> tuple[str, str, bool]:
-    """The target of a symbolic link as Windows files it: what it follows, what it shows, if relative.
+    """The target of a symbolic link for Windows: substitute name, print name, whether relative.
 
     A target is spelled as in POSIX, or as in Windows: with a drive, or with backslashes.
     """
@@ -185,7 +185,7 @@ def _shown(place: str) -> str:
 
 
 def _resolved(path: str, *, keep: int) -> str:
-    """Without `.` and `..`, which mean nothing in an absolute path of NT; `keep` parts are above all."""
+    """The path without `.` and `..`, which NT does not resolve; the first `keep` parts are never removed."""
     parts: list[str] = []
     for part in path.split("\\"):
         if part == "..":
@@ -207,7 +207,7 @@ def _from_posix(target: str) -> str:
 
 
 def what_is_wrong(value: bytes, *, layout: bool = True) -> str | None:
-    """Why that is no value of $REPARSE_POINT; `layout`: or none that fits its tag, where we know how."""
+    """Why these bytes are no value of $REPARSE_POINT; `layout`: the data of known tags is checked, too."""
     if len(value) < ReparseHeader.SIZE:
         return f"a reparse point has {ReparseHeader.SIZE} bytes at least, this one {len(value)}"
     if len(value) > MAX_BYTES:
@@ -230,7 +230,7 @@ def what_is_wrong(value: bytes, *, layout: bool = True) -> str | None:
 
 
 def decode(value: bytes) -> dict[str, object]:
-    """What a value says, for people; `malformed` says why it is not as it should be.  Never raises."""
+    """The decoded value, for listings; `malformed` says what is wrong with it.  Never raises."""
     found: dict[str, object] = {}
     if len(value) >= ReparseHeader.SIZE:
         tag = ReparseHeader.unpack(value).tag

@@ -1,4 +1,4 @@
-"""Tags of reparse points: their names, what their bits say, and where the content of such a file is."""
+"""Tags of reparse points: their names and bits, and whether the content of such a file is elsewhere."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def may_have_children(tag: int) -> bool:
 
 
 def where_content_is(tag: int, attributes: int) -> str | None:
-    """Why the unnamed stream of a file with that tag is not its content; None where it is.
+    """Why the unnamed stream of a file with that tag is not its content; None if it is.
 
-    Files that a cloud keeps in step have their content here while nothing says that it is to be recalled.
+    Files of cloud storage have their content on the volume, unless a RECALL attribute is set.
     """
     if tag & _CLOUD_MASK == _CLOUD and attributes & _NOT_HERE:
         return "it is a placeholder: its content is in a cloud"
@@ -94,7 +94,7 @@ def _names() -> dict[int, str]:
 
 
 def tag_name(tag: int) -> str | None:
-    """What Windows calls the tag, without `IO_REPARSE_TAG_`; None where it has no name for it."""
+    """The Windows name of the tag, without `IO_REPARSE_TAG_`; None if it has no name."""
     return _names().get(tag)
 
 
@@ -120,7 +120,7 @@ def is_directory_only(tag: int) -> bool:
 
 
 def what_is_wrong(tag: int) -> str | None:
-    """Why Windows takes no such tag; None where it does."""
+    """Why Windows refuses the tag; None if it does not."""
     if not 0 <= tag <= 0xFFFFFFFF:
         return f"a reparse tag has 32 bits: {tag:#x} does not fit"
     if tag & ~_VALUE_BITS:

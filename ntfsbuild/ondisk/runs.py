@@ -36,7 +36,7 @@ def encode_runs(runs: Iterable[Run]) -> bytes:
 
 
 def read_runs(data: bytes | memoryview, at: int, end: int) -> tuple[list[Run], str, int]:
-    """The runs of mapping pairs as far as they make sense, what is wrong with the rest, and where.
+    """The runs of mapping pairs up to the first fault, the fault, and its offset.
 
     A delta of -1 from nothing (LCN -1) is how NT4 wrote holes; it is read as one.
     """
@@ -67,7 +67,7 @@ def read_runs(data: bytes | memoryview, at: int, end: int) -> tuple[list[Run], s
 
 
 def decode_runs(data: bytes | memoryview) -> list[Run]:
-    """The runs of mapping pairs, up to their terminator; raises CorruptVolume with what is wrong."""
+    """The runs of mapping pairs, up to their terminator; raises CorruptVolume at a fault."""
     runs, problem, at = read_runs(data, 0, len(data))
     if problem:
         raise CorruptVolume(f"a run list has {problem} at byte {at:#x}")

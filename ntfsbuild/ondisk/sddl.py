@@ -1,7 +1,7 @@
 """Security descriptors as text, in Microsoft's Security Descriptor Definition Language.
 
-`specs/ondisk/security.md` says what of it is understood.  Everything wrong raises ValueError: in a text with
-the number of the character.
+`specs/ondisk/security.md` lists the supported parts.  Errors are ValueErrors; those of a text have the number
+of the character.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Claims about a resource, which a SACL holds: as text, and as CLAIM_SECURITY_ATTRIBUTE_RELATIVE_V1.
+"""Resource claims of a SACL: as text, and as CLAIM_SECURITY_ATTRIBUTE_RELATIVE_V1.
 
 `specs/ondisk/security.md` has the layout.
 """

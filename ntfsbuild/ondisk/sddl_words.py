@@ -1,4 +1,4 @@
-"""The words of SDDL, and a scanner that knows where in the text it is.  specs/ondisk/security.md"""
+"""The words of SDDL, and a scanner with its position in the text.  specs/ondisk/security.md"""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def escaped(value: bytes, plain: re.Pattern[str], *, first: bool = False) -> str
 
 
 def mask_text(mask: int, *, label: bool) -> str:
-    """An access mask as words, where words say all of it."""
+    """An access mask as words, if words cover all its bits."""
     if not label:
         for word, value in _WHOLE.items():
             if mask == value:

@@ -1,4 +1,4 @@
-"""Security descriptors, and how $Secure files them ($SDS, $SDH, $SII).  specs/ondisk/security.md"""
+"""Security descriptors, and their storage in $Secure ($SDS, $SDH, $SII).  specs/ondisk/security.md"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Security descriptors taken apart and put together: owner, group and two lists of entries.
+"""Packs and unpacks security descriptors: owner, group, DACL and SACL.
 
-`specs/ondisk/security.md` has the layout.  What cannot be taken apart raises ValueError.
+`specs/ondisk/security.md` has the layout.  Damaged descriptors raise ValueError.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Entry(NamedTuple):
 
 
 class Acl(NamedTuple):
-    """A list of entries; `revision` 0 stands for the smallest that will do."""
+    """An ACL; `revision` 0 stands for the lowest revision that its entries allow."""
 
     entries: tuple[Entry, ...]
     revision: int = 0
 
 
 class Descriptor(NamedTuple):
-    """A descriptor; `dacl` None with DACL_PRESENT in `control` is the list that allows everything."""
+    """A descriptor; `dacl` None with DACL_PRESENT in `control` is a NULL DACL, which allows everything."""
 
     control: int
     owner: bytes = b""
@@ -116,7 +116,7 @@ def pack_entry(entry: Entry) -> bytes:
 
 
 def unpack(data: bytes) -> Descriptor:
-    """A self-relative descriptor taken apart; raises ValueError where it is not sound."""
+    """An unpacked self-relative descriptor; raises ValueError if it is damaged."""
     if len(data) < _HEAD.size:
         raise ValueError(f"{len(data)} bytes, a descriptor has {_HEAD.size} at least")
     if len(data) > LARGEST_BYTES:
@@ -143,7 +143,7 @@ def unpack(data: bytes) -> Descriptor:
 
 
 def what_is_wrong(data: bytes) -> str | None:
-    """Why bytes are no sound self-relative descriptor, or None."""
+    """Why these bytes are no valid self-relative descriptor, or None."""
     if len(data) % 4:
         return f"{len(data)} bytes, not a multiple of 4"
     try:
@@ -154,7 +154,7 @@ def what_is_wrong(data: bytes) -> str | None:
 
 
 def sid_bytes(data: bytes, at: int, end: int) -> int:
-    """How long the SID at `at` is; raises ValueError where none is."""
+    """The length of the SID at `at`; raises ValueError if there is none."""
     if at + 8 > end:
         raise ValueError(f"at {at:#x} a SID has no room")
     if data[at] != 1 or data[at + 1] > MOST_SUB_AUTHORITIES:

@@ -67,7 +67,7 @@ def inherited(parent: bytes, *, directory: bool) -> bytes:
     return sd.pack(whole)
 
 
-def handed_down(explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
+def with_inherited(explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
     """The descriptor of a new file with its own descriptor `explicit`, in a directory with `parent`.
 
     An ACL that requests inheritance (AR) and is not protected (P) becomes its explicit entries as given, then
@@ -85,18 +85,18 @@ def handed_down(explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
 
 
 def of_root(explicit: bytes) -> bytes:
-    """The descriptor of what has no directory above it, and has `explicit` as its own."""
+    """The descriptor of the root directory, which inherits nothing, with `explicit` as its own."""
     own = sd.unpack(explicit)
     asked = own.control & (_DACL.requested | _SACL.requested)
-    # One bit lies as far above the other in both lists.
+    # In both lists, AI is equally many bits above AR.
     granted = own.control & ~asked | asked * (_DACL.auto_inherited // _DACL.requested)
     return sd.pack(_with_owner(own)._replace(control=granted)) if asked else _completed(explicit, own)
 
 
 def asking(explicit: bytes) -> bytes:
-    """The same descriptor, but a list that says it inherits (AI) asks for it (AR), too.
+    """The same descriptor, but an ACL marked as inherited (AI) also requests inheritance (AR).
 
-    What Windows stored has AI alone.  Who writes it down in SDDL wants a file that inherits.
+    Windows stores AI alone; AI in the SDDL of a manifest means that the file inherits.
     """
     control = int.from_bytes(explicit[_CONTROL_AT : _CONTROL_AT + 2], "little")
     for bits in (_DACL, _SACL):
@@ -106,7 +106,7 @@ def asking(explicit: bytes) -> bytes:
 
 
 def _completed(explicit: bytes, own: Descriptor) -> bytes:
-    """With owner and group, as Windows has always and ntfs-3g wants them: Administrators, where none is."""
+    """With owner and group, which Windows and ntfs-3g require: Administrators by default."""
     return explicit if own.owner and own.group else sd.pack(_with_owner(own))
 
 
@@ -145,7 +145,7 @@ def _explicit(acl: Acl | None) -> Iterable[Entry]:
 
 
 def _inherited_entries(above: Acl | None, own: Descriptor, *, directory: bool) -> Iterable[Entry]:
-    """Each once: what becomes the same as another, as the creator's entry may, is left out."""
+    """The inherited entries without duplicates, which the creator's entry can give."""
     found: dict[Entry, None] = {}
     for entry in above.entries if above else ():
         found.update(dict.fromkeys(_to_directory(entry, own) if directory else _to_file(entry, own)))
@@ -159,7 +159,7 @@ def _to_file(entry: Entry, own: Descriptor) -> Iterator[Entry]:
 
 
 def _to_directory(entry: Entry, own: Descriptor) -> Iterator[Entry]:
-    """One entry that is in force and goes on; two where what is in force is not what goes on."""
+    """The entry for a directory; two entries if the effective one differs from the one inherited further."""
     goes_on = 0 if entry.flags & sd.NO_PROPAGATE else entry.flags & _TO_CHILDREN
     here = entry.flags & sd.CONTAINER_INHERIT and not entry.inherited_type
     if here:

@@ -1,4 +1,4 @@
-"""Security descriptors that authors of manifests want, by name.  specs/ondisk/security.md"""
+"""Built-in security descriptors for manifests, by name.  specs/ondisk/security.md"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WINDOWS_FOLDER = (
 
 # Lists without P and AI are stored as they stand here; those with P block inheritance.
 TEMPLATES: dict[str, str] = {
-    # No list at all: everybody may do everything, also change the owner.
+    # No DACL: everybody may do everything, also change the owner.
     "none": f"{_ADMINISTRATORS_OWN}D:NO_ACCESS_CONTROL",
     # What Windows gives the root of a removable disk, and ntfsbuild every root.
     "everyone_full": f"{_ADMINISTRATORS_OWN}D:(A;OICI;FA;;;WD)",

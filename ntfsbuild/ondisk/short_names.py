@@ -1,4 +1,4 @@
-"""8.3 names: which names are one, and how Windows makes one.  specs/ondisk/short_names.md"""
+"""8.3 names: which names are already short, and how Windows makes them.  specs/ondisk/short_names.md"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _never_short = re.compile(r'[\0- "*+,./:;<=>?\[\\\]|]')
 
 
 def is_short(name: str) -> bool:
-    """Whether the name is an 8.3 name itself, in whatever case: Windows then makes no other."""
+    """Whether the name is itself an 8.3 name, in any case: then Windows makes no other."""
     return _eight_and_three.fullmatch(name) is not None
 
 
 def has_form(name: str) -> bool:
-    """Whether a name has the form of an 8.3 name, in whatever code page Windows found it."""
+    """Whether a name has the form of an 8.3 name, in any code page."""
     if _eight_and_three.fullmatch(name):
         return True
     base, dot, extension = name.partition(".")
@@ -40,7 +40,7 @@ def has_form(name: str) -> bool:
 
 
 class ShortNames:
-    """Makes the short names of one directory, as Windows does; knows those that it made."""
+    """Makes the short names of one directory, as Windows does; remembers them."""
 
     def __init__(self) -> None:
         self._made: set[str] = set()
@@ -72,7 +72,7 @@ def _candidates(name: str) -> Iterator[str]:
 
 
 def _cleaned(part: str) -> str:
-    """What can stand in a short name: one character for each code unit, no blanks, no dots."""
+    """The name with characters that 8.3 names allow: one for each code unit, no blanks, no dots."""
     kept = part.replace(" ", "").replace(".", "")
     units = "".join(character if character <= "\uffff" else "__" for character in kept)
     # Only ASCII has another case here: what `upper` would make of the rest is `_` anyway.
@@ -91,7 +91,7 @@ def _hash_digits(name: str) -> str:
 
 
 def what_is_wrong(short_name: str) -> str | None:
-    """Why that cannot be the short name of a file, in words for its author; None where it can."""
+    """Why a name is not allowed as a short name, as a message; None if it is."""
     problem = names.what_is_wrong(short_name, posix=False)
     if problem:
         return problem.partition(";")[0]  # The rest says how a long name could still have it.

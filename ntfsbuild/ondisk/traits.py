@@ -1,7 +1,7 @@
-"""What a file or directory has besides its name, content, times and DOS attributes: plain, immutable data.
+"""The traits of a file or directory (all but name, content, times and DOS attributes) as immutable data.
 
-A plan says these of new files, a volume writes them and is asked for them.  Values are as they lie on the
-disk: whoever says them in words has turned them into bytes before.
+A plan has the traits of new files; a volume writes and reads them.  Values have the format of the disk: text
+such as SDDL is converted before.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Traits(NamedTuple):
     class_id: int | None = None
 
     def information(self) -> dict[str, int]:
-        """The fields of $STANDARD_INFORMATION that are said."""
+        """The given fields of $STANDARD_INFORMATION."""
         said = {name: value for name in INFORMATION_BITS if (value := getattr(self, name)) is not None}
         if self.case_sensitive is not None:
             said |= {"version_max": 0, "version": int(self.case_sensitive)}
@@ -66,7 +66,7 @@ NO_TRAITS: Final = Traits()
 
 
 def chosen(times: Ticks4, own: SomeTicks | None) -> Ticks4:
-    """The times with those in place that are a name's own."""
+    """The times, with a name's own times where they are given."""
     if own is None:
         return times
     created, modified, changed, accessed = (

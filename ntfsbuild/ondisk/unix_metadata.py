@@ -1,4 +1,4 @@
-"""What WSL knows of a file: owner, group, mode and device, each in an extended attribute of its own."""
+"""WSL metadata of a file: owner, group, mode and device, each in its own extended attribute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMES = ("$LXUID", "$LXGID", "$LXMOD", "$LXDEV")
 _NUMBER, _DEVICE = struct.Struct("<I"), struct.Struct("<II")
 _MAX = 0xFFFFFFFF
 _TYPE_MASK, _DIRECTORY, _FILE, _LINK = 0o170000, 0o040000, 0o100000, 0o120000
-# The type that the mode of what has such a reparse point says.
+# The file type in the mode of files with such a reparse point.
 MODE_TYPES = {
     reparse_tags.AF_UNIX: 0o140000,
     reparse_tags.LX_FIFO: 0o010000,
@@ -48,7 +48,7 @@ def _value(name: str, value: int | tuple[int, int]) -> bytes:
 
 
 def unix_metadata(entries: Iterable[Entry]) -> UnixMetadata:
-    """What the entries of an $EA say of it; values of a wrong length say nothing, as in WSL."""
+    """The WSL metadata in entries of an $EA; values of a wrong length are ignored, as by WSL."""
     found = {name_bytes(name).decode("latin-1"): value for name, value, _ in entries}
     uid, gid, mode = (_number(found.get(name, b"")) for name in _NAMES[:3])
     device = found.get(_NAMES[3], b"")
@@ -62,7 +62,7 @@ def _number(value: bytes) -> int | None:
 
 
 def merged(ea: bytes, unix: bytes) -> bytes:
-    """The value of an $EA with WSL's entries in place: those that it has stay where they are."""
+    """The value of an $EA with WSL's entries set; existing entries keep their position."""
     new = {name: (name, value, flags) for name, value, flags in unpack(unix)}
     entries = [new.pop(entry[0], entry) for entry in unpack(ea)]
     return pack([*entries, *new.values()])

@@ -37,7 +37,7 @@ TABLE_BYTES = 0x20000
 # CRC-64 of the table (reflected polynomial 0x9A6C9329AC4BC9B5, all ones in and out); a test recomputes it.
 TABLE_CRC64 = 0xDADC7E776B1B690C
 
-# What $UpCase:$Info says of its maker: Windows 10.0, build 19041.
+# The version in $UpCase:$Info: Windows 10.0, build 19041.
 _INFO = struct.Struct("<IIQIIII")
 
 
@@ -71,7 +71,7 @@ def table() -> bytes:
 
 
 def info() -> bytes:
-    """The $Info stream of $UpCase, 32 bytes."""
+    """The value of the stream $UpCase:$Info, 32 bytes."""
     return _INFO.pack(_INFO.size, 0, TABLE_CRC64, 10, 0, 19041, 0)
 
 

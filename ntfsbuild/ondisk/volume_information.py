@@ -34,7 +34,7 @@ class VolumeInformation(OnDisk, size=0x0C):
 
 
 def what_is_wrong_with_label(label: str) -> str | None:
-    """Why a volume cannot have that name, in words that follow the label; None where it can."""
+    """Why a label is not allowed, in words that follow the label; None if it is."""
     if control := _control.search(label):
         return f"is not a label: it holds the control U+{ord(control[0]):04X}"
     units = len(label.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,4 +1,4 @@
-"""XPRESS with Huffman codes, as files of WOF have it in chunks of 4, 8 and 16 KiB.  Only unpacked here."""
+"""Decompresses XPRESS with Huffman codes, as used by WOF in chunks of 4, 8 and 16 KiB."""
 
 from __future__ import annotations
 

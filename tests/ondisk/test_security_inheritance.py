@@ -95,7 +95,7 @@ def test_what_is_inherited(above: str, directory: str, file: str) -> None:
 def test_what_is_handed_down_to_a_descriptor_of_its_own(explicit: str, file: str) -> None:
     parent = sddl.parse("O:BAG:BAD:(A;OICIIO;GA;;;CO)S:(ML;OICI;NW;;;LW)")
     asking = security_inheritance.asking(sddl.parse(explicit))
-    found = security_inheritance.handed_down(asking, parent, directory=False)
+    found = security_inheritance.with_inherited(asking, parent, directory=False)
     assert sddl.text(found) == file
 
 
@@ -119,9 +119,9 @@ def test_what_asks_for_nothing_stays_byte_for_byte() -> None:
     owner = security.ADMINISTRATORS
     other = bytes.fromhex("01000480 14000000 24000000 00000000 34000000") + owner + owner + acl
     assert sd.what_is_wrong(other) is None
-    assert security_inheritance.handed_down(other, security.ROOT, directory=True) == other
+    assert security_inheritance.with_inherited(other, security.ROOT, directory=True) == other
     stored = sddl.parse("O:SYG:SYD:AI(A;ID;FR;;;WD)S:AI")
-    assert security_inheritance.handed_down(stored, security.ROOT, directory=True) == stored
+    assert security_inheritance.with_inherited(stored, security.ROOT, directory=True) == stored
 
 
 def test_templates_can_be_used() -> None:
@@ -129,7 +129,7 @@ def test_templates_can_be_used() -> None:
         parsed = sddl.parse(text)
         assert sd.what_is_wrong(parsed) is None, name
         assert sddl.text(parsed) == text.replace("LA", "S-1-5-21-0-0-0-500"), name
-        assert security_inheritance.handed_down(parsed, security.ROOT, directory=True) == parsed, name
+        assert security_inheritance.with_inherited(parsed, security.ROOT, directory=True) == parsed, name
         for directory in (True, False):
             assert sd.what_is_wrong(security_inheritance.inherited(parsed, directory=directory)) is None
     assert sddl.parse(TEMPLATES["everyone_full"]) == security.ROOT
@@ -141,7 +141,7 @@ def test_damage_raises_value_error(data: bytes, directory: bool) -> None:
     for damaged in (data, security.ROOT[:20] + data):
         for explicit in (security.DEFAULT_FILE, damaged):
             try:
-                found = security_inheritance.handed_down(explicit, damaged, directory=directory)
+                found = security_inheritance.with_inherited(explicit, damaged, directory=directory)
             except ValueError:
                 continue
             assert found == explicit or sddl.text(found).startswith("O:")
@@ -176,4 +176,4 @@ def test_windows_adds_the_same_to_a_descriptor_of_its_own(volumes: Path) -> None
     [made] = [one for one in everything if one.path.endswith("ClientRecoveryPasswordRotation")]
     assert sddl.text(made.own) == "O:SYG:SYD:AI(A;;DC;;;AU)(A;OICIID;FA;;;SY)"
     explicit = security_inheritance.asking(sddl.parse("O:SYG:SYD:AI(A;;DC;;;AU)"))
-    assert security_inheritance.handed_down(explicit, made.above, directory=True) == made.own
+    assert security_inheritance.with_inherited(explicit, made.above, directory=True) == made.own

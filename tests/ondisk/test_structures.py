@@ -49,7 +49,7 @@ def test_the_two_views_of_a_declaration_agree(structure: type[OnDisk]) -> None:
 @pytest.mark.parametrize("structure", declared(), ids=lambda cls: cls.__name__)
 def test_what_is_told_of_fields_is_what_is_declared(structure: type[OnDisk]) -> None:
     data = bytes((7 * k + 13) % 256 for k in range(structure.SIZE + 5))
-    told = structure.told(data, 5)
+    told = structure.explained(data, 5)
     assert [(one.name, one.at - 5) for one in told] == [
         (name, one.at) for name, one in structure.FIELDS.items()
     ]
@@ -65,13 +65,13 @@ def test_flags_and_codes_are_called_by_name() -> None:
         plain: int = u8(at=3)
 
     def meanings(data: bytes) -> list[str | None]:
-        return [one.meaning for one in Named.told(data)]
+        return [one.meaning for one in Named.explained(data)]
 
     assert meanings(b"\5\0\7\7") == ["one four", "seven", None]
     assert meanings(b"\1\x80\x08\0") == ["one 0x8000", None, None], "bits without a name are kept"
     assert meanings(bytes(4))[0] == "none"
     with pytest.raises(CorruptVolume, match="Named needs 0x4 bytes at 0x1"):
-        Named.told(bytes(4), 1)
+        Named.explained(bytes(4), 1)
 
 
 @pytest.mark.parametrize("structure", declared(), ids=lambda cls: cls.__name__)

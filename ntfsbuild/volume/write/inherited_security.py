@@ -32,7 +32,7 @@ def _computed(above: bytes, explicit: bytes | None, directory: bool) -> bytes:
     try:
         if explicit is None:
             return security_inheritance.inherited(above, directory=directory)
-        return security_inheritance.handed_down(explicit, above, directory=directory)
+        return security_inheritance.with_inherited(explicit, above, directory=directory)
     except ValueError as error:
         if wrong := security_descriptor.what_is_wrong(above):
             raise CorruptVolume(f"the security descriptor of the directory: {wrong}") from None
