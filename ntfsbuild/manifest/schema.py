@@ -116,7 +116,8 @@ def _explain(error: Any) -> Iterator[tuple[list[Any], bool, str]]:
                     yield [*steps, key], True, f"needs {listed(missing)} beside it"
         case "required":
             for key in [key for key in schema["required"] if key not in value]:
-                yield steps, False, f"{key} is missing: {schema['properties'][key]['title']}"
+                said = schema["properties"][key]
+                yield steps, False, said.get("missingKey") or f"{key} is missing: {said['title']}"
         case "minItems" | "minProperties":
             yield steps, False, f"something is missing: {schema['title']}"
         case "uniqueItems":

@@ -38,6 +38,7 @@ from ntfsbuild.errors import (
     unpack_position,
 )
 from ntfsbuild.manifest.words import quoted
+from ntfsbuild.manifest.yaml_faults import explained, lines_of
 from ntfsbuild.named_tuple import NamedTuple
 
 CParser: Any
@@ -60,12 +61,6 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OLD_LINE_BREAKS = {"\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P"}
-_HINTS = {
-    "found invalid Unicode character escape code": "a character beyond U+FFFF is one escape: \\U0001F600",
-    "mapping values are not allowed in this context": 'text with ": " in it must be quoted',
-    "could not find expected ':'": "after a key comes a colon and a space",
-    "found character that cannot start any token": "indent with spaces; quote text that begins with @ or `",
-}
 
 
 class Document(NamedTuple):
@@ -134,8 +129,7 @@ def read_document(source: bytes, file: str, words: Mapping[str, str] | None = No
         assert match
         _fail(file, text[: match.start()], f"the character U+{ord(match[0]):04X} is not allowed in YAML")
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ManifestError([*composer.problems, Problem(_mark(file, mark), "", _explain(error))]) from None
+        raise ManifestError([*composer.problems, _fault(error, file, source)]) from None
     if not composer.root:
         raise ManifestError([*composer.problems, Problem(Mark(file, 1, 1), "", "the manifest is empty")])
     return Document(file, composer.root[0], composer.positions, composer.problems, len(source))
@@ -349,15 +343,14 @@ def _pure_events(text: str) -> Callable[[], Event]:
     return next_event
 
 
-def _explain(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "it ends too early"
+def _fault(error: yaml.MarkedYAMLError, file: str, source: bytes) -> Problem:
+    """What is not YAML, and where."""
+    problem, mark = error.problem or "it ends too early", error.problem_mark or error.context_mark
     if problem == "exceeded maximum nesting depth":  # Some builds of libyaml are the first to stop.
-        return _TOO_DEEP
-    hint = _HINTS.get(problem)
-    if problem.startswith("mapping values") and error.problem_mark and error.problem_mark.column > 1024:
-        hint = "a key of more than 1024 characters is written after `? `"
-    context = f", {error.context}" if error.context else ""
-    return f"not YAML: {problem}{context}" + (f" ({hint})" if hint else "")
+        return Problem(_mark(file, mark), "", _TOO_DEEP)
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    line, column, message = explained(problem, error.context or "", line, column, source.decode("utf-8-sig"))
+    return Problem(Mark(file, line + 1, column + 1), "", message)
 
 
 def _mark(file: str, mark: Any) -> Mark:
@@ -366,5 +359,5 @@ def _mark(file: str, mark: Any) -> Mark:
 
 def _fail(file: str, before: str, message: str) -> NoReturn:
     """Raise a problem at the end of the text `before`."""
-    lines = re.split("\r\n|\r|\n", before)
+    lines = lines_of(before)
     raise ManifestError([Problem(Mark(file, len(lines), len(lines[-1]) + 1), "", message)])

@@ -29,7 +29,7 @@ from tests.manifest.strategies import (
     resolved,
 )
 
-FOR_EDITORS = "$schema $id $defs title description examples default errorMessage unknownKey"
+FOR_EDITORS = "$schema $id $defs title description examples default errorMessage missingKey unknownKey"
 DECIDED_BY_MEANING = (
     "pattern minimum maximum minLength maxLength maxItems propertyNames oneOf anyOf if then maxProperties"
 )
