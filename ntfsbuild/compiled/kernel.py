@@ -28,7 +28,7 @@ def compile_function(function: Function, instead: Mapping[str, Function] | None 
     """
     if not available():
         return None
-    import ctypes  # Late, all of them: they take as long to load as a small build takes.
+    import ctypes  # Imported late, all of them: they take as long to load as a small build takes.
 
     import llvmlite.binding as llvm
 

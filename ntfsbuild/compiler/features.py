@@ -201,7 +201,7 @@ class FeaturePlanner:
 
     def _key_of(self, path: str, to: EncryptTo) -> tuple[bytes, bytes]:
         if self._encrypting is None:
-            from ntfsbuild.compiler.encrypting import Encrypting  # Late: few files are encrypted.
+            from ntfsbuild.compiler.encrypting import Encrypting  # Imported late: few files are encrypted.
 
             self._encrypting = Encrypting(self._seed, self._sources)
         return self._encrypting.key_of(path, to)

@@ -145,7 +145,7 @@ class StreamWriter:
                 )
             fill_from_pieces(extent, content, self._progress)
             return self._writer.maker.mapped(name, "encrypted", extent.runs, raw_bytes)
-        from ntfsbuild.crypto.units import encrypt_units  # Late: few files are encrypted.
+        from ntfsbuild.crypto.units import encrypt_units  # Imported late: few files are encrypted.
 
         for at, data in blocks(content, size):
             data += bytes(-len(data) % UNIT_BYTES)

@@ -166,6 +166,6 @@ def _squeezer() -> Squeeze:
 
 def _address(array: bytearray) -> int:
     """The address of the bytes; it is valid until their number changes."""
-    import ctypes  # Late: only machine code needs it.
+    import ctypes  # Imported late: only machine code needs it.
 
     return ctypes.addressof(ctypes.c_char.from_buffer(array))

@@ -174,7 +174,7 @@ class Formatter:
         root.change_information({"attributes": file_attributes, **named_ticks(times)})
         entries.posix_names = posix_names
         if traits.security is not None:
-            from ntfsbuild.ondisk import security_inheritance  # Late: few manifests say it.
+            from ntfsbuild.ondisk import security_inheritance  # Imported late: few manifests say it.
 
             own = security_inheritance.of_root(traits.security)
             transaction.stream_writer.replace_value(root, attribute.SECURITY_DESCRIPTOR, "", own)

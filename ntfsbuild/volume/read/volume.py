@@ -222,7 +222,7 @@ class VolumeReader:
 
     def locator(self) -> Locator:
         """The locator: offsets of records, owners of clusters."""
-        from ntfsbuild.volume.read.locator import Locator  # Late: few ask.
+        from ntfsbuild.volume.read.locator import Locator  # Imported late: few ask.
 
         return Locator(self._catalog)
 
@@ -233,7 +233,7 @@ class VolumeReader:
 
     @staticmethod
     def _deleted_files(catalog: Catalog) -> Iterator[DeletedFile]:
-        from ntfsbuild.volume.read.deleted import deleted_file, is_deleted_file  # Late: few ask.
+        from ntfsbuild.volume.read.deleted import deleted_file, is_deleted_file  # Imported late: few ask.
 
         geometry = catalog.geometry
         for number in range(file_record.FIRST_FREE, catalog.mft.data_bytes // geometry.record_bytes):

@@ -24,7 +24,7 @@ FOLLOWING_BITS = _REPARSE_BIT | sum(bit for _, bit in _FLAG_BITS)  # They say wh
 
 def ea_attributes(value: bytes) -> tuple[Attribute, Attribute]:
     """$EA_INFORMATION and $EA of a file that has these extended attributes."""
-    from ntfsbuild.ondisk import extended_attributes  # Late: few files have any.
+    from ntfsbuild.ondisk import extended_attributes  # Imported late: few files have any.
 
     return (
         Attribute(attribute.EA_INFORMATION, "", 0, 0, extended_attributes.information(value)),

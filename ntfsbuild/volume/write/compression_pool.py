@@ -81,7 +81,7 @@ class UnitPool:
         return self._in_children(units)
 
     def _start(self) -> None:
-        import subprocess  # Late, all of them: few builds compress much.
+        import subprocess  # Imported late, all of them: few builds compress much.
         from concurrent.futures import ThreadPoolExecutor
         from queue import SimpleQueue
 

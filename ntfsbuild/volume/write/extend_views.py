@@ -14,7 +14,7 @@ _OBJECT_IDS, _REPARSE_POINTS = ("$ObjId", "$O"), ("$Reparse", "$R")
 
 def list_object_id(transaction: Transaction, state: FileState, value: bytes) -> None:
     """Add a file under its object id, of 16 or 64 bytes; each id is unique on the volume."""
-    from ntfsbuild.ondisk import object_id  # Late, as below: few files have any.
+    from ntfsbuild.ondisk import object_id  # Imported late, as below: few files have any.
 
     view = _view(transaction, *_OBJECT_IDS)
     if view is None:

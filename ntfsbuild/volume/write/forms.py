@@ -95,7 +95,7 @@ class Forms:
 
     def encrypt(self, state: FileState, file_key: bytes) -> None:
         """Encrypt all streams that are not yet encrypted; new files inherit encryption from a directory."""
-        from ntfsbuild.crypto import encrypt_units  # Late: few files are encrypted.
+        from ntfsbuild.crypto import encrypt_units  # Imported late: few files are encrypted.
 
         if state.is_directory:
             self.set_inherited_form(state, "encrypted")

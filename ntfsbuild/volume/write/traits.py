@@ -111,7 +111,7 @@ class TraitWriter:
             self._streams.replace_value(state, type_code, "", values.get(type_code, b""))
 
     def _set_unix(self, state: FileState, entries: bytes) -> None:
-        from ntfsbuild.ondisk import unix_metadata  # Late: few files have any.
+        from ntfsbuild.ondisk import unix_metadata  # Imported late: few files have any.
 
         tag = reparse_tag_of(state.attributes, self._transaction.streams)
         entries = unix_metadata.typed(entries, tag, directory=state.is_directory)
