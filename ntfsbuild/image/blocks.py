@@ -1,4 +1,4 @@
-"""The blocks of a window of an image: what is saved, and changed, as a whole."""
+"""The blocks of a window of an image; a block is saved, and changed, as a whole."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Blocks(NamedTuple):
         return cls(offset % BLOCK_BYTES, size_bytes)
 
     def touched(self, begin: int, end: int) -> range:
-        """The blocks that have a part between two offsets."""
+        """The blocks that overlap the bytes between two offsets."""
         return range((begin + self.skew) // BLOCK_BYTES, -(-(end + self.skew) // BLOCK_BYTES))
 
     def whole(self, begin: int, end: int) -> range:
-        """The blocks that lie between two offsets with all that they have."""
+        """The blocks that lie entirely between two offsets."""
         first = -(-(begin + self.skew) // BLOCK_BYTES) if begin else 0
         last = (end + self.skew) // BLOCK_BYTES
         if end == self.size_bytes:

@@ -1,7 +1,7 @@
-"""A new folder of the host: it appears when all is in it, or not at all.
+"""A new folder of the host: it appears at its path when it is complete, or not at all.
 
-Until then it is a `.ntfsbuild-*.part` beside its place, and locked.  What a killed process left there has
-no lock any more, and goes when the next folder is made.
+Until then it is a locked folder `.ntfsbuild-*.part` beside that path.  The folder of a killed process has no
+lock any more; it is removed when the next folder is made.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def new_folder(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[str]:
-    """A folder to be filled, which becomes `path` when all went well; there may be an empty one.
+    """A folder to be filled, which becomes `path` on success; `path` may be an empty folder before.
 
-    Raises ManifestError where something else is there, HostError for what the host refuses, inside, too.
+    Raises ManifestError if `path` is anything else, HostError if the host refuses, also for errors inside.
     """
     shown = os.fsdecode(path)
     target = os.path.realpath(shown)
@@ -52,7 +52,7 @@ def new_folder(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Ite
 
 
 def remove_abandoned(parent: str) -> None:
-    """Remove the folders of killed processes: those of this user that nobody has locked."""
+    """Remove the folders of killed processes: those of this user that are not locked."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         found = [one for one in entries if one.name.startswith(_PREFIX) and one.name.endswith(_SUFFIX)]
         for entry in found:
@@ -86,7 +86,7 @@ def _made(parent: str) -> tuple[str, int]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock exclusively; False if somebody else has it, or if the file system cannot."""
+    """Lock exclusively; False if another process has the lock, or if the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -100,9 +100,9 @@ def _is_ours(descriptor: int) -> bool:
 
 
 def _remove_tree(path: str) -> None:
-    """Remove what can be removed of a folder: in one loop, because it may be deeper than a path is long.
+    """Remove as much of a folder as possible, in one loop: it may be deeper than the longest path.
 
-    What lies in a directory in it is moved up before the directory goes.
+    The content of a directory in it is moved up before the directory is removed.
     """
     with contextlib.suppress(OSError):
         top, number = os.open(path, _FLAGS), 0
@@ -112,14 +112,14 @@ def _remove_tree(path: str) -> None:
             while (directories := _without_files(top)) != before:
                 for name in directories:
                     number = _emptied(top, name, new_name, number)
-                before = directories  # What is there still, the host keeps.
+                before = directories  # The host refused to remove the rest.
         finally:
             os.close(top)
         os.rmdir(path)
 
 
 def _without_files(folder: int) -> list[str]:
-    """Remove all that is no directory; the names of the directories."""
+    """Remove everything but directories; returns the names of these."""
     directories: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -1,8 +1,8 @@
-"""Changing an image in place, whole or not at all.  specs/journal.md
+"""Changes an image in place, completely or not at all.  specs/journal.md
 
-Everything waits in memory until the former content of every block that it overwrites is safe in a journal
-beside the image.  What was free need not be saved: nobody misses it.  Where the host has a hole there, it is
-written at once, and a hole again when the change is given up.
+Changes wait in memory until the old content of every block that they overwrite is on the medium, in a journal
+beside the image.  Free clusters need not be saved.  Where the host has a hole in them, data is written at
+once, and becomes a hole again at a rollback.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ZEROS = bytes(CHUNK_BYTES)
 
 
 class JournaledStorage:
-    """An image file that is open for writing, whose changes take effect with `commit`, all of them.
+    """An image file that is open for writing; its changes take effect together, with `commit`.
 
     Until then every opening of the image shows, or restores, the old data.  The window of the image must not
     change any more.
@@ -190,7 +190,7 @@ class JournaledStorage:
     # ------------------------------------------------------------------ the change and its end
 
     def commit(self) -> None:
-        """Make everything take effect since the last commit, at one moment, and lasting."""
+        """Make all changes since the last commit take effect at once; return when they are on the medium."""
         with self._undoing():
             self._flush()
             if self._writer or self._wrote_past:
@@ -203,7 +203,7 @@ class JournaledStorage:
     def rollback(self) -> None:
         """Undo everything since the last commit.
 
-        What was free is as before, too, but for what did not fit into memory and was no hole.
+        Free clusters are also as before, unless their data did not fit into memory and was no hole.
         """
         if self._file.closed:
             raise ClosedVolume(f"{self.shown}: is closed")
@@ -215,13 +215,13 @@ class JournaledStorage:
                 self._file.zero(begin, end - begin)
 
     def close(self) -> None:
-        """Undo what is not committed, and close the image; nothing more when that has been done."""
+        """Undo changes that are not committed, and close the image; a second call does nothing."""
         if self._file.closed:
             return
         try:
             self.rollback()
         except NtfsBuildError:
-            if not self._failed:  # Else that has been said.
+            if not self._failed:  # Otherwise the error was raised before.
                 raise
         finally:
             self._file.close()
@@ -286,7 +286,7 @@ class JournaledStorage:
         self._staged.clear()
 
     def _free_blocks(self, numbers: list[int]) -> set[int]:
-        """Those of these blocks that are free as a whole, and that the journal does not know."""
+        """Those of these blocks that are entirely free, and not in the journal."""
         found: set[int] = set()
         for run in runs(numbers):
             for begin, end in self._free.within(*self._blocks.span(run)):
@@ -316,7 +316,7 @@ class JournaledStorage:
 
 
 def _check_place(file: ImageFile) -> str:
-    """Where the journal has to be, so that everyone who opens the image finds it."""
+    """Check that the journal is at the path where everyone who opens the image looks for it."""
     if file.journal_path is None:
         raise HostError(
             f"{file.shown}: is not a regular file: say where its journal may lie, on a disk that lasts"

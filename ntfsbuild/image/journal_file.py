@@ -1,4 +1,4 @@
-"""A rollback journal as a file: written batch by batch, read only where it is sealed.  specs/journal.md"""
+"""A rollback journal as a file: written in batches, read only as far as it is sealed.  specs/journal.md"""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from ntfsbuild.image.journal_format import (
 from ntfsbuild.image.open_file import CHUNK_BYTES, OpenFile, refused
 from ntfsbuild.named_tuple import NamedTuple
 
-_ROOT = 0  # Who may write everything may write a journal.
+_ROOT = 0  # Root may write every image.
 _WRITABLE_BY_OTHERS = 0o022
 _OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def journal_beside(path: str | os.PathLike[str]) -> str:
-    """Where the journal of an image file lies: beside the file itself, not beside a link to it."""
+    """The path of the journal of an image file: beside the file itself, not beside a link to it."""
     return os.path.realpath(path) + SUFFIX
 
 
 class JournalWriter:
-    """A new journal.  What was added counts from `seal` on; `remove` is the end of the change."""
+    """A new journal.  `seal` makes the added regions valid; `remove` ends the change."""
 
     def __init__(self, file: OpenFile, header: JournalHeader) -> None:
         self._file = file  # Its name is its path.
@@ -83,7 +83,7 @@ class JournalWriter:
         self._digest = hashlib.sha256(self._previous)
 
     def add(self, offset: int, old: bytes, new: bytes | bytearray) -> None:
-        """Save what a region of the image holds, before `new` is written there."""
+        """Save the content of a region of the image, before `new` is written there."""
         sums = checksums(offset, new)
         data = BatchEntry(offset, len(old), piece_count(offset, len(old))).pack() + sums + old
         self._entry_count += 1
@@ -92,7 +92,7 @@ class JournalWriter:
         self._at += len(data)
 
     def seal(self) -> None:
-        """Return when all that was added is on the medium, and is known to be."""
+        """Return when all added regions and their seal are on the medium."""
         body_bytes = self._at - self._seal_at - SECTOR_BYTES
         if padding(body_bytes):
             self._file.write(self._at, bytes(padding(body_bytes)))
@@ -111,17 +111,17 @@ class JournalWriter:
         self._begin(self._at + padding(body_bytes))
 
     def remove(self) -> None:
-        """Take the journal away: from here on there is nothing to roll back."""
+        """Remove the journal: after this there is nothing to roll back."""
         remove(self._file.shown)
 
     def close(self) -> None:
-        """Close the file; whether it is still there does not matter."""
+        """Close the file, whether it was removed or not."""
         with contextlib.suppress(OSError):
             os.close(self._file.forget())
 
 
 def remove(path: str) -> None:
-    """Remove a journal, and return when it would not come back after a power cut."""
+    """Remove a journal, and return when this is on the medium."""
     try:
         with contextlib.suppress(FileNotFoundError):
             syscalls.unlink(path)
@@ -150,7 +150,7 @@ class SavedRegion(NamedTuple):
 
 
 class Journal(NamedTuple):
-    """What is sealed in a journal: of which image, and the regions in the order of their saving."""
+    """The sealed part of a journal: its image, and the regions in the order in which they were saved."""
 
     header: JournalHeader
     regions: list[SavedRegion]
@@ -181,7 +181,7 @@ def open_journal(path: str, image: OpenFile) -> int | None:
 
 
 def _why_not_trusted(found: os.stat_result, image_owner: int) -> str | None:
-    """What speaks against a journal having been written by who may write the image."""
+    """Why the journal may be made by a user who may not write the image; None if it is trusted."""
     if found.st_uid not in (image_owner, os.geteuid(), _ROOT):
         return f"it belongs to the user {found.st_uid}, who neither owns the image nor opens it"
     if found.st_mode & _WRITABLE_BY_OTHERS:
@@ -192,9 +192,9 @@ def _why_not_trusted(found: os.stat_result, image_owner: int) -> str | None:
 
 
 def read_journal(file: OpenFile) -> Journal | None:
-    """What a journal holds, checked; None where it never came so far that anything was overwritten.
+    """The checked content of a journal; None if nothing was overwritten yet when it was interrupted.
 
-    Raises CorruptVolume where it is damaged.
+    Raises CorruptVolume if it is damaged.
     """
     found = _read_header(file)
     if found is None:
@@ -223,7 +223,7 @@ def read_journal(file: OpenFile) -> Journal | None:
 
 
 def _read_mark(file: OpenFile, header_digest: bytes) -> int:
-    """How many batches were sealed at least."""
+    """The number of batches that were sealed at least."""
     data = file.read(MARK_AT, MARK.size + DIGEST_BYTES)
     if not any(data):
         return 0
@@ -257,7 +257,7 @@ def _read_header(file: OpenFile) -> tuple[JournalHeader, bytes] | None:
 
 
 def _read_seal(file: OpenFile, at: int, previous: bytes) -> tuple[BatchSeal, bytes] | None:
-    """The seal at `at` and its digest; None where there is none, so that nothing behind it counts."""
+    """The seal at `at` and its digest; None if there is none: then the rest of the journal is not valid."""
     data = file.read(at, SECTOR_BYTES)
     if not any(data):
         return None

@@ -15,8 +15,8 @@ SEAL_MAGIC = b"NBSEALED"
 MARK_MAGIC = b"NBMARKED"
 VERSION = 1
 SECTOR_BYTES = 512  # Of the journal: the header and each seal have one to themselves.
-PIECE_BYTES = 512  # Of the image: what a power cut leaves either old or new.
-BLOCK_BYTES = 4096  # Of the image: what is saved and overwritten as a whole.
+PIECE_BYTES = 512  # Of the image: a power cut leaves it either old or new.
+BLOCK_BYTES = 4096  # Of the image: it is saved and overwritten as a whole.
 ENTRY_BYTES_MAX = 1 << 20
 DIGEST_BYTES = 32
 
@@ -75,7 +75,7 @@ class BatchSeal(NamedTuple):
 
 
 class SealMark(NamedTuple):
-    """In the first sector: how many batches were sealed, so that a seal that is lost is missed."""
+    """In the first sector: the number of sealed batches, so that a lost seal is noticed."""
 
     sealed: int
 
@@ -92,7 +92,7 @@ class SealMark(NamedTuple):
 
 
 class BatchEntry(NamedTuple):
-    """One saved region: checksums of what will be written there follow, then what was there."""
+    """One saved region: the checksums of its new content follow, then its old content."""
 
     offset: int
     size_bytes: int

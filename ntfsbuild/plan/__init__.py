@@ -1,1 +1,1 @@
-"""Plans: what is to be done, in order, and how that is written down."""
+"""Plans: operations in their order, and their form as JSON lines."""

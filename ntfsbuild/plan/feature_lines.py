@@ -72,7 +72,7 @@ _TRAITS: Fields = {name: (read, None) for name, (_, read) in _RULES.items()}
 
 
 def features_data(features: Features, content_data: Callable[[Content], Line]) -> Line:
-    """Features as JSON's types, without what says nothing."""
+    """Features as JSON's types, without those that are not given."""
     line: Line = {}
     for name, value in features.traits._asdict().items():
         if value is not None:

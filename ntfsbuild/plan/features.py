@@ -1,4 +1,4 @@
-"""What an operation asks for besides name, content, times and attributes."""
+"""The features of an operation: all but name, content, times and attributes."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def write(plan: Plan, base: bytes) -> Iterator[str]:
 
 
 def as_data(operation: Operation, base: bytes) -> Line:
-    """One operation as JSON's types; what says nothing is left out, the place in the manifest comes last."""
+    """One operation as JSON's types, without values that are absent; the position in the manifest is last."""
     kind: Any = type(operation)
     line: Line = {"op": NAMES[kind]}
     origin = None

@@ -106,4 +106,4 @@ def _judge(features: Features) -> None:
         if problem:
             raise LineError(problem, f"features: {name}")
     if traits.efs and "encrypted" not in (features.form, *(one.form for one in features.streams)):
-        raise LineError("belongs to what is encrypted", "features: efs")
+        raise LineError("is only for encrypted files", "features: efs")

@@ -1,6 +1,6 @@
-"""The fields of a line, from the operation itself: what each is called there, how it is written and read.
+"""The fields of a line, derived from the operation: their keys, and how they are written and read.
 
-A field's name and type decide; what holds where a line leaves it out follows from its type, too.
+The name and type of a field decide; its default, if a line has not the key, follows from its type.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ NO_TIMES: Final[SomeTicks] = (None, None, None, None)
 
 
 class LineField(NamedTuple):
-    """One field: `absent` is what it holds where the line leaves it out, REQUIRED where it must not."""
+    """One field: `absent` is its value if the line has not the key, or REQUIRED."""
 
     name: str  # In the operation.
     key: str  # On the line.
@@ -63,7 +63,7 @@ class _Rule(NamedTuple):
 
 
 def times_data(times: Ticks4 | SomeTicks) -> str | dict[str, str]:
-    """One text when the four are the same, as they mostly are; else those that are said."""
+    """One text if the four are equal, as usual; else a mapping of the given ones."""
     if times[0] == times[1] == times[2] == times[3] and times[0] is not None:
         return format_filetime(times[0])
     return values.some_times_data(times)

@@ -1,4 +1,4 @@
-"""The values on a line of a saved plan: each is read into what it means, or is a fault with its place."""
+"""Reads the values of a line of a saved plan; a fault has its path in the line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REQUIRED: Any = object()
 
 
 class LineError(Exception):
-    """Something is wrong with a line; where in it, and what."""
+    """A fault of a line: its path in the line, and a message."""
 
     def __init__(self, message: str, path: str = "") -> None:
         super().__init__(message)
@@ -227,7 +227,7 @@ def times(value: Any) -> Ticks4:
 
 
 def some_times(value: Any) -> SomeTicks:
-    """Those of the four times that are said."""
+    """The given ones of the four times."""
     if isinstance(value, str):
         return times(value)
     created, modified, changed, accessed = taken(mapping(value), _SOME_TIMES).values()
@@ -235,7 +235,7 @@ def some_times(value: Any) -> SomeTicks:
 
 
 def some_times_data(times: SomeTicks) -> dict[str, str]:
-    """Those of the four times that are said, by name."""
+    """The given ones of the four times, by name."""
     named = zip(TIME_NAMES, times, strict=True)
     return {name: format_filetime(one) for name, one in named if one is not None}
 

@@ -1,4 +1,4 @@
-"""What is to be done, in order, with everything resolved: the operations of a plan.
+"""The operations of a plan, with everything resolved.
 
 Operations are named tuples: a plan of a million files is read as it is made, one light object a file.
 Paths begin with `/`; times are four FILETIMEs (created, modified, changed, accessed) in ticks, those that

@@ -1,7 +1,7 @@
-"""Saved plans, read: every line is checked for its shape, and every fault has its place.
+"""Reads saved plans: checks the structure of every line; every fault has a position.
 
-What an operation means to the volume (a name that NTFS refuses, a directory that is not there) is for
-the volume to judge, as it is for a plan that was compiled a moment ago.
+`judging.py` refuses operations that the compiler would not make.  The volume refuses the rest (a file that is
+not on the base, no room), as for a plan that was just compiled.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _header(line: bytes, file: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """What is the same for all lines of one plan."""
+    """The state of reading one plan."""
 
     def __init__(self, file: str, base: bytes, confine: Confinement, judge: Judge | None) -> None:
         self.file = file
@@ -156,7 +156,7 @@ class _Reader:
         return operation
 
     def _check_order(self, kind: str, path: Any) -> None:
-        """A format and the root, or a base; then the tree, the steps, a commit; said once what is missing."""
+        """Check the order: a format and the root, or a base; then the tree, the steps, a commit."""
         first, rooted, stepping = self._first, self._rooted, self._stepping
         self._first = first or (kind if kind in ("format", "base") else "format")
         self._finished = kind == "commit"
