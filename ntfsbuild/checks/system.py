@@ -11,14 +11,13 @@ from ntfsbuild.ondisk import attribute as kinds
 from ntfsbuild.ondisk import attribute_definitions, file_record, upcase
 from ntfsbuild.ondisk.boot_sector import BOOT_FILE_BYTES
 from ntfsbuild.ondisk.file_record import IS_DIRECTORY
-from ntfsbuild.ondisk.volume_information import DIRTY
+from ntfsbuild.ondisk.volume_information import DIRTY, LARGEST_LABEL_BYTES
 
 _DATA = label(kinds.DATA)
 _BAD, _INFO = "$Bad".encode("utf-16-le"), "$Info".encode("utf-16-le")
 _MIRRORED_LEAST = 4
 _MIRRORED_MOST = 24  # Where clusters are large, the file has room for more, which Windows does not keep up.
 _LEAST_RECORDS = 16
-_LABEL_MOST_BYTES = 256
 _REPAIR_FLAGS = 0xC000
 _OTHER_FLAGS = 0x0002 | 0x0004 | 0x0010 | 0x0020
 _CRC_AT = struct.Struct("<8xQ")
@@ -103,7 +102,7 @@ def _check_volume(examination: Examination, file: CheckedFile) -> None:
             say("Y48", number, "nothing to be done", f"{flags:#x}", what, 10)
     if name is None:
         say("Y49", number, label(kinds.VOLUME_NAME), "none")
-    elif len(name.first.value) % 2 or len(name.first.value) > _LABEL_MOST_BYTES:
+    elif len(name.first.value) % 2 or len(name.first.value) > LARGEST_LABEL_BYTES:
         say("Y25", number, "up to 128 code units", f"{len(name.first.value)} bytes", label(kinds.VOLUME_NAME))
 
 

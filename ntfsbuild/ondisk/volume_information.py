@@ -20,7 +20,8 @@ FLAG_NAMES = {
     0x4000: "chkdsk_underway",
     0x8000: "modified_by_chkdsk",
 }
-MAX_LABEL_UNITS = 32  # What Windows formats and renames with; $AttrDef would let 128 pass.
+MAX_LABEL_UNITS = 32  # Windows formats and renames with no longer label.
+LARGEST_LABEL_BYTES = 256  # 128 characters, as $AttrDef says.
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 

@@ -12,7 +12,7 @@ from ntfsbuild.errors import ClosedVolume, CorruptVolume, VolumeError
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.boot_sector import BootSector
 from ntfsbuild.ondisk.traits import Traits
-from ntfsbuild.ondisk.volume_information import VolumeInformation
+from ntfsbuild.ondisk.volume_information import LARGEST_LABEL_BYTES, VolumeInformation
 from ntfsbuild.volume.closed import CLOSED
 from ntfsbuild.volume.geometry import Geometry
 from ntfsbuild.volume.read.boot import Reader
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ntfsbuild.crypto import PrivateKey
     from ntfsbuild.volume.read.deleted import DeletedFile
     from ntfsbuild.volume.read.locator import Locator
-
-LARGEST_LABEL_BYTES = 256  # Of 128 characters, as $AttrDef says.
 
 
 class VolumeReader:

@@ -12,13 +12,11 @@ from ntfsbuild.errors import VolumeError
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import attribute, upcase
 from ntfsbuild.ondisk.attribute import NonResidentHeader
-from ntfsbuild.ondisk.attribute_list import AttributeListEntry
+from ntfsbuild.ondisk.attribute_list import LARGEST_BYTES, AttributeListEntry
 from ntfsbuild.ondisk.layout import align
 from ntfsbuild.ondisk.names import units
 from ntfsbuild.ondisk.runs import Run, encode_runs
 from ntfsbuild.volume.read.records import Attribute
-
-_LARGEST_LIST_BYTES = 256 << 10
 
 # What may leave the record, and in which order: data first.
 _MOVABLE = (
@@ -194,10 +192,8 @@ class _Spread:
 
     def _put_list(self) -> list[Run]:
         value = _list_value(self._records, self._reference_of)
-        if len(value) > _LARGEST_LIST_BYTES:
-            raise VolumeError(
-                f"a file needs a list of {len(value)} bytes, {_LARGEST_LIST_BYTES} are possible"
-            )
+        if len(value) > LARGEST_BYTES:
+            raise VolumeError(f"a file needs a list of {len(value)} bytes, {LARGEST_BYTES} are possible")
         listed = Attribute(attribute.ATTRIBUTE_LIST, "", 0, 0, value)
         room = self._rooms[0] + self._reserved
         if len(pack(listed, self._cluster_bytes)) > room:
