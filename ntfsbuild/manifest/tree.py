@@ -27,6 +27,7 @@ from ntfsbuild.manifest.model import (
 )
 from ntfsbuild.manifest.node import Node
 from ntfsbuild.manifest.paths import parse_host_path
+from ntfsbuild.manifest.slips import children_of_a_file, word_of_a_directory, words_among_children
 from ntfsbuild.manifest.source import Data
 from ntfsbuild.manifest.values import PROBLEMS_MAX, Values
 from ntfsbuild.ondisk.names import MAX_PATH_UNITS
@@ -137,11 +138,14 @@ class TreeReader:
         children, said = directory.children, directory.said
         index = node.at + 2
         path = node.path.rstrip("/") + "/"
+        misplaced = dict(words_among_children(node.path, node.data))
         for key, value in node.data.items():
             at = index + 1
             kind = type(value)
             index = at + (positions[at + 1] if kind is dict or kind is list else 1)
-            if "/" in key or key in _NO_NAMES:
+            if misplaced:
+                self._values.say_of_key(Node(value, at, path + key), misplaced[key])
+            elif "/" in key or key in _NO_NAMES:
                 self._read_path(directory, key, Node(value, at, path + key))
             elif kind is str and key not in children:
                 children[key] = FileEntry(Inline(value.encode()), positions[at - 1])
@@ -204,15 +208,17 @@ class TreeReader:
         if there is not None:
             self._say_twice(node, there, "absent" if _says_absent(node.data) else "a file", name)
             return
-        directory.children[name] = self._file_entry(node)
+        directory.children[name] = self._file_entry(name, node)
         directory.said[name] = node.data
 
-    def _file_entry(self, node: Node) -> FileEntry | AbsentEntry:
+    def _file_entry(self, name: str, node: Node) -> FileEntry | AbsentEntry:
         data, position = node.data, self._positions[node.at - 1]
         if isinstance(data, str):
             return FileEntry(Inline(data.encode()), position)
         too_many = len(self._values.problems) >= PROBLEMS_MAX
-        if data is None or too_many or not self._values.check("file", outline(node)):
+        if data is None or too_many or self._is_misplaced(name, node):
+            return FileEntry(EMPTY, position)
+        if not self._values.check("file", outline(node)):
             return FileEntry(EMPTY, position)
         if _says_absent(data):
             self._check_alone(node)
@@ -224,6 +230,13 @@ class TreeReader:
             return FileEntry(content, position, times, attributes, sha256)
         features, _ = self._features.read(node, "file", position, content)
         return FileEntry(content, position, times, attributes, sha256, features)
+
+    def _is_misplaced(self, name: str, node: Node) -> bool:
+        """Whether this is no file: a directory without its slash, or a word of the directory itself."""
+        message = children_of_a_file(name, node.data) or word_of_a_directory(name, node.data)
+        if message:
+            self._values.say_of_key(node, message)
+        return bool(message)
 
     def _read_metadata(self, directory: _Draft, node: Node) -> None:
         """The mapping under `.`."""

@@ -36,9 +36,9 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
     """The known word that is most similar to `word`."""
     import difflib  # Imported late: only errors need it.
 
-    near = difflib.get_close_matches(word[:_LENGTH_MAX], known, n=1)
+    near = difflib.get_close_matches(word[:_LENGTH_MAX].lower(), known, n=1, cutoff=likeness)
     return near[0] if near else None

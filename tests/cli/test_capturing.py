@@ -51,6 +51,14 @@ def test_our_images_come_back_to_the_byte(tmp_path: Path, name: str) -> None:
         assert same_bytes(image, back)
 
 
+def test_files_with_words_of_the_language_as_names_come_back(tmp_path: Path) -> None:
+    manifest, image = tmp_path / "disk.yaml", tmp_path / "image.img"
+    words = "{source: {text: ./assets}, security: {text: read_only}, text: , size: {text: '1'}}"
+    manifest.write_text(f"ntfsbuild: 1\ntree: {{source: {{text: a}}, assets/: {words}, deep/er/: {words}}}\n")
+    assert run("build", "-q", manifest, "-o", image).returncode == 0
+    assert_back_to_the_byte(image, tmp_path)
+
+
 def with_a_smaller_file(manifest: Path, folder: Path) -> Path:
     """The same with a file of 64 MiB in place of one of 4 GiB, which takes a minute to capture."""
     text = manifest.read_text()
