@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.captured_check import check_captured
+from ntfsbuild.builder.extraction import ZEROS
 from ntfsbuild.capturing.capture import manifest_lines
 from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.content.outputs import output_is_no_input
@@ -66,6 +68,13 @@ def capture(
     return Captured(os.path.join(os.fsdecode(out), "manifest.yaml"), tuple(notes), damage)
 
 
+def _write_or_skip(file: BinaryIO, piece: bytes) -> None:
+    if piece == ZEROS:
+        file.seek(len(piece), os.SEEK_CUR)
+    else:
+        file.write(piece)
+
+
 class _Store:
     """Content files in the folder `content`, named by their SHA-256."""
 
@@ -98,7 +107,8 @@ class _Store:
         passing = os.path.join(self._folder, "passing")
         try:
             with open(passing, "wb") as file:
-                name = Hashed(pieces, file.write).name
+                name = Hashed(pieces, lambda piece: _write_or_skip(file, piece)).name
+                file.truncate()  # It may end in a hole.
         except CorruptVolume:  # The other files are captured.
             os.unlink(passing)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from itertools import chain
 
@@ -12,13 +13,14 @@ from ntfsbuild.builder.extraction import Item, items
 from ntfsbuild.builder.host_sink import HostSink
 from ntfsbuild.builder.tar_sink import TarSink
 from ntfsbuild.content.outputs import output_is_no_input
-from ntfsbuild.errors import naming
+from ntfsbuild.errors import ManifestError, naming
 from ntfsbuild.image.folders import new_folder
 from ntfsbuild.image.replacing import replacing
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.volume.opening import Volume
 
 _BUFFER_BYTES = 1 << 20
+_packed = re.compile(rb"\.(?:tar\.\w+|tgz|tbz2?|txz|tzst|zip|7z)$", re.IGNORECASE)
 
 
 class Extracted(NamedTuple):
@@ -52,6 +54,8 @@ def extract(
         naming(image),
         Volume.open(image, offset=offset, partition=partition) as volume,
     ):
+        if _packed.search(os.fsencode(out)):
+            raise ManifestError(f"{os.fsdecode(out)}: a plain archive is written: its name ends in .tar")
         wanted = [volume.resolve("/" + path.strip("/")) for path in paths]
 
         def put_all(put: Callable[[Item], None]) -> int:

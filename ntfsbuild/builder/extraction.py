@@ -18,6 +18,7 @@ from ntfsbuild.volume.read.info import FileInfo, StreamInfo
 from ntfsbuild.volume.read.traits import information_times
 
 PIECE_BYTES = 1 << 20
+ZEROS = bytes(PIECE_BYTES)  # A piece with no other byte becomes a hole of a host file.
 
 Kind: TypeAlias = Literal["directory", "file", "symlink", "fifo", "hardlink"]
 Extents: TypeAlias = list[tuple[int, int]]

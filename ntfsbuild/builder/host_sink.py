@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-from ntfsbuild.builder.extraction import Item, Note, Stream
+from ntfsbuild.builder.extraction import ZEROS, Item, Note, Stream
 from ntfsbuild.builder.safe_names import numbered, safe_name
 from ntfsbuild.errors import HostError
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -181,6 +181,8 @@ class HostSink:
     def _write(descriptor: int, content: Stream) -> None:
         end = 0
         for at, data in content.pieces():
+            if data == ZEROS:  # It becomes a hole.
+                continue
             end = at + len(data)
             done = os.pwrite(descriptor, data, at)
             while done < len(data):

@@ -37,6 +37,7 @@ from ntfsbuild.plan.model import (
 
 _OF_EA = int(FileAttributes.EA)
 _SETTABLE = sum(int(FileAttributes[name.upper()]) for name in ATTRIBUTES)
+_REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 _NO_TIMES: SomeTicks = (None, None, None, None)
 
 
@@ -299,6 +300,16 @@ class Overlay:
     def _replaces(self, position: int, path: str, wanted: str, found: BaseEntry) -> bool:
         """Whether something of the other kind goes: noted, too."""
         is_ = "a directory" if found.is_directory else "a file"
+        if self._on_conflict == "replace" and found.is_directory and not found.attributes & _REPARSE_POINT:
+            # A forgotten slash would delete everything in it.
+            name = path.rpartition("/")[2]
+            self._planner.say(
+                position,
+                path,
+                f"is a directory on the base, and {wanted} does not replace it: the key {name}/ means the "
+                f"directory, and {name}/: {{absent: true}} in a manifest of its own removes it",
+            )
+            return False
         if self._on_conflict == "replace":
             self._removals.append(Remove(found.path, found.is_directory, self._ticks, position))
             return True

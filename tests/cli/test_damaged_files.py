@@ -98,6 +98,22 @@ FILES: dict[str, tuple[Break, str]] = {
 }
 
 
+def test_the_other_blocks_of_an_index_are_listed(
+    run: Run, folder: Path, damage: Callable[[Break], None]
+) -> None:
+    def break_it(image: Image) -> None:
+        place = image.data.index(b"INDX", image.data.index("name 01".encode("utf-16-le")) - 4096)
+        image.data[place : place + 4] = b"XXXX"
+
+    damage(break_it)
+    names = run("ls", "disk.img", "/wide").stdout.splitlines()
+    assert 0 < len(names) < 60
+    assert run("extract", "disk.img", "-o", "out").returncode == 1
+    assert len(list((folder / "out/wide").iterdir())) == len(names)
+    (folder / "more.yaml").write_text("ntfsbuild: 1\ntree: {wide/new.txt: x}\n")
+    assert run("apply", "more.yaml", "disk.img").returncode == 3
+
+
 @pytest.mark.parametrize("which", FILES)
 def test_the_rest_is_read(run: Run, folder: Path, damage: Callable[[Break], None], which: str) -> None:
     break_it, where = FILES[which]
@@ -327,3 +343,25 @@ def test_cat_of_a_large_hole(run: Run, folder: Path) -> None:
         assert piped.stdout.read(8) == bytes(8)
         piped.stdout.close()
         assert b"note: /huge has 8 EiB" in piped.stderr.read()
+
+
+def test_zeros_become_holes(run: Run, folder: Path) -> None:
+    (folder / "m.yaml").write_text("ntfsbuild: 1\ntree: {z: {size: 64MiB}, e: {size: 3MiB, fill: random}}\n")
+    assert run("build", "m.yaml", "-o", "m.img").returncode == 0
+    assert run("extract", "m.img", "-o", "out").returncode == 0
+    assert run("capture", "m.img", "-o", "captured").returncode == 0
+    contents = sorted((folder / "captured/content").iterdir(), key=lambda path: path.stat().st_size)
+    for path in (folder / "out/z", contents[-1]):
+        assert (path.stat().st_size, path.stat().st_blocks) == (64 << 20, 0)
+    assert run("build", "captured/manifest.yaml", "-o", "again.img").returncode == 0
+    assert run("diff", "m.img", "again.img").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["out.tar.gz", "out.TGZ", "out.tar.zst", "out.zip"])
+def test_packed_archives_are_refused(
+    run: Run, folder: Path, damage: Callable[[Break], None], name: str
+) -> None:
+    damage(lambda image: None)
+    done = run("extract", "disk.img", "-o", name)
+    assert (done.returncode, (folder / name).exists()) == (2, False)
+    assert "its name ends in .tar" in done.stderr

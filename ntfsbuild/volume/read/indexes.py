@@ -123,7 +123,10 @@ def _gather_names(
             _check_entry(at, length, end)
             if flags & ENTRY_HAS_CHILD:
                 vcn = int.from_bytes(data[at + length - 8 : at + length], "little")
-                _gather_names(walk, _block(walk, vcn), IndexBlock.SIZE, depth + 1, found)
+                try:
+                    _gather_names(walk, _block(walk, vcn), IndexBlock.SIZE, depth + 1, found)
+                except CorruptVolume as error:  # The entries of other blocks are sound.
+                    walk.lose(str(error))
             if flags & ENTRY_IS_LAST:
                 return
             append(_name_entry(data, at + IndexEntry.SIZE, key_bytes, length, reference))
@@ -182,7 +185,7 @@ def _walk(index: Index, passes_over: PassesOver | None = None) -> _Walk:
     block_bytes = IndexRoot.unpack(index.root).block_bytes
     if not _SMALLEST_BLOCK_BYTES <= block_bytes <= LARGEST_BLOCK_BYTES or block_bytes & block_bytes - 1:
         raise CorruptVolume(f"$INDEX_ROOT: blocks of {block_bytes} bytes")
-    return _Walk(index.read_block, block_bytes, passes_over, set())
+    return _Walk(index.read_block, block_bytes, passes_over, set(), index.lose)
 
 
 def _check_reached(index: Index, walk: _Walk) -> None:
@@ -218,6 +221,7 @@ class _Walk(NamedTuple):
     block_bytes: int
     passes_over: PassesOver | None
     seen: set[int]
+    lose: Callable[[str], None]
 
 
 def _bounds(data: bytes | bytearray, header_at: int, depth: int) -> tuple[int, int]:
