@@ -16,7 +16,7 @@ from ntfsbuild.compiler.features import ARCHIVE, attributes_of
 from ntfsbuild.compiler.files import AskedFile, asked_files
 from ntfsbuild.compiler.links import HardLink, is_directory
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
-from ntfsbuild.content.model import Content
+from ntfsbuild.content.model import EMPTY, Content
 from ntfsbuild.content.read import sha256_of
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk import attribute
@@ -37,7 +37,6 @@ from ntfsbuild.plan.model import (
 
 _OF_EA = int(FileAttributes.EA)
 _SETTABLE = sum(int(FileAttributes[name.upper()]) for name in ATTRIBUTES)
-_REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
 _NO_TIMES: SomeTicks = (None, None, None, None)
 
 
@@ -197,6 +196,13 @@ class Overlay:
             self._say_times(shown, path, file.said_times, file.features, file.position, directory=False)
         directory = is_directory(shown, file.spec, self._described)
         if found is not None and found.is_directory != directory:
+            if found.is_directory and _is_bare(file) and self._on_conflict == "replace":
+                message = (
+                    f"is a directory on the base, and an empty file would delete everything in it: the key "
+                    f"{file.name}/ means the directory; {file.name}: {{text: ''}} replaces it"
+                )
+                self._planner.say(file.position, shown, message)
+                return Keep(path, True, _NO_TIMES, file.position)
             if not self._replaces(file.position, shown, "a directory" if directory else "a file", found):
                 return Keep(path, found.is_directory, _NO_TIMES, file.position)
             found = None
@@ -300,16 +306,6 @@ class Overlay:
     def _replaces(self, position: int, path: str, wanted: str, found: BaseEntry) -> bool:
         """Whether something of the other kind goes: noted, too."""
         is_ = "a directory" if found.is_directory else "a file"
-        if self._on_conflict == "replace" and found.is_directory and not found.attributes & _REPARSE_POINT:
-            # A forgotten slash would delete everything in it.
-            name = path.rpartition("/")[2]
-            self._planner.say(
-                position,
-                path,
-                f"is a directory on the base, and {wanted} does not replace it: the key {name}/ means the "
-                f"directory, and {name}/: {{absent: true}} in a manifest of its own removes it",
-            )
-            return False
         if self._on_conflict == "replace":
             self._removals.append(Remove(found.path, found.is_directory, self._ticks, position))
             return True
@@ -319,6 +315,16 @@ class Overlay:
 
     def _say_other(self, position: int, path: str, what: str) -> None:
         self._planner.say(position, path, f"is there already with other {what}")
+
+
+def _is_bare(file: AskedFile) -> bool:
+    """Whether the manifest says nothing of a file but its name: perhaps its slash was forgotten."""
+    return (
+        file.content is EMPTY
+        and file.attributes is None
+        and file.said_times == _NO_TIMES
+        and file.features is NO_FEATURES
+    )
 
 
 def _agree(found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:

@@ -126,15 +126,9 @@ def test_conflicts(folder: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        (
-            "docs: a file",
-            "change.yaml:3:3: tree/docs: is a directory on the base, and a file does not replace",
-        ),
-        (
-            "docs:",
-            "tree/docs: is a directory on the base, and a file does not replace it: the key docs/ means",
-        ),
-        ("docs: {hardlink: hello.txt}", "is a directory on the base, and a hard link does not replace it"),
+        ("docs: a file", None),
+        ("docs: {text: ''}", None),
+        ("docs:", "change.yaml:3:3: tree/docs: is a directory on the base, and an empty file would delete"),
         ("hello.txt/inside: x", None),
         ("docs: {absent: true}", "change.yaml:3:3: tree/docs: is a directory on the base: docs/ means it"),
         ("hello.txt/: {.: {absent: true}}", "tree/hello.txt: is a file on the base: hello.txt means it"),
