@@ -242,11 +242,15 @@ def _print_plan(plan: Plan, base: bytes) -> None:
 
 
 def _opened(plan: str, stack: ExitStack) -> IO[bytes]:
-    if plan == "-":
-        return binary_input()
+    from ntfsbuild.content.file_kinds import head_of, refuse_other_than_plan
     from ntfsbuild.content.host_file import open_given
 
-    return stack.enter_context(os.fdopen(open_given(plan, "a plan"), "rb"))
+    if plan == "-":
+        stream: IO[bytes] = binary_input()
+    else:
+        stream = stack.enter_context(os.fdopen(open_given(plan, "a plan"), "rb"))
+    refuse_other_than_plan(head_of(stream), plan)
+    return stream
 
 
 def _chained(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from typing import IO, Any, Final, TypeAlias
 
+from ntfsbuild.content.file_kinds import BZIP2, GZIP, XZ, ZSTD
 from ntfsbuild.content.host_file import open_regular, read_at
 from ntfsbuild.content.outputs import ensure_no_output
 from ntfsbuild.content.problems import host_failure, shown
@@ -170,10 +171,10 @@ class _Packing(NamedTuple):
 
 # The modules are imported when they are needed: a Python may have been built without one of them.
 _PACKINGS = (
-    _Packing("gzip", b"\x1f\x8b", ("gzip",)),
-    _Packing("xz", b"\xfd7zXZ\0", ("lzma",)),
-    _Packing("bzip2", b"BZh", ("bz2",)),
-    _Packing("zstd", b"\x28\xb5\x2f\xfd", ("compression.zstd", "backports.zstd")),
+    _Packing("gzip", GZIP, ("gzip",)),
+    _Packing("xz", XZ, ("lzma",)),
+    _Packing("bzip2", BZIP2, ("bz2",)),
+    _Packing("zstd", ZSTD, ("compression.zstd", "backports.zstd")),
 )
 
 

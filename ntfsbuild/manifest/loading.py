@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ntfsbuild.collector import garbage_collector_at_rest
+from ntfsbuild.content.file_kinds import head_of, refuse_other_than_manifest
 from ntfsbuild.content.host_file import open_given
 from ntfsbuild.errors import HostError, ManifestError, Mark, Problem
 from ntfsbuild.manifest.clock import read_clock
@@ -26,6 +27,7 @@ def load_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Mani
     file = os.fsdecode(path)
     try:
         with os.fdopen(open_given(path, "a manifest"), "rb") as stream:
+            refuse_other_than_manifest(head_of(stream), file)  # An image may be larger than the memory.
             source = stream.read()
     except OSError as error:
         raise HostError(f"{file}: {error.strerror}") from None

@@ -316,8 +316,10 @@ def _check_characters(source: bytes, file: str) -> None:
         text = source.decode().removeprefix("\ufeff")  # "utf-8-sig" counts errors from behind the mark.
     except UnicodeDecodeError as error:
         before = source[: error.start].decode().removeprefix("\ufeff")
-        hint = " (it looks like UTF-16)" if source[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-        _fail(file, before, f"not UTF-8: the byte 0x{source[error.start]:02X}{hint}; save the file as UTF-8")
+        if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            _fail(file, before, "UTF-16 text, not UTF-8: save the file as UTF-8")
+        advice = "this is not text" if b"\0" in source else "save the file as UTF-8"
+        _fail(file, before, f"not UTF-8: the byte 0x{source[error.start]:02X}; {advice}")
     if not text.isascii():
         for character, escape in _OLD_LINE_BREAKS.items():
             at = text.find(character)

@@ -143,6 +143,25 @@ def test_a_damaged_plan(folder: Path, run: Run) -> None:
         assert (done.returncode, done.stderr) == (2, f"ntfsbuild: {message}\n")
 
 
+def test_images_plans_and_manifests_in_the_place_of_each_other(folder: Path, run: Run) -> None:
+    run("build", "disk.yaml", "-o", "disk.img")
+    run("plan", "disk.yaml", "-o", "plan.jsonl")
+    before = (folder / "disk.img").read_bytes()
+    image = "disk.img is an NTFS volume, not a"
+    plan = "plan.jsonl is a saved plan, not a manifest: use execute"
+    for arguments, message in (
+        (["build", "disk.img", "-o", "x.img"], f"{image} manifest; the manifest comes first"),
+        (["validate", "disk.img"], f"{image} manifest; the manifest comes first"),
+        (["apply", "disk.img", "disk.yaml"], f"{image} manifest; the manifest comes first"),
+        (["build", "plan.jsonl", "-o", "x.img"], plan),
+        (["execute", "disk.img", "-o", "x.img"], f"{image} saved plan"),
+        (["execute", "disk.yaml", "-o", "x.img"], "disk.yaml is a manifest, not a saved plan: use build"),
+    ):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (2, f"ntfsbuild: {message}\n")
+    assert (folder / "disk.img").read_bytes() == before and not (folder / "x.img").exists()
+
+
 def test_a_plan_may_not_read_outside_its_folder(folder: Path, run: Run, other: Path) -> None:
     secret = other
     (secret / "key").write_text("secret")
