@@ -16,10 +16,10 @@ from ntfsbuild.compiler.steps import StepPlanner
 from ntfsbuild.compiler.times import DEFAULT_TICKS, TimesRule
 from ntfsbuild.compiler.tree import PlannedDirectory, TreePlanner
 from ntfsbuild.content.host_directories import open_directories
-from ntfsbuild.content.model import Content, Inline
+from ntfsbuild.content.model import EMPTY, Content, Inline
 from ntfsbuild.content.read import pinned, size_of
 from ntfsbuild.errors import ManifestError, Problem
-from ntfsbuild.manifest.model import Manifest
+from ntfsbuild.manifest.model import FileEntry, Manifest
 from ntfsbuild.plan.model import (
     Format,
     LinkFile,
@@ -109,9 +109,10 @@ def _resolve_entries(planner: TreePlanner, directories: list[PlannedDirectory]) 
             if isinstance(entry.content, Inline):
                 continue
             content = planner.content_of(directory, name, entry)
-            if content is None:
-                continue
-            directory.entries[name] = dataclasses.replace(entry, content=content)
+            if content is None:  # Nothing more is taken from a source that is not there.
+                directory.entries[name] = FileEntry(EMPTY, entry.position)
+            else:
+                directory.entries[name] = dataclasses.replace(entry, content=content)
 
 
 def _format(

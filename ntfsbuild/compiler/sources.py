@@ -25,7 +25,10 @@ class HostSources:
         self._generated_left = GENERATED_HASHED_BYTES_MAX
 
     def full_path(self, path: bytes) -> bytes:
-        """The path as written, relative to the manifest's folder."""
+        """The path as written, without parts that are only a dot, joined to the manifest's folder."""
+        if b"./" in path:
+            *above, last = path.split(b"/")
+            path = b"/".join([*(part for part in above if part != b"."), last])
         return os.path.join(self._folder, path)
 
     def resolved(self, content: Content) -> Content:

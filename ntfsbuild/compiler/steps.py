@@ -114,7 +114,7 @@ class StepPlanner:
                 size_of(content)  # A missing source is reported before anything is done.
             return self._pin(content)
         except ManifestError as error:
-            self._say(number, step.position, "source", str(error))
+            self._say(number, step.source_position, "source", str(error))
             return step.content
 
     def _check_name(self, number: int, position: int, key: str, path: str) -> None:

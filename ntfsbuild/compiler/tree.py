@@ -30,6 +30,7 @@ from ntfsbuild.manifest.model import (
     FileEntry,
     Manifest,
     NamesRule,
+    SourcedEntry,
     Times,
 )
 from ntfsbuild.named_tuple import NamedTuple
@@ -431,11 +432,13 @@ class TreePlanner:
 
     def content_of(self, planned: PlannedDirectory, name: str, entry: FileEntry) -> Content | None:
         """The content of a file that the manifest describes, its sources found; None after a complaint."""
+        position = entry.source_position if isinstance(entry, SourcedEntry) else entry.position
         try:
             content = self._sources.resolved(entry.content)
+            position = entry.position  # What is wrong from here on is not the path.
             if isinstance(content, Segments):
                 check_segments(content)
             return self._sources.with_digest(content, entry.sha256)
         except ManifestError as error:
-            self.say(entry.position, f"{planned.path.rstrip('/')}/{name}", str(error))
+            self.say(position, f"{planned.path.rstrip('/')}/{name}", str(error))
             return None

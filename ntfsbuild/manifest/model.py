@@ -90,6 +90,13 @@ class FileEntry:
     features: FeatureSpec = NO_FEATURE_SPEC
 
 
+@dataclass(frozen=True, slots=True)
+class SourcedEntry(FileEntry):
+    """A file with a source, and where its path stands."""
+
+    source_position: int = 0
+
+
 class TreeSource(NamedTuple):
     """A host directory or a tar archive whose tree is copied into a directory."""
 
@@ -143,6 +150,7 @@ class WriteStepSpec(NamedTuple):
     sha256: bytes | None
     ticks: int | None
     position: int
+    source_position: int  # Of the path of the source; `position` without a source.
 
 
 class TruncateStepSpec(NamedTuple):

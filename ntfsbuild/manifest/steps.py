@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
+from ntfsbuild.content.model import HostFile
 from ntfsbuild.manifest.features import FEATURE_KEYS, FeatureReader, read_short_name
 from ntfsbuild.manifest.file_content import outline, read_content
 from ntfsbuild.manifest.metadata import parse_attributes, parse_time, read_times
@@ -131,7 +132,10 @@ def _read_write(
 ) -> WriteStepSpec:
     at = None if "append" in node.data else values.read(node, "at", parse_size) or 0
     content, sha256 = read_content(values, node)
-    return WriteStepSpec(path, at, content, stream, sha256, ticks, position)
+    source = position
+    if isinstance(content, HostFile):
+        source = values.document.positions[values.child(node, "source").at]
+    return WriteStepSpec(path, at, content, stream, sha256, ticks, position, source)
 
 
 def _read_times(values: Values, node: Node) -> Times | None:

@@ -7,7 +7,7 @@ import json
 from itertools import islice
 from typing import Any
 
-from ntfsbuild.content.model import EMPTY, Inline
+from ntfsbuild.content.model import EMPTY, HostFile, Inline
 from ntfsbuild.content.path_budget import PathBudget
 from ntfsbuild.content.patterns import PATTERNS_MAX, Patterns
 from ntfsbuild.errors import ManifestError, Problem, unpack_position
@@ -21,6 +21,7 @@ from ntfsbuild.manifest.model import (
     DirectoryEntry,
     Entry,
     FileEntry,
+    SourcedEntry,
     SymlinksRule,
     TimesSpec,
     TreeSource,
@@ -226,9 +227,12 @@ class TreeReader:
         content, sha256 = read_content(self._values, node)
         attributes = self._values.read(node, "attributes", parse_attributes)
         times = self._read_times(node) if "times" in data else None
-        if FEATURE_KEYS.isdisjoint(data):
-            return FileEntry(content, position, times, attributes, sha256)
-        features, _ = self._features.read(node, "file", position, content)
+        features = NO_FEATURE_SPEC
+        if not FEATURE_KEYS.isdisjoint(data):
+            features, _ = self._features.read(node, "file", position, content)
+        if isinstance(content, HostFile):
+            source = self._positions[self._values.child(node, "source").at]
+            return SourcedEntry(content, position, times, attributes, sha256, features, source)
         return FileEntry(content, position, times, attributes, sha256, features)
 
     def _is_misplaced(self, name: str, node: Node) -> bool:

@@ -60,9 +60,10 @@ def rendered(manifest: Manifest) -> dict[str, Any]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    """All fields but the position, which the file's lines would make hard to keep."""
+    """All fields but the positions, which the file's lines would make hard to keep."""
     data = step._asdict()
     del data["position"]
+    data.pop("source_position", None)
     for name, value in data.items():
         match name:
             case "content":
