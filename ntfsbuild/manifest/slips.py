@@ -12,6 +12,7 @@ from ntfsbuild.manifest.schema import manifest_schema
 from ntfsbuild.manifest.words import nearest, quoted
 
 _NAMES_MAX = 3  # Shown in a message.
+_LOOKED_AT_MAX = 100  # Of the unknown keys of one file: to look for a similar word takes long.
 _TEXT_MAX = 40  # Of a value in a message.
 _MISSPELLED = 0.75  # How alike a misspelled word and the word are, at least.
 _PLAIN = re.compile(r"[A-Za-z./][A-Za-z0-9./_-]*")
@@ -50,7 +51,8 @@ def _is_path(key: str) -> bool:
 def _has_children(data: dict[str, Any], unknown: list[str]) -> bool:
     """Whether names stand here that are no misspelled words; beside words only what no word would have."""
     known = _all_keys()
-    names = [key for key in unknown if key not in known and not nearest(key, known, _MISSPELLED)]
+    looked_at = unknown[:_LOOKED_AT_MAX]
+    names = [key for key in looked_at if key not in known and not nearest(key, known, _MISSPELLED)]
     if len(unknown) == len(data):
         return bool(names)
     return any(data[key] is None or isinstance(data[key], dict) for key in names)

@@ -7,6 +7,7 @@ import re
 _HINTS = {
     "found invalid Unicode character escape code": "a character beyond U+FFFF is one escape: \\U0001F600",
     "mapping values are not allowed in this context": 'text with ": " in it must be quoted',
+    "mapping values are not allowed here": 'text with ": " in it must be quoted',  # PyYAML alone.
     "could not find expected ':'": "after a key comes a colon and a space",
     "found character that cannot start any token": "quote text that begins with @, ` or %",
 }
