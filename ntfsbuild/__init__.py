@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         verify,
     )
     from ntfsbuild.errors import NtfsBuildError
+    from ntfsbuild.ondisk.filetime import ticks
     from ntfsbuild.volume.opening import Volume
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "load_plan",
     "make_plan",
     "save_plan",
+    "ticks",
     "verify",
 ]
 
@@ -97,6 +99,7 @@ _HOMES = {
     "load_plan": "ntfsbuild.builder",
     "make_plan": "ntfsbuild.builder",
     "save_plan": "ntfsbuild.builder",
+    "ticks": "ntfsbuild.ondisk.filetime",
     "verify": "ntfsbuild.builder",
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ntfsbuild
+from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk.filetime import (
     TICKS_MAX,
     UNIX_EPOCH_TICKS,
@@ -41,6 +44,28 @@ EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 )
 def test_known_values(text: str, ticks: int) -> None:
     assert parse_filetime(text) == ticks
+
+
+def test_ticks_of_a_datetime_or_a_text() -> None:
+    time = datetime(2023, 5, 6, 8, 8, 9, 123456, tzinfo=timezone(timedelta(hours=1)))
+    assert ntfsbuild.ticks(time) == 133_278_304_891_234_560 == ntfsbuild.ticks("2023-05-06T07:08:09.123456Z")
+    assert ntfsbuild.ticks(EPOCH) == 0
+    assert ntfsbuild.ticks(datetime.max.replace(tzinfo=UTC)) == parse_filetime("9999-12-31T23:59:59.999999Z")
+
+
+@pytest.mark.parametrize(
+    ("time", "message"),
+    [
+        ("now", "'now' is not a time"),
+        (datetime(2024, 1, 1), "its zone is missing"),
+        (datetime(1600, 1, 1, tzinfo=UTC), "not a time that NTFS holds"),
+        (1700000000, "1700000000 is neither a datetime nor a str"),
+        (date(2024, 1, 1), "neither a datetime nor a str"),
+    ],
+)
+def test_what_has_no_ticks(time: Any, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
+        ntfsbuild.ticks(time)
 
 
 def test_every_day_that_datetime_knows() -> None:

@@ -12,7 +12,7 @@ from ntfsbuild.errors import CorruptVolume, ManifestError, NoRoom, VolumeError
 from ntfsbuild.executor.content_copy import SmallFiles, can_be_copied, refuse_own_image
 from ntfsbuild.executor.progress import Executed, ProgressCounter, Report, placed
 from ntfsbuild.executor.stream_writer import StreamWriter
-from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_attributes import SETTABLE_ATTRIBUTES, FileAttributes
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import Form, SomeTicks
 from ntfsbuild.plan.features import NO_FEATURES, Features
@@ -43,7 +43,7 @@ from ntfsbuild.volume.write.compression_units import CompressMany
 from ntfsbuild.volume.write.directories import Directory
 from ntfsbuild.volume.write.file_state import FileState
 from ntfsbuild.volume.write.write_buffer import LANDING_BYTES
-from ntfsbuild.volume.write.writer import SETTABLE_ATTRIBUTES, Writer
+from ntfsbuild.volume.write.writer import Writer
 
 _ARCHIVE = int(FileAttributes.ARCHIVE)
 _ZEROS = bytes(1 << 20)

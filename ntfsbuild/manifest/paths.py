@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ntfsbuild.manifest.words import shown
-from ntfsbuild.ondisk.names import units
-
-STREAM_UNITS_MAX: Final = 255
+from ntfsbuild.ondisk.names import what_is_wrong_with_stream
 
 
 def parse_host_path(text: str) -> bytes:
@@ -34,16 +30,8 @@ def parse_path(text: str) -> str:
 
 def parse_stream_name(text: str) -> str:
     """The name of a named stream, as NTFS allows it."""
-    if not text:
-        raise ValueError('"" is not the name of a stream: it is empty')
-    for character in "/:\0":
-        if character in text:
-            raise ValueError(f"{shown(text)} is not the name of a stream: it holds {shown(character)}")
-    if (count := units(text)) > STREAM_UNITS_MAX:
-        raise ValueError(
-            f"{shown(text)} is not the name of a stream: it has {count} UTF-16 units, "
-            f"at most {STREAM_UNITS_MAX} are allowed"
-        )
+    if wrong := what_is_wrong_with_stream(text):
+        raise ValueError(f"{shown(text)} is not the name of a stream: {wrong}")
     return text
 
 

@@ -32,6 +32,23 @@ class FileAttributes(IntFlag):
     VIEW_INDEX = 0x20000000
 
 
+# What a user may set; all other bits follow from what a file is.
+SETTABLE_ATTRIBUTES = int(
+    FileAttributes.READONLY
+    | FileAttributes.HIDDEN
+    | FileAttributes.SYSTEM
+    | FileAttributes.ARCHIVE
+    | FileAttributes.TEMPORARY
+    | FileAttributes.OFFLINE
+    | FileAttributes.NOT_CONTENT_INDEXED
+    | FileAttributes.INTEGRITY_STREAM
+    | FileAttributes.NO_SCRUB_DATA
+    | FileAttributes.PINNED
+    | FileAttributes.UNPINNED
+    | FileAttributes.RECALL_ON_OPEN
+    | FileAttributes.RECALL_ON_DATA_ACCESS
+)
+
 FLAG_NAMES = {int(flag): flag.name.lower() for flag in FileAttributes if flag.name}
 _KNOWN = sum(FLAG_NAMES)
 

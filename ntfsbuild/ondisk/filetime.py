@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import TYPE_CHECKING
+
+from ntfsbuild.errors import ManifestError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 TICKS_PER_SECOND = 10_000_000
 TICKS_MAX = (1 << 63) - 1  # 30828-09-14T02:48:05.4775807Z; Windows reads a FILETIME as signed.
@@ -23,6 +29,24 @@ _TIMESTAMP = re.compile(
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,7}))?)?"
     r"(?:([Zz])|([+-])([0-9]{2}):?([0-9]{2}))?)?"
 )
+
+
+def ticks(time: datetime | str) -> int:
+    """The ticks of a `datetime` with a time zone, or of an ISO 8601 text; a date is its midnight, UTC."""
+    from datetime import UTC, datetime  # Late: only users of the Python API ask.
+
+    try:
+        if isinstance(time, str):
+            return parse_filetime(time)
+        if not isinstance(time, datetime):
+            raise ValueError("neither a datetime nor a str")
+        if time.utcoffset() is None:
+            raise ValueError("not a time: its zone is missing (tzinfo=datetime.UTC)")
+        passed = time - datetime(1601, 1, 1, tzinfo=UTC)
+        seconds = passed.days * _SECONDS_PER_DAY + passed.seconds
+        return _in_range(seconds * TICKS_PER_SECOND + passed.microseconds * 10)
+    except ValueError as error:
+        raise ManifestError(f"{time!r} is {error}") from None
 
 
 def parse_filetime(text: str) -> int:

@@ -69,6 +69,18 @@ def _what_win32_refuses(name: str) -> str | None:
     return None
 
 
+def what_is_wrong_with_stream(name: str) -> str | None:
+    """Why no alternate data stream can have this name, in words that follow the name; None if one can."""
+    if not name:
+        return "it is empty"
+    for character, shown in (("/", "/"), (":", ":"), ("\0", "\\u0000")):
+        if character in name:
+            return f'it holds "{shown}"'
+    if units(name) > MAX_NAME_UNITS:
+        return f"it has {units(name)} UTF-16 units, at most {MAX_NAME_UNITS} are allowed"
+    return None
+
+
 def all_legal(names: Sequence[str], *, posix: bool) -> bool:
     """Whether every name of a directory is allowed: a quick check of all names together, exact only if True.
 

@@ -6,43 +6,13 @@ directory that was made before.  Values that are stored as they are, such as a d
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
-from ntfsbuild.errors import CorruptVolume
-from ntfsbuild.ondisk import (
-    extended_attributes,
-    object_id,
-    reparse_point,
-    security_descriptor,
-    short_names,
-)
-from ntfsbuild.ondisk.efs import decode_efs
+from ntfsbuild.ondisk import short_names
 from ntfsbuild.ondisk.names import folded
-from ntfsbuild.ondisk.traits import MADE_SHORT_NAME, Traits
+from ntfsbuild.ondisk.trait_values import wrong_trait
+from ntfsbuild.ondisk.traits import MADE_SHORT_NAME
 from ntfsbuild.plan.features import Features
 from ntfsbuild.plan.line_values import LineError
 from ntfsbuild.plan.model import LinkFile, MakeDirectory, MakeFile, OpenBase, Operation
-
-
-def _wrong_ea(value: bytes) -> str | None:
-    return extended_attributes.what_is_wrong(extended_attributes.unpack(value))
-
-
-def _wrong_efs(value: bytes) -> str | None:
-    decode_efs(value)
-    return None
-
-
-# An empty value removes the attribute, and is not checked.
-_JUDGES: dict[str, Callable[[bytes], str | None]] = {
-    "security": security_descriptor.what_is_wrong,
-    "reparse": partial(reparse_point.what_is_wrong, layout=False),
-    "ea": _wrong_ea,
-    "unix": _wrong_ea,
-    "object_id": object_id.what_is_wrong,
-    "efs": _wrong_efs,
-}
 
 
 class Judge:
@@ -94,16 +64,9 @@ class Judge:
 
 
 def _judge(features: Features) -> None:
-    traits: Traits = features.traits
-    for name, judge in _JUDGES.items():
-        value = getattr(traits, name)
-        if not value:
-            continue
-        try:
-            problem = judge(value)
-        except (ValueError, CorruptVolume) as error:
-            problem = str(error)
-        if problem:
-            raise LineError(problem, f"features: {name}")
+    traits = features.traits
+    if found := wrong_trait(traits):
+        name, problem = found
+        raise LineError(problem, f"features: {name}")
     if traits.efs and "encrypted" not in (features.form, *(one.form for one in features.streams)):
         raise LineError("is only for encrypted files", "features: efs")

@@ -13,7 +13,7 @@ from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import pack_position, unpack_position
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import format_filetime, parse_filetime
-from ntfsbuild.ondisk.names import MAX_NAME_UNITS, units
+from ntfsbuild.ondisk.names import MAX_NAME_UNITS, units, what_is_wrong_with_stream
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
@@ -22,7 +22,6 @@ from ntfsbuild.plan.model import ATTRIBUTES
 SEED_MAX = (1 << 64) - 1
 _ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
 _SERIAL = re.compile(r"0x[0-9a-f]{16}", re.ASCII)
-_NO_STREAM_CHARACTER = frozenset("\0/:")
 _NO_NAME_CHARACTER = frozenset("\0/")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
@@ -266,7 +265,7 @@ def label(value: Any) -> str:
 
 def stream_name(value: Any) -> str:
     """The name of a named stream."""
-    if not 1 <= units(_text(value)) <= MAX_NAME_UNITS or not _NO_STREAM_CHARACTER.isdisjoint(value):
+    if what_is_wrong_with_stream(_text(value)):
         raise LineError("is not the name of a stream")
     return str(value)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ntfsbuild
-from ntfsbuild.errors import CorruptVolume, NoRoom, VolumeError
+from ntfsbuild.errors import CorruptVolume, HostError, ManifestError, NoRoom, VolumeError
 from ntfsbuild.image.image_file import ImageFile
 from ntfsbuild.ondisk import attribute, file_record
 from ntfsbuild.ondisk.file_attributes import FileAttributes
@@ -72,15 +72,56 @@ def test_the_only_ntfs_partition_is_found(image: Path, tmp_path: Path) -> None:
         Volume.open(disk, "w")  # type: ignore[call-overload]
 
 
-def test_a_change_that_broke_off_cannot_be_committed(image: Path) -> None:
+def test_a_change_that_broke_off_cannot_be_committed(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise HostError("no space")
+
     with editor(image) as volume:
         volume.make_file("/a", b"a", TIMES, 0x20)
         with pytest.raises(VolumeError, match="not found"):
             volume.write("/b", 0, b"x", START)
-        with pytest.raises(NoRoom, match="missing"):
-            volume.truncate("/a", 1 << 34, START)
+        monkeypatch.setattr(volume._transaction.storage, "write", refuse)
+        with pytest.raises(HostError, match="no space"):
+            volume.write("/a", 0, b"x" * 9000, START)
         with pytest.raises(VolumeError, match="broke off"):
             volume.commit()
+
+
+def test_a_content_without_room_changes_nothing(image: Path) -> None:
+    huge = bytes(20 << 20)
+    with editor(image) as volume:
+        volume.make_file("/a", b"a", TIMES, 0x20)
+        volume.make_file("/b", b"b" * 9000, TIMES, 0x20)
+        free = (Traits(short_name="A"), Traits(case_sensitive=True))
+        for change in (
+            lambda: volume.truncate("/a", 10**12, START),
+            lambda: volume.truncate("/b", 10**12, START),
+            lambda: volume.write("/a", 10**12, b"x", START),
+            lambda: volume.write("/b", 0, huge, START, "stream"),
+            lambda: volume.append("/b", huge, START),
+            lambda: volume.replace_file("/b", huge, START),
+            lambda: volume.make_file("/c", huge, TIMES, 0x20),
+        ):
+            with pytest.raises(NoRoom, match="missing"):
+                change()
+        for change in (
+            lambda: volume.make_file("/c", b"", TIMES, 0x20, traits=free[0]),
+            lambda: volume.make_directory("/c", TIMES, 0, traits=free[0]),
+            lambda: volume.link("/b", "/c", START, short_name="A"),
+            lambda: volume.make_file("/c", b"x" * 9000, TIMES, 0x20, traits=free[1]),
+            lambda: volume.set_traits("/b", free[1], START),
+            lambda: volume.set_traits("/b", free[0], START),
+            lambda: volume.replace_file("/b", b"x" * 9000, START, traits=free[0]),
+        ):
+            with pytest.raises((ManifestError, VolumeError), match=r"short name|directories"):
+                change()
+        volume.make_file("/d", b"d" * 50_000, TIMES, 0x20)
+        volume.commit()
+    with Volume.open(image) as read:
+        assert [item.name for item in read.listdir()] == ["a", "b", "d"]
+        assert (read.read("/a"), read.read("/b"), read.read("/d")) == (b"a", b"b" * 9000, b"d" * 50_000)
+        assert read.stat("/b").times == TIMES
+    assert ntfsbuild.verify(image).is_clean
 
 
 # ---- $Bitmap in its record

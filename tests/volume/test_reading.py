@@ -51,7 +51,7 @@ def test_a_part_of_a_content(image: Path) -> None:
             ("0", 3, "at"),
             (0, 3.0, "size_bytes"),
         ]:
-            with pytest.raises(ManifestError, match=f"^{name} is .* not a number of bytes from 0"):
+            with pytest.raises(ManifestError, match=f"^{name} is .* not a number of bytes: an int from 0"):
                 volume.read_at("/hello.txt", at, size_bytes)  # type: ignore[arg-type]
 
 

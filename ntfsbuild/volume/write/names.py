@@ -133,14 +133,7 @@ class Names:
         """
         transaction = self._transaction
         entries = transaction.directory(parent.reference)
-        # As on Windows: a name that Win32 cannot open, or that differs from another in case alone, is POSIX.
-        posix_only = short_name and (names.what_is_wrong(name, posix=False) or entries.has_win32(name))
-        if short_name == MADE_SHORT_NAME:
-            short_name = None if posix_only else name if is_short(name) else entries.short_name(name)
-        elif posix_only:
-            raise ManifestError(f"{name}: a name that only POSIX allows here has no short name")
-        elif short_name and entries.find(short_name) is not None:
-            raise ManifestError(f"{name}: the short name {short_name} is in its directory already")
+        short_name = self.short_name_for(parent, name, short_name)
         for one, namespace in names_of(name, short_name):
             raw_name = one.encode("utf-16-le", "surrogatepass")
             if entry_times is not None:
@@ -160,6 +153,7 @@ class Names:
         parent, name = self.place_for(to, posix_names=posix_names)
         above = self._transaction.directory(parent.reference)
         above.posix_names |= posix_names
+        self.short_name_for(parent, name, short_name)
         self.link_file(state, above, name, now, Traits(short_name=short_name))
 
     def link_file(
@@ -217,6 +211,30 @@ class Names:
             self._transaction.touch(state, now, modified=False)
             self.add_name(state, into, name, now)
             self._transaction.touch(parent, now, modified=True)
+
+    def short_name_for(self, parent: FileState, name: str, short_name: str | None) -> str | None:
+        """The short name that a new name in a directory gets; raises ManifestError if it cannot be used."""
+        if not short_name:
+            return short_name
+        entries = self._transaction.directory(parent.reference)
+        # As on Windows: a name that Win32 cannot open, or that differs from another in case alone, is POSIX.
+        posix_only = names.what_is_wrong(name, posix=False) or entries.has_win32(name)
+        if short_name == MADE_SHORT_NAME:
+            return None if posix_only else name if is_short(name) else entries.short_name(name)
+        if posix_only:
+            raise ManifestError(f"{name}: a name that only POSIX allows here has no short name")
+        if entries.find(short_name) is not None:
+            raise ManifestError(f"{name}: the short name {short_name} is in its directory already")
+        return short_name
+
+    def refuse_short_name(self, path: str, short_name: str | None) -> None:
+        """Raise ManifestError if another file of the directory has this short name."""
+        if not short_name or short_name == MADE_SHORT_NAME:
+            return
+        _, parent, here = self.name_at(path)
+        found = self._transaction.directory(parent.reference).find(short_name)
+        if found is not None and found[0][NAME_AT:] not in [value[NAME_AT:] for value in here]:
+            raise ManifestError(f"{path}: the short name {short_name} is in its directory already")
 
     def set_short_name(self, path: str, short_name: str, now: int) -> None:
         """Change or remove the short name of a name."""

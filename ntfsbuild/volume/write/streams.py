@@ -44,12 +44,15 @@ class Streams:
         self._clusters = clusters
         self._cluster_bytes = cluster_bytes
         self._record_bytes = record_bytes
+        self.moves = 0  # How often clusters were taken or given back.
 
     # ------------------------------------------------------------------ clusters
 
     def take(self, clusters: int) -> list[Run]:
         """New clusters, in one run if there is one."""
-        return self._clusters().take(clusters)
+        runs = self._clusters().take(clusters)
+        self.moves += bool(runs)
+        return runs
 
     def take_extent(self, size_bytes: int) -> Extent:
         """Clusters for a stream whose owner writes it himself."""
@@ -65,7 +68,12 @@ class Streams:
 
     def free(self, one: Attribute) -> None:
         """Give back the clusters of an attribute."""
-        self._clusters().give_back(one.runs)
+        self._give_back(one.runs)
+
+    def _give_back(self, runs: Sequence[Run]) -> None:
+        if runs:
+            self.moves += 1
+            self._clusters().give_back(runs)
 
     def _write_runs(self, runs: Sequence[Run], at: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
@@ -208,7 +216,7 @@ class Streams:
                 begin = size_bytes // unit_bytes * unit_bytes
                 kept = self._reader.part(one, begin, size_bytes - begin)
                 one = self._write_units(one, begin, kept.ljust(unit_bytes, b"\0"))
-        self._clusters().give_back(list(run_list.part(one.runs, keep, max(keep, clusters_of(one.runs)))))
+        self._give_back(list(run_list.part(one.runs, keep, max(keep, clusters_of(one.runs)))))
         return one._replace(
             runs=tuple(run_list.part(one.runs, 0, keep)),
             data_bytes=size_bytes,
@@ -229,7 +237,7 @@ class Streams:
         whole = bytearray(self._reader.part(one, begin, after * unit_bytes - begin))
         whole[at - begin : end - begin] = data
         first, after = first * unit_clusters, after * unit_clusters
-        self._clusters().give_back(list(run_list.part(runs, first, after)))
+        self._give_back(list(run_list.part(runs, first, after)))
         new = compressed_runs([(0, bytes(whole))], len(whole), self._cluster_bytes, self.store)
         runs = run_list.replaced(runs, first, after, new)
         span = self._units_up_to(one, size) - clusters_of(runs)

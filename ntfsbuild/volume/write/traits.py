@@ -32,6 +32,7 @@ class TraitWriter:
 
     def apply_traits(self, state: FileState, traits: Traits) -> None:
         """Set the given traits of a file, except its security descriptor and its names."""
+        self.refuse_impossible(traits, directory=state.is_directory)
         if traits.reparse is not None:
             self._set_reparse(state, traits.reparse)
         if traits.object_id is not None:
@@ -46,9 +47,13 @@ class TraitWriter:
             self.lengthen(state)
             state.change_information(said)
         if traits.case_sensitive is not None:
-            if not state.is_directory:
-                raise VolumeError("only directories tell names apart by case")
             self._transaction.directory(state.reference).tell_cases_apart(traits.case_sensitive)
+
+    @staticmethod
+    def refuse_impossible(traits: Traits, *, directory: bool) -> None:
+        """Raise VolumeError for traits that only a directory can have; to be called before a change."""
+        if traits.case_sensitive is not None and not directory:
+            raise VolumeError("only directories tell names apart by case")
 
     def apply_to_new(self, state: FileState, traits: Traits) -> None:
         """Set the traits of a new file; its bit of extended attributes stays as its creator gives it."""

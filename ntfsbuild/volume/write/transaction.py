@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.errors import CorruptVolume, NoRoom, VolumeError
 from ntfsbuild.ondisk import file_record, upcase
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.index import BLOCK_BYTES
@@ -82,14 +82,20 @@ class Transaction:
         )
 
     @contextlib.contextmanager
-    def whole_change(self) -> Iterator[None]:
-        """A context: if an error interrupts it, the volume can no longer be committed."""
+    def whole_change(self, *, of_content: bool = False) -> Iterator[None]:
+        """A context: if an error interrupts it, the volume can no longer be committed.
+
+        If only the content of a stream is changed in it (`of_content`), a NoRoom before any clusters were
+        taken has changed nothing.
+        """
         if self._broken:
             raise VolumeError("an earlier change broke off: the volume cannot be committed any more")
+        before = self.stream_writer.moves
         try:
             yield
-        except BaseException:
-            self._broken = True
+        except BaseException as error:
+            harmless = of_content and isinstance(error, NoRoom) and self.stream_writer.moves == before
+            self._broken = not harmless
             raise
 
     # ------------------------------------------------------------------ the interface of a catalog

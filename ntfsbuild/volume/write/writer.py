@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ntfsbuild.errors import VolumeError
 from ntfsbuild.ondisk import attribute, file_record
-from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_attributes import SETTABLE_ATTRIBUTES, FileAttributes
 from ntfsbuild.ondisk.index import COLLATE_FILE_NAME
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import NO_TRAITS, Form, SomeTicks, Traits
@@ -34,22 +34,6 @@ from ntfsbuild.volume.write.stream_maker import FLAGS, StreamMaker
 from ntfsbuild.volume.write.traits import TraitWriter
 from ntfsbuild.volume.write.transaction import Transaction
 
-# What a user may set; all other bits follow from what a file is.
-SETTABLE_ATTRIBUTES = int(
-    FileAttributes.READONLY
-    | FileAttributes.HIDDEN
-    | FileAttributes.SYSTEM
-    | FileAttributes.ARCHIVE
-    | FileAttributes.TEMPORARY
-    | FileAttributes.OFFLINE
-    | FileAttributes.NOT_CONTENT_INDEXED
-    | FileAttributes.INTEGRITY_STREAM
-    | FileAttributes.NO_SCRUB_DATA
-    | FileAttributes.PINNED
-    | FileAttributes.UNPINNED
-    | FileAttributes.RECALL_ON_OPEN
-    | FileAttributes.RECALL_ON_DATA_ACCESS
-)
 _OF_WHAT_GOES = EA_BIT | int(FileAttributes.RECALL_ON_DATA_ACCESS)
 # What does not outlive that a file is overwritten.
 _OVERWRITTEN = (
@@ -136,6 +120,7 @@ class Writer:
         """
         encode_name(name)
         self.plain_files.settle()
+        self.traits.refuse_impossible(traits, directory=False)
         with self.transaction.whole_change():
             parent = self.transaction.file(above.reference)
             state = self._new_file(parent, times, file_attributes, traits, directory=False)
@@ -284,8 +269,10 @@ class Writer:
                 raise VolumeError(f"{path}: it has no content")
             found = Attribute(attribute.DATA, stream, 0, 0, b"")
         self._refuse_unreadable(state, found, path)
+        with self.transaction.whole_change(of_content=True):
+            new = self.transaction.stream_writer.write(found, at, data)
         with self.transaction.whole_change():
-            state.put(self.transaction.stream_writer.write(found, at, data))
+            state.put(new)
             self._changed(state, now)
 
     def truncate(self, path: str, size_bytes: int, now: int, stream: str = "") -> None:
@@ -293,8 +280,10 @@ class Writer:
         state = self.names.file_at(path, stream)
         found = self.names.existing_stream(state, stream, path)
         self._refuse_unreadable(state, found, path)
+        with self.transaction.whole_change(of_content=True):
+            new = self.transaction.stream_writer.truncate(found, size_bytes)
         with self.transaction.whole_change():
-            state.put(self.transaction.stream_writer.truncate(found, size_bytes))
+            state.put(new)
             self._changed(state, now)
 
     def remove_stream(self, path: str, stream: str, now: int) -> None:
@@ -337,6 +326,8 @@ class Writer:
             raise VolumeError(f"{path}: the root's name is NTFS's own")
         if form in ("sparse", "sparse_compressed") and state.is_directory:
             raise VolumeError(f"{path}: a directory is not sparse")
+        self.traits.refuse_impossible(traits, directory=state.is_directory)
+        self.names.refuse_short_name(path, traits.short_name)
         with self.transaction.whole_change():
             if is_root:
                 self.traits.lengthen(state)
