@@ -76,9 +76,14 @@ class History:
         refusal, error = self._refusal(step, now), self._error(step, now)
         if isinstance(error, NoRoom):
             assert isinstance(refusal, TooLarge) or not self.bench.base.is_roomy, error
-            with pytest.raises(VolumeError, match="cannot be committed any more"):
-                self.volume.commit()
-            self._abandon()
+            if self._broke_off(now):
+                with pytest.raises(VolumeError, match="cannot be committed any more"):
+                    self.volume.commit()
+                self._abandon()
+            elif refusal is None:  # Only the model has done it.
+                self._abandon()
+            else:  # No cluster was taken: nothing may have changed, as later checks show.
+                self._refused = [*self.steps, step]
             return
         assert (refusal is None) == (error is None), (
             f"{step}: the model {f'refuses: {refusal}' if refusal else 'does it'}, "
@@ -90,6 +95,12 @@ class History:
         self.steps.append(step)
         if operation_of(step) in _LOOKED_AT:
             check_file(self.volume, self.model, step[operation_of(step)], step.get("stream", ""))
+
+    def _broke_off(self, now: int) -> bool:
+        """Whether the volume takes no more changes."""
+        with pytest.raises(VolumeError) as caught:
+            self.volume.remove("/a file that nobody makes", now)
+        return "broke off" in str(caught.value)
 
     def _refusal(self, step: Step, now: int) -> Refused | None:
         try:
