@@ -161,6 +161,9 @@ def _line_of(file: File, entries: Entries, prefix: str, said_as: Mapping[int, st
     first = said_as.get(file.number, path) if file.is_linked else path
     if first != path:
         return _line(path, {"hardlink": first[1:]} | entries.name(file), directory=False)
+    usual = entries.of_usual(file)
+    if usual is not None:
+        return _line(path, usual, directory=False)
     info = file.info()
     return _line(path, entries.of(file, info), directory=has_key_of_directory(info))
 

@@ -20,7 +20,7 @@ from ntfsbuild.ondisk import (
     security_inheritance,
 )
 from ntfsbuild.ondisk.extended_attributes import NEED_EA, pack, unpack
-from ntfsbuild.ondisk.file_attributes import FileAttributes, attribute_names
+from ntfsbuild.ondisk.file_attributes import SETTABLE_NAMES, FileAttributes, attribute_names
 from ntfsbuild.ondisk.filetime import TICKS_MAX, format_filetime
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.traits import INFORMATION_BITS, SomeTicks, Traits
@@ -30,7 +30,6 @@ from ntfsbuild.ondisk.unix_metadata import (
     unix_metadata,
     without_unix_metadata,
 )
-from ntfsbuild.plan.model import ATTRIBUTES
 from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.indexes import NameEntry, times_of
 from ntfsbuild.volume.read.info import DirectoryItem, FileInfo
@@ -82,18 +81,20 @@ class Entries:
         self._inherited: set[tuple[int, str]] = set()  # Security ids that are inherited, with the directory.
         self._compressed: dict[str, bool] = {}
 
+    def of_usual(self, file: File) -> Data | None:
+        """The entry of a file that has only a content and times; None for all others, which `of` is for."""
+        plain, above = file.plain, file.path.rpartition("/")[0] or "/"
+        if plain is None or not self._is_usual(plain, file.entry, above):
+            return None
+        said = self._contents.of_plain(file, plain)
+        if said is not None and plain.times != self._times:
+            said |= self._said_times(file.path, "times", plain.times)
+        return said
+
     def of(self, file: File, info: FileInfo) -> Data:
         """The complete entry of a file or directory."""
-        path = file.path
+        traits, path = file.traits(), file.path
         above = path.rpartition("/")[0] or "/"
-        plain = file.plain
-        if plain is not None and self._is_usual(plain, file.entry, above):
-            usual = self._contents.of_plain(file, plain)
-            if usual is not None:
-                if plain.times != self._times:
-                    usual |= self._said_times(path, "times", plain.times)
-                return usual
-        traits = file.traits()
         said: Data = {}
         if not info.is_directory:
             said |= self._main_stream(file, info)
@@ -187,9 +188,9 @@ class Entries:
     def _attributes(self, path: str, info: FileInfo, traits: Traits) -> Data:
         bits = info.attributes & ~int(_FOLLOWING)
         names = attribute_names(bits)
-        others = [name for name in names if name not in ATTRIBUTES]
+        others = [name for name in names if name not in SETTABLE_NAMES]
         if others:
-            names = [name for name in names if name in ATTRIBUTES]
+            names = [name for name in names if name in SETTABLE_NAMES]
             self._note(path, f"its attributes {', '.join(others)} cannot be expressed")
         sparse = any(stream.form in _SPARSE_FORMS for stream in info.streams)
         if sparse != bool(info.attributes & FileAttributes.SPARSE):

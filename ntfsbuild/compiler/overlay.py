@@ -20,11 +20,10 @@ from ntfsbuild.content.model import EMPTY, Content
 from ntfsbuild.content.read import sha256_of
 from ntfsbuild.errors import ManifestError
 from ntfsbuild.ondisk import attribute
-from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_attributes import SETTABLE_ATTRIBUTES, FileAttributes
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.plan.features import NO_FEATURES, Features
 from ntfsbuild.plan.model import (
-    ATTRIBUTES,
     Keep,
     LinkFile,
     MakeDirectory,
@@ -36,7 +35,6 @@ from ntfsbuild.plan.model import (
 )
 
 _OF_EA = int(FileAttributes.EA)
-_SETTABLE = sum(int(FileAttributes[name.upper()]) for name in ATTRIBUTES)
 _NO_TIMES: SomeTicks = (None, None, None, None)
 
 
@@ -330,7 +328,7 @@ def _is_bare(file: AskedFile) -> bool:
 def _agree(found: BaseEntry, times: SomeTicks, attributes: int | None) -> bool:
     """Whether a file already has the given times and attributes."""
     if attributes is not None:
-        others = (found.attributes ^ attributes) & _SETTABLE
+        others = (found.attributes ^ attributes) & SETTABLE_ATTRIBUTES
         if others & found.attributes & _OF_EA and found.traits().ea:
             others &= ~_OF_EA  # It follows from them.
         if others:

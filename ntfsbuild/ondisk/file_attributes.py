@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import Final
 
 
 class FileAttributes(IntFlag):
@@ -33,21 +34,22 @@ class FileAttributes(IntFlag):
 
 
 # What a user may set; all other bits follow from what a file is.
-SETTABLE_ATTRIBUTES = int(
-    FileAttributes.READONLY
-    | FileAttributes.HIDDEN
-    | FileAttributes.SYSTEM
-    | FileAttributes.ARCHIVE
-    | FileAttributes.TEMPORARY
-    | FileAttributes.OFFLINE
-    | FileAttributes.NOT_CONTENT_INDEXED
-    | FileAttributes.INTEGRITY_STREAM
-    | FileAttributes.NO_SCRUB_DATA
-    | FileAttributes.PINNED
-    | FileAttributes.UNPINNED
-    | FileAttributes.RECALL_ON_OPEN
-    | FileAttributes.RECALL_ON_DATA_ACCESS
+SETTABLE_NAMES: Final = (
+    "readonly",
+    "hidden",
+    "system",
+    "archive",
+    "temporary",
+    "offline",
+    "not_content_indexed",
+    "integrity_stream",
+    "no_scrub_data",
+    "pinned",
+    "unpinned",
+    "recall_on_open",
+    "recall_on_data_access",
 )
+SETTABLE_ATTRIBUTES = sum(int(FileAttributes[name.upper()]) for name in SETTABLE_NAMES)
 
 FLAG_NAMES = {int(flag): flag.name.lower() for flag in FileAttributes if flag.name}
 _KNOWN = sum(FLAG_NAMES)

@@ -11,13 +11,12 @@ from typing import Any, TypeAlias
 
 from ntfsbuild.content.model import SIZE_MAX
 from ntfsbuild.errors import pack_position, unpack_position
-from ntfsbuild.ondisk.file_attributes import FileAttributes
+from ntfsbuild.ondisk.file_attributes import SETTABLE_NAMES, FileAttributes
 from ntfsbuild.ondisk.filetime import format_filetime, parse_filetime
 from ntfsbuild.ondisk.names import MAX_NAME_UNITS, units, what_is_wrong_with_stream
 from ntfsbuild.ondisk.standard_information import TIME_NAMES, Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.ondisk.volume_information import what_is_wrong_with_label
-from ntfsbuild.plan.model import ATTRIBUTES
 
 SEED_MAX = (1 << 64) - 1
 _ORIGIN = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,6})", re.ASCII)
@@ -292,7 +291,7 @@ def path(value: Any) -> str:
     return str(value)
 
 
-_ATTRIBUTE_BITS = {name: int(FileAttributes[name.upper()]) for name in ATTRIBUTES}
+_ATTRIBUTE_BITS = {name: int(FileAttributes[name.upper()]) for name in SETTABLE_NAMES}
 _TIMES: Fields = dict.fromkeys(TIME_NAMES, (ticks, REQUIRED))
 _SOME_TIMES: Fields = dict.fromkeys(TIME_NAMES, (ticks, None))
 HEADER: Fields = {"manifest": (utf8, REQUIRED), "digest": (lambda value: digest(value).hex(), REQUIRED)}

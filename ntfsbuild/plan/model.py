@@ -11,30 +11,13 @@ A plan formats a volume, or opens a base; then comes the tree, then the steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from ntfsbuild.content.model import Content
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk.standard_information import Ticks4
 from ntfsbuild.ondisk.traits import SomeTicks
 from ntfsbuild.plan.features import NO_FEATURES, Features
-
-# What a user may ask for.  All other bits follow from what a file is, and would lie where it is not that.
-ATTRIBUTES: Final = (
-    "readonly",
-    "hidden",
-    "system",
-    "archive",
-    "temporary",
-    "offline",
-    "not_content_indexed",
-    "integrity_stream",
-    "no_scrub_data",
-    "pinned",
-    "unpinned",
-    "recall_on_open",
-    "recall_on_data_access",
-)
 
 
 class Format(NamedTuple):

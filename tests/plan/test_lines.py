@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from ntfsbuild.content.confinement import Confinement
 from ntfsbuild.content.model import Content, Fill, HostFile, Inline, Segment, Segments, TarMember
 from ntfsbuild.errors import ManifestError, pack_position
+from ntfsbuild.ondisk.file_attributes import SETTABLE_NAMES
 from ntfsbuild.ondisk.filetime import TICKS_MAX
 from ntfsbuild.ondisk.traits import NO_TRAITS, Traits
 from ntfsbuild.plan import json_lines, parsing
 from ntfsbuild.plan.features import NO_FEATURES, Features, NamedStream
 from ntfsbuild.plan.model import (
-    ATTRIBUTES,
     DeleteStep,
     Format,
     Keep,
@@ -440,7 +440,7 @@ def test_a_format_says_how_much_follows(base: bytes, name: str) -> None:
 def test_a_plan_allows_the_attributes_that_a_manifest_allows() -> None:
     manifest = json.loads((ROOT / "schemas/manifest.schema.json").read_text())
     allowed = manifest["$defs"]["attributes"]["items"]["enum"]
-    assert allowed == SCHEMA["$defs"]["attributes"]["items"]["enum"] == list(ATTRIBUTES)
+    assert allowed == SCHEMA["$defs"]["attributes"]["items"]["enum"] == list(SETTABLE_NAMES)
 
 
 def test_links_out_of_the_folder_are_refused(base: bytes) -> None:
