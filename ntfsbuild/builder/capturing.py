@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from ntfsbuild.builder.base_image import AnyPath
 from ntfsbuild.builder.captured_check import check_captured
-from ntfsbuild.builder.extraction import ZEROS
 from ntfsbuild.capturing.capture import manifest_lines
 from ntfsbuild.capturing.contents import Hashed
 from ntfsbuild.content.outputs import output_is_no_input
 from ntfsbuild.errors import CorruptVolume, naming
 from ntfsbuild.image.folders import new_folder
+from ntfsbuild.image.sparse_file import ZEROS
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.volume.opening import Volume
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from ntfsbuild.builder.differences import data_extents
 from ntfsbuild.errors import CorruptVolume, VolumeError
+from ntfsbuild.image.sparse_file import PIECE_BYTES
 from ntfsbuild.named_tuple import NamedTuple
 from ntfsbuild.ondisk import reparse_point, reparse_tags
 from ntfsbuild.ondisk.extended_attributes import unpack
@@ -16,9 +17,6 @@ from ntfsbuild.volume.opening import Volume
 from ntfsbuild.volume.read.file import File
 from ntfsbuild.volume.read.info import FileInfo, StreamInfo
 from ntfsbuild.volume.read.traits import information_times
-
-PIECE_BYTES = 1 << 20
-ZEROS = bytes(PIECE_BYTES)  # A piece with no other byte becomes a hole of a host file.
 
 Kind: TypeAlias = Literal["directory", "file", "symlink", "fifo", "hardlink"]
 Extents: TypeAlias = list[tuple[int, int]]
@@ -98,10 +96,8 @@ def _directories_to(path: str) -> list[str]:
 def _item(file: File, cluster_bytes: int, first_names: dict[int, str], note: Note) -> Item:
     plain = file.plain
     if plain is not None:
-        data = plain.data
-        end = data.initialized_bytes if data.value is None else len(data.value)
-        extents = [(0, end)] if end else []
-        content = Stream("", data.size_bytes, extents, _reader(file, "", note))
+        extents = [(0, plain.valid_bytes)] if plain.valid_bytes else []
+        content = Stream("", plain.data.size_bytes, extents, _reader(file, "", note))
         return Item(file.path, "file", plain.times, plain.attributes, content)
     path, is_linked = file.path, file.is_linked
     if is_linked:

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-from ntfsbuild.builder.extraction import ZEROS, Item, Note, Stream
+from ntfsbuild.builder.extraction import Item, Note, Stream
 from ntfsbuild.builder.safe_names import numbered, safe_name
 from ntfsbuild.errors import HostError
+from ntfsbuild.image.sparse_file import write_sparse
 from ntfsbuild.ondisk.file_attributes import FileAttributes
 from ntfsbuild.ondisk.filetime import unix_ns_from_filetime
 
@@ -79,9 +80,7 @@ class HostSink:
                     self._links.append(item)
             case "file":
                 self._make_file(item.path, name, item.main, item)
-        if not item.streams or item.kind == "symlink":
-            return
-        for stream in item.streams:
+        for stream in item.streams if item.kind != "symlink" else ():
             self._make_file(f"{item.path}:{stream.name}", f"{name}:{stream.name}", stream, item)
 
     def finish(self) -> None:
@@ -117,11 +116,7 @@ class HostSink:
             return
         while len(opened) > 1 and not path.startswith(opened[-1][0] + "/") and path != opened[-1][0]:
             os.close(opened.pop()[1])
-        at = len(opened[-1][0]) if len(opened) > 1 else 0
-        while at < len(path) and path != "/":
-            end = path.find("/", at + 1)
-            at = len(path) if end < 0 else end
-            below = path[:at]
+        for below in _directories_to(path, len(opened[-1][0]) if len(opened) > 1 else 0):
             opened.append((below, os.open(self._names[below], _FOLDER, dir_fd=opened[-1][1])))
             if len(opened) > _MOST_OPEN:
                 os.close(opened.pop(1)[1])
@@ -164,7 +159,7 @@ class HostSink:
             return
         try:
             if content is not None:
-                self._write(descriptor, content)
+                write_sparse(descriptor, content.pieces(), content.size_bytes)
             if item.is_linked and path == item.path:
                 self._remember(path, descriptor)
                 self._names[path] = safe
@@ -176,19 +171,6 @@ class HostSink:
             os.unlink(safe, dir_fd=self._folder)
         finally:
             os.close(descriptor)
-
-    @staticmethod
-    def _write(descriptor: int, content: Stream) -> None:
-        end = 0
-        for at, data in content.pieces():
-            if data == ZEROS:  # It becomes a hole.
-                continue
-            end = at + len(data)
-            done = os.pwrite(descriptor, data, at)
-            while done < len(data):
-                done += os.pwrite(descriptor, memoryview(data)[done:], at + done)
-        if end != content.size_bytes:
-            os.ftruncate(descriptor, content.size_bytes)
 
     def _note_refused(self, path: str, error: OSError) -> None:
         """Note a file that the host cannot hold; raises all other errors, which concern every file."""
@@ -232,12 +214,10 @@ class HostSink:
 
     def _open_folder(self, path: str) -> int:
         """The host's directory for a path of the volume; no link is followed."""
-        descriptor, at = os.dup(self._open[0][1]), 0
-        while at < len(path):
-            end = path.find("/", at + 1)
-            at = len(path) if end < 0 else end
+        descriptor = os.dup(self._open[0][1])
+        for above in _directories_to(path, 0):
             try:
-                below = os.open(self._names[path[:at]], _FOLDER, dir_fd=descriptor)
+                below = os.open(self._names[above], _FOLDER, dir_fd=descriptor)
             finally:
                 os.close(descriptor)
             descriptor = below
@@ -258,3 +238,11 @@ class HostSink:
             opened = f"/proc/self/fd/{descriptor}"
             if stat.S_ISLNK(os.fstat(descriptor).st_mode) and os.path.lexists(opened):
                 self._set_times(opened, item)  # This path leads to the open link itself, not to its target.
+
+
+def _directories_to(path: str, at: int) -> Iterator[str]:
+    """The paths of the directories that lead to a path, itself included, behind its first `at` characters."""
+    while at < len(path) and path != "/":
+        end = path.find("/", at + 1)
+        at = len(path) if end < 0 else end
+        yield path[:at]

@@ -132,18 +132,13 @@ def save(path: str, pieces: Iterable[bytes]) -> None:
 
 
 def save_sparse(path: str, data: Iterable[tuple[int, bytes]], size_bytes: int) -> None:
-    """Write data at offsets to a file, which becomes as large as said; between the data are holes."""
+    """Write data at offsets to a file of that size, as `save` does; between the data are holes."""
     from ntfsbuild.image.replacing import replacing
+    from ntfsbuild.image.sparse_file import write_sparse
 
-    with replacing(path) as descriptor, open(descriptor, "wb", buffering=0, closefd=False) as file:
-        with _naming(path):
-            file.truncate(size_bytes)
-        for at, piece in data:
-            with _naming(path):
-                file.seek(at)
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[file.write(rest) :]
+    with replacing(path) as descriptor, _naming(path):
+        os.ftruncate(descriptor, size_bytes)  # A size that the host cannot have is refused at once.
+        write_sparse(descriptor, data, size_bytes)
 
 
 def is_device(path: str) -> bool:

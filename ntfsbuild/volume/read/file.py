@@ -307,10 +307,9 @@ class File:
         """The data of a stream with its offsets, without holes and uninitialized bytes."""
         plain = None if stream else self.plain
         if plain is not None:
-            data = plain.data
-            end = data.initialized_bytes if data.value is None else len(data.value)
+            end = plain.valid_bytes
             if end <= _PIECE_BYTES:
-                return iter(((0, self._catalog.streams.part(data, 0, end)),) if end else ())
+                return iter(((0, self._catalog.streams.part(plain.data, 0, end)),) if end else ())
         return self._data_pieces(self.stream(stream), stream, key)
 
     def _data_pieces(

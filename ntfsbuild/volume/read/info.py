@@ -168,13 +168,7 @@ def described(
 
 def plain_info(path: str, plain: PlainRecord, cluster_bytes: int) -> FileInfo:
     """The same of a plain file, as fast as can be."""
-    data, parent = plain.data, plain.parent_reference
-    value = data.value
-    if value is not None:
-        size = allocated = initialized = len(value)
-    else:
-        size, initialized = data.data_bytes, data.initialized_bytes
-        allocated = clusters_of(data.runs) * cluster_bytes
+    parent = plain.parent_reference
     name = NameInfo(
         plain.name,
         plain.namespace,
@@ -183,12 +177,11 @@ def plain_info(path: str, plain: PlainRecord, cluster_bytes: int) -> FileInfo:
         plain.name_attributes,
         parent >> 48,
     )
-    is_resident = value is not None
-    stream = StreamInfo("", is_resident, size, allocated, initialized, 0, data.runs, "plain", allocated)
+    stream = _stream_info(plain.data, cluster_bytes)
     # fmt: off
     return FileInfo(
-        path, plain.number, plain.sequence, False, size, 1, plain.attributes, plain.times, plain.security_id,
-        plain.owner_id, plain.usn, False, 0, b"", 0, (name,), (stream,),
+        path, plain.number, plain.sequence, False, stream.size_bytes, 1, plain.attributes, plain.times,
+        plain.security_id, plain.owner_id, plain.usn, False, 0, b"", 0, (name,), (stream,),
     )
     # fmt: on
 
@@ -210,7 +203,7 @@ def _stream_info(one: Attribute, cluster_bytes: int) -> StreamInfo:
         size = len(one.value)
         return StreamInfo(one.name, True, size, size, size, one.flags, (), form, size)
     allocated = clusters_of(one.runs) * cluster_bytes
-    occupied = clusters_of([run for run in one.runs if run[0] is not None]) * cluster_bytes
+    holes = sum([count for lcn, count in one.runs if lcn is None])
     return StreamInfo(
         one.name,
         False,
@@ -220,7 +213,7 @@ def _stream_info(one: Attribute, cluster_bytes: int) -> StreamInfo:
         one.flags,
         one.runs,
         form,
-        occupied,
+        allocated - holes * cluster_bytes,
     )
 
 

@@ -84,6 +84,12 @@ class PlainRecord(NamedTuple):
     name: str
     data: Attribute
 
+    @property
+    def valid_bytes(self) -> int:
+        """The size of its valid data."""
+        data = self.data
+        return data.initialized_bytes if data.value is None else len(data.value)
+
     def is_listed_by(self, entry: NameEntry) -> bool:
         """Whether an entry of a directory has the name, the namespace and the parent of its $FILE_NAME."""
         return (
